@@ -1,0 +1,134 @@
+"""The whole suite's options, markers and rules: what is long, what may be skipped, where the image is."""
+
+import fnmatch
+import sys
+from pathlib import Path
+
+import pytest
+
+import requirement
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent
+ARTEFACTS = TOP / "build" / "test-artefacts"
+
+REQUIRED = pytest.StashKey[list]()
+SKIPPED = pytest.StashKey[list]()
+LONG = pytest.StashKey[int]()
+
+sys.dont_write_bytecode = True
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("etcd-rescue")
+    group.addoption("--long", action="store_true", help="also run what is marked long")
+    group.addoption("--image", default=str(TOP / "out"), metavar="DIR",
+            help="the finished image to test (default: out)")
+
+
+def read_required():
+    """Patterns of node ids, one a line, of tests that must run."""
+    lines = (HERE / "required.txt").read_text().splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
+def name_of(item):
+    """A node id relative to tests/, whatever directory pytest was started in."""
+    return item.nodeid.removeprefix("tests/")
+
+
+def matches(name, pattern):
+    # Brackets are part of a parametrised test's name here, not a character class.
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
+def pytest_configure(config):
+    config.stash[REQUIRED] = read_required()
+    config.stash[SKIPPED] = []
+    config.stash[LONG] = 0
+
+
+def is_whole_run(config):
+    """True when nothing on the command line narrows the selection, so that a required name must exist."""
+    narrowed = config.option.keyword or config.option.markexpr or config.getoption("deselect", None) or \
+        config.getoption("ignore", None) or config.getoption("ignore_glob", None)
+    return not narrowed and all(Path(arg).resolve() in (HERE, TOP) for arg in config.args)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    names = [name_of(item) for item in items]
+    patterns = config.stash[REQUIRED]
+    if is_whole_run(config):
+        gone = [p for p in patterns if not any(matches(n, p) for n in names)]
+        if gone:
+            raise pytest.UsageError("required.txt names tests that do not exist: " + ", ".join(gone))
+    for item in items:
+        if any(matches(name_of(item), p) for p in patterns):
+            item.add_marker("must")
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.stash[LONG] = len(long)
+        if long:
+            items[:] = [item for item in items if item not in set(long)]
+            config.hook.pytest_deselected(items=long)
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("needs"):
+        requirement.need(*mark.args)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A skip of a test that must run is a failure, so that pytest's own last line counts it as one."""
+    report = (yield).get_result()
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if item.get_closest_marker("must"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must run and was skipped: {reason}"
+    else:
+        item.config.stash[SKIPPED].append((item.nodeid, reason))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    skipped = config.stash[SKIPPED]
+    if skipped:
+        terminalreporter.section("skipped, by name")
+        for name, reason in skipped:
+            terminalreporter.line(f"{name}: {reason}")
+    if config.stash[LONG]:
+        terminalreporter.line(f"{config.stash[LONG]} more with --long")
+
+
+@pytest.fixture(scope="session")
+def top():
+    """The project's root."""
+    return TOP
+
+
+@pytest.fixture(scope="session")
+def artefacts():
+    """Where logs and pictures of a run are left for a person to look at."""
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    return ARTEFACTS
+
+
+@pytest.fixture(scope="session")
+def image(pytestconfig):
+    """Directory of the finished image; a test that uses it names the files it wants with image_file()."""
+    return Path(pytestconfig.getoption("--image")).resolve()
+
+
+@pytest.fixture(scope="session")
+def image_file(image):
+    """image_file("vmlinuz") is that file of the image, or a skip that says how to make it."""
+    def get(name):
+        path = image / name
+        if not path.is_file():
+            pytest.skip(f"needs {path}; ./build.sh image makes it")
+        return path
+    return get
