@@ -1,0 +1,108 @@
+#!/bin/sh
+# build.sh - everything this project makes, one verb at a time; see usage below
+. "${0%/*}/initramfs/lib.sh"
+
+usage() {
+	cat <<-'END'
+	usage: ./build.sh [OPTION...] VERB [ARGUMENT...]
+
+	  deps        fetch and build the libraries the program is linked with
+	  bin         deps, then the program: out/etcd-rescue
+	  image       bin, then kernel, initramfs, ISO, UKI, firmware, checksums and SBOM in out/
+	  demo        break a control plane in a virtual machine and bring it back
+	  test        image, then every test; --long adds the slow ones
+	  customise   put a plan, keys and network settings into a finished ISO; see --help there
+	  clean       remove build/ and out/; clean --keep-cache leaves what was downloaded
+
+	  --arch x86_64|aarch64   what to build for (x86_64)
+	  --offline               use only what is in the cache (build/cache or $ETCD_RESCUE_CACHE)
+	  --locked                fail rather than take a newer Debian revision than the pinned one
+	  --help                  this text
+
+	Results are in out/, everything else in build/. Missing host packages are named and installed.
+	END
+}
+
+wrong() {
+	say "build: $*; see ./build.sh --help"
+	exit 2
+}
+
+do_deps() {
+	room 1500
+	need_for bin
+	[ "$ARCH" = x86_64 ] || need_for "$ARCH"
+	"$top/initramfs/deps.sh"
+}
+
+do_bin() {
+	do_deps
+	run "$ARCH-bin" make -C "$top/src" -j"$(nproc)" MODE=release ARCH="$ARCH" \
+		CC="$build/$ARCH/sysroot/bin/musl-gcc" SYSROOT="$build/$ARCH/sysroot"
+	publish "$build/$ARCH-release/etcd-rescue" etcd-rescue
+	say "etcd-rescue for $ARCH: $(stat -c %s "$build/$ARCH-release/etcd-rescue") bytes"
+}
+
+do_image() {
+	[ "$ARCH" = x86_64 ] || die "the image is made for x86_64 only so far; for $ARCH there is: ./build.sh --arch $ARCH bin"
+	room 3000
+	need_for bin image
+	do_bin
+	"$top/initramfs/mkimage.sh"
+}
+
+do_test() {
+	need_for bin image test
+	[ "$ARCH" != x86_64 ] || do_image
+	"$top/tests/run.sh" "$@"
+}
+
+do_demo() {
+	die 'demo: the restore it shows is not part of this tree yet; ./build.sh image makes the rescue image'
+}
+
+do_clean() {
+	case ${1:-} in
+	'') rm -rf "$build" ;;
+	--keep-cache) [ ! -d "$build" ] || find "$build" -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + ;;
+	*) wrong "clean: unknown option $1" ;;
+	esac
+	rm -rf "$top/out"
+}
+
+main() {
+	verb=''
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--arch) [ $# -ge 2 ] || wrong '--arch needs a value'
+			ARCH=$2
+			shift ;;
+		--arch=*) ARCH=${1#*=} ;;
+		--offline) OFFLINE=yes ;;
+		--locked) LOCKED=yes ;;
+		--help | -h)
+			# After the verb, --help belongs to it.
+			[ "$verb" != customise ] || break
+			usage
+			exit 0 ;;
+		-*) [ -z "$verb" ] || break
+			wrong "unknown option $1" ;;
+		*) [ -z "$verb" ] || break
+			verb=$1 ;;
+		esac
+		shift
+	done
+	[ -f "$top/config/arch/$ARCH.sh" ] || wrong "unknown architecture $ARCH: x86_64 or aarch64"
+	case $verb in
+	deps | bin | image | demo) [ $# -eq 0 ] || wrong "$verb: unknown argument $1" ;;
+	test | clean) ;;
+	customise)
+		need_for image
+		exec "$top/initramfs/customise.sh" "$@" ;;
+	'') wrong 'no verb' ;;
+	*) wrong "unknown verb $verb" ;;
+	esac
+	"do_$verb" "$@"
+}
+
+main "$@"
