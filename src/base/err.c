@@ -1,0 +1,101 @@
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	e->code = code;
+	e->errnum = 0;
+	return code;
+}
+
+static enum err_code code_of(int errnum)
+{
+	switch (errnum) {
+	case ENOENT:
+		return ERR_NOTFOUND;
+	case ENOSPC:
+	case EDQUOT:
+		return ERR_SPACE;
+	default:
+		return ERR_IO;
+	}
+}
+
+int err_sys(struct err *e, const char *fmt, ...)
+{
+	const int errnum = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	const size_t at = strlen(e->text);
+	snprintf(e->text + at, sizeof e->text - at, ": %s", strerror(errnum));
+	e->code = code_of(errnum);
+	e->errnum = errnum;
+	return e->code;
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+	char inner[sizeof e->text];
+	va_list ap;
+
+	memcpy(inner, e->text, sizeof inner);
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	const size_t at = strlen(e->text);
+	snprintf(e->text + at, sizeof e->text - at, ": %s", inner);
+	return e->code;
+}
+
+const char *err_word(enum err_code code)
+{
+	switch (code) {
+#define X(name, value, word, status, hint)                                                         \
+	case name:                                                                                 \
+		return word;
+		ERR_TABLE(X)
+#undef X
+	case ERR_OK:
+		break;
+	}
+	return "ok";
+}
+
+int err_status(enum err_code code)
+{
+	switch (code) {
+#define X(name, value, word, status, hint)                                                         \
+	case name:                                                                                 \
+		return status;
+		ERR_TABLE(X)
+#undef X
+	case ERR_OK:
+		break;
+	}
+	return 0;
+}
+
+const char *err_hint(enum err_code code)
+{
+	switch (code) {
+#define X(name, value, word, status, hint)                                                         \
+	case name:                                                                                 \
+		return hint;
+		ERR_TABLE(X)
+#undef X
+	case ERR_OK:
+		break;
+	}
+	return NULL;
+}

@@ -1,0 +1,15 @@
+#include "cmd/applets.h"
+
+#include <unistd.h>
+
+#include "os/file.h"
+
+const struct applet *const applets[] = {
+	&applet_completion,
+	NULL,
+};
+
+int app_print(const struct buf *out, struct err *e)
+{
+	return file_write(STDOUT_FILENO, out->p, out->len, e) ? err_wrap(e, "stdout") : 0;
+}

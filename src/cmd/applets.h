@@ -1,0 +1,47 @@
+/* cmd/applets.h - the applet table
+ *
+ * One row is one thing a person can ask for.  A name may be two words ("snapshot status").
+ * The program is called as `etcd-rescue NAME ...`, or through a link of that name.
+ *
+ * Ownership:  `options` points to zeroed memory of `options_size` bytes, which begins with
+ *             struct option_common; `operands` is what argv held beside options.
+ * Errors:     `run` returns 0, or a negative ERR_* with `*e` filled; main prints it once and
+ *             turns it into the exit status.  An applet with a status of its own (see
+ *             design: 3, 4, 5; etcdutl's 128) sets `app->status`.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/event.h"
+#include "cmd/options.h"
+#include "os/root.h"
+
+struct app {
+	struct arena *arena;
+	const struct listener *listener;
+	struct root root; /* the machine itself */
+	const char *const *operands;
+	size_t n_operands;
+	const void *options;
+	int status; /* exit status when `run` fails; 0: the one of the error's code */
+};
+
+struct applet {
+	const char *name;
+	const char *purpose;  /* one line for the list */
+	const char *operands; /* "FILE", "[URL]", NULL: none */
+	const char *about;    /* a paragraph for --help; NULL: none */
+	const struct option_row *options;
+	size_t options_size;
+	size_t min_operands, max_operands;
+	int (*run)(struct app *app, struct err *e);
+};
+
+extern const struct applet *const applets[]; /* NULL ends it */
+
+extern const struct applet applet_boot;
+extern const struct applet applet_plan;
+extern const struct applet applet_completion;
+
+/* Print the result of an applet: all of `out` to stdout. */
+int app_print(const struct buf *out, struct err *e);
