@@ -1,0 +1,35 @@
+#!/bin/sh
+# tests/run.sh [--long] [PYTEST-ARGUMENT...] - every test of this tree, fastest first
+#
+# Called by `./build.sh test` when everything it tests is built. --long adds the sweeps and
+# what does not fit into the time of every run.
+set -eu
+
+top=$(CDPATH='' cd -- "${0%/*}/.." && pwd -P)
+
+# `make check`, with what it printed kept for a look afterwards.
+check() {
+	printf '== layers, unit tests, sanitizers, lint\n'
+	make --no-print-directory -C "$top/src" check
+}
+
+# The same unit tests as aarch64 programs under user-mode emulation.
+check_aarch64() {
+	printf '== unit tests for aarch64\n'
+	"$top/build.sh" --arch aarch64 bin
+	emulator=$(command -v qemu-aarch64-static || command -v qemu-aarch64)
+	make --no-print-directory -C "$top/src" ARCH=aarch64 RUN="$emulator" unit
+	"$emulator" "$top/out/aarch64/etcd-rescue" --version
+}
+
+main() {
+	began=$(date +%s)
+	check
+	check_aarch64
+	printf '== everything else (%s s so far)\n' "$(($(date +%s) - began))"
+	cd "$top/tests"
+	# pyenv and the like may shadow the interpreter that Debian's pytest belongs to.
+	exec /usr/bin/python3 -m pytest "$@"
+}
+
+main "$@"
