@@ -8,7 +8,7 @@
 # it and its pinned checksum, so no index is needed; only when the mirror has moved on is Debian's
 # signed index read (initramfs/moved.sh). Sourced by lib.sh.
 
-inputs=$build/inputs   # NAME: what was taken; first line as in config/versions, then sum and file
+records=$build/inputs   # NAME: what was taken; first line as in config/versions, then sum and file
 helper=/usr/lib/apt/apt-helper
 fetch_sandbox='APT::Sandbox::User=root'
 
@@ -23,8 +23,8 @@ pins() {
 input_names() { awk '/^[a-z]/ && $3 ~ "/" && !seen[$1]++ { print $1 }' "$top/config/versions"; }
 
 version_of() {
-	if [ -f "$inputs/$1" ] && input_current "$1"; then
-		awk 'NR == 1 { print $2 }' "$inputs/$1"
+	if [ -f "$records/$1" ] && input_current "$1"; then
+		awk 'NR == 1 { print $2 }' "$records/$1"
 		return
 	fi
 	version_found=$(awk -v want="$1" '$1 == want { print $2; exit }' "$top/config/versions")
@@ -34,9 +34,9 @@ version_of() {
 
 # input_current NAME: the record was made from the pins as they are now, and --locked allows it.
 input_current() {
-	[ "$(sed -n 's/^pins //p' "$inputs/$1" 2>/dev/null)" = "$(pins "$1" | sha256sum | cut -d' ' -f1)" ] ||
+	[ "$(sed -n 's/^pins //p' "$records/$1" 2>/dev/null)" = "$(pins "$1" | sha256sum | cut -d' ' -f1)" ] ||
 		return 1
-	[ -z "$LOCKED" ] || ! grep -q '^moved ' "$inputs/$1"
+	[ -z "$LOCKED" ] || ! grep -q '^moved ' "$records/$1"
 }
 
 # cached SUM: the file is in the cache.
@@ -53,13 +53,13 @@ fetch_verified() {
 		case $fetch_file in ${2:-*}) ;; *) continue ;; esac
 		[ -z "$fetch_found" ] || die "$1 has several files that match ${2:-*}; name one"
 		fetch_found=$cache/sha256/$fetch_sum
-	done <"$inputs/$1"
+	done <"$records/$1"
 	[ -n "$fetch_found" ] || die "$1 has no file that matches ${2:-*} in config/versions"
 	printf '%s\n' "$fetch_found"
 }
 
 # input_files NAME: "sum file" of everything taken for it.
-input_files() { sed -n 's/^file //p' "$inputs/$1"; }
+input_files() { sed -n 's/^file //p' "$records/$1"; }
 
 # take_input NAME: all files of the first alternative that can be had are in the cache.
 take_input() {
@@ -72,7 +72,7 @@ take_input() {
 	fi
 	take_pins=$(pins "$1")
 	[ -n "$take_pins" ] || die "$1 is not in config/versions"
-	mkdir -p "$inputs" "$cache/sha256" "$cache/partial" 2>/dev/null ||
+	mkdir -p "$records" "$cache/sha256" "$cache/partial" 2>/dev/null ||
 		die "cannot write below $cache: $(full "$build" || printf 'check its owner')"
 	for take_n in $(printf '%s\n' "$take_pins" | cut -d' ' -f1 | uniq); do
 		take_files=$(printf '%s\n' "$take_pins" | awk -v n="$take_n" '$1 == n')
@@ -109,8 +109,8 @@ record_input() {
 		printf '%s\n' "$1" | awk '{ print "file", $5, $6 }'
 		printf 'pins %s\n' "$(pins "$record_name" | sha256sum | cut -d' ' -f1)"
 		[ -z "$2" ] || printf 'moved from %s\n' "$2"
-	} >"$inputs/.$record_name.$$" || die "cannot write $inputs: $(full "$inputs" || printf 'check its owner')"
-	mv -f "$inputs/.$record_name.$$" "$inputs/$record_name"
+	} >"$records/.$record_name.$$" || die "cannot write $records: $(full "$records" || printf 'check its owner')"
+	mv -f "$records/.$record_name.$$" "$records/$record_name"
 }
 
 # download POOL FILE SUM: into the cache; 1 when the mirror lacks it, dies when it is wrong.

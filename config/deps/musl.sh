@@ -1,0 +1,12 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# musl: the C library, and sys/bin/musl-gcc, the compiler of everything else.
+# Debian's patches make its wrapper build static-pie.
+after=''
+recipe() {
+	# It configures itself for gcc's target and is its own C library, hence no CC of ours.
+	CC="$triple-gcc" CFLAGS="$CFLAGS" "$src/configure" --target="$triple" --prefix="$sys" \
+		--syslibdir="$sys/lib" --disable-shared --enable-wrapper=gcc \
+		AR="$AR" RANLIB="$RANLIB"
+	make AR="$AR"
+	make install
+}

@@ -1,0 +1,98 @@
+#!/bin/sh
+# initramfs/deps.sh [NAME...] - fetch the inputs and build the libraries, each only when it must be
+#
+# config/deps/NAME.sh is a recipe: `after` names the recipes it builds upon, recipe() builds. A
+# recipe is run again when its text, its inputs, the compiler or a recipe below it has changed:
+# all of that is one checksum, kept in build/ARCH/stamps/NAME. make runs the recipes in order and
+# shares the processors among them.
+. "${0%/*}/lib.sh"
+. "$top/config/arch/$ARCH.sh"
+stamps=$build/$ARCH/stamps
+
+recipes() {
+	for recipe_file in "$top"/config/deps/*.sh; do
+		recipe_file=${recipe_file##*/}
+		printf '%s\n' "${recipe_file%.sh}"
+	done
+}
+
+after_of() { sed -n "s/^after='\(.*\)'.*/\1/p" "$top/config/deps/$1.sh"; }
+inputs_of() { sed -n "s/^inputs='\(.*\)'.*/\1/p" "$top/config/deps/$1.sh" | grep . || printf '%s\n' "$1"; }
+
+# take_inputs NAME...: four at a time; one that fails stops the build with its own message.
+take_inputs() {
+	[ $# -gt 0 ] || return 0
+	[ -n "$OFFLINE" ] || find_mirror
+	printf '%s\n' "$@" | xargs -n 1 -P 4 "$top/initramfs/take.sh" || exit 1
+}
+
+# compiler: what the stamp must know about the tools.
+compiler() {
+	"${triple:?}-gcc" -v 2>&1 | grep -E '^(gcc version|Target)'
+	"$triple-ld" --version | head -n 1
+}
+
+# key NAME: the checksum of everything NAME's result depends on.
+key() {
+	{
+		cat "$top/config/deps/$1.sh" "$top/initramfs/recipe.sh" "$top/config/arch/$ARCH.sh"
+		for key_data in "$top/config/deps/$1".*; do
+			case $key_data in *.sh) ;; *) cat "$key_data" ;; esac
+		done
+		[ "$1" != busybox ] || cat "$top/config/busybox.config"
+		for key_input in $(inputs_of "$1"); do input_files "$key_input"; done
+		printf '%s\n' "$SOURCE_DATE_EPOCH" "$compiler"
+		for key_below in $(after_of "$1"); do cat "$stamps/$key_below"; done
+	} | sha256sum | cut -d' ' -f1
+}
+
+# failed_command LOG: the last command the recipe began, without what the exit trap adds.
+failed_command() {
+	awk '/^\+ cleanup$/ { exit } /^\+ / { last = substr($0, 3, 160) } END { print last }' "$1"
+}
+
+# one NAME: build it unless its stamp says that it is built.
+one() {
+	[ -n "${compiler:-}" ] || compiler=$(compiler)
+	one_key=$(key "$1")
+	[ "$(cat "$stamps/$1" 2>/dev/null)" != "$one_key" ] || return 0
+	rm -f "$stamps/$1"
+	say "building $1 for $ARCH"
+	one_log=$build/log/$ARCH-$1.log
+	if ! sh -eu "$top/initramfs/recipe.sh" "$1" >"$one_log" 2>&1 </dev/null; then
+		tail -n 12 "$one_log" >&2
+		die "$1 for $ARCH failed at: $(failed_command "$one_log"): $(
+			full "$build" || printf 'the log is %s' "${one_log#"$top/"}")"
+	fi
+	printf '%s\n' "$one_key" >"$stamps/$1"
+}
+
+# plan: the recipes as a makefile. The + hands make's job slots down to each library's own make.
+plan() {
+	printf 'all: %s\n' "$*"
+	for plan_name; do
+		printf '%s: %s\n\t+@%s --one %s\n' "$plan_name" "$(after_of "$plan_name")" \
+			"$top/initramfs/deps.sh" "$plan_name"
+	done
+}
+
+main() {
+	if [ "${1:-}" = --one ]; then
+		one "$2"
+		exit 0
+	fi
+	# Recipe names hold no blanks.
+	# shellcheck disable=SC2046
+	[ $# -gt 0 ] || set -- $(recipes)
+	for name; do
+		[ -f "$top/config/deps/$name.sh" ] || die "no recipe config/deps/$name.sh"
+	done
+	mkdir -p "$stamps" "$build/log" "$build/src" "$build/$ARCH/obj" "$build/$ARCH/sysroot"
+	# shellcheck disable=SC2046
+	take_inputs $(for name; do inputs_of "$name"; done | tr ' ' '\n' | sort -u)
+	compiler=$(compiler)
+	export compiler
+	plan "$@" | MAKEFLAGS='' make -s -f - -j"${JOBS:-$(nproc)}" all >&2 || exit 1
+}
+
+main "$@"
