@@ -35,7 +35,7 @@ int buf_extend(uint8_t **at, struct buf *b, size_t len, struct err *e)
 
 int buf_add(struct buf *b, const void *bytes, size_t len, struct err *e)
 {
-	uint8_t *at;
+	uint8_t *at = NULL;
 
 	if (buf_extend(&at, b, len, e))
 		return e->code;

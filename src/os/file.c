@@ -32,7 +32,7 @@ int file_read_fd(struct buf *b, int fd, struct err *e)
 {
 	for (;;) {
 		uint8_t block[4096];
-		size_t got;
+		size_t got = 0;
 
 		if (file_read_some(&got, fd, block, sizeof block, e))
 			return e->code;
@@ -58,7 +58,7 @@ void file_read_line(char *text, size_t size, const struct root *root, const char
 {
 	CLOSE_FD int fd = -1;
 	struct err e;
-	size_t len = 0, got;
+	size_t len = 0, got = 0;
 
 	text[0] = 0;
 	if (root_open_at(&fd, root, path, O_RDONLY | O_NONBLOCK, &e))
