@@ -1,0 +1,116 @@
+#include "os/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/file.h"
+
+extern char **environ;
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int start(pid_t *pid, int write_end, const char *const *argv, struct err *e)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, write_end, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, write_end, STDERR_FILENO);
+	/* posix_spawn wants char *const *, as execve does, and like it changes nothing. */
+	char *const *args;
+	memcpy(&args, &argv, sizeof args);
+	errno = posix_spawn(pid, argv[0], &actions, &attributes, args, environ);
+	const int failed = errno;
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	errno = failed;
+	return failed ? err_sys(e, "%s", argv[0]) : 0;
+}
+
+/* Read until the program closes its end; 1 when the time is over first. */
+static int collect(int fd, int64_t deadline, struct buf *output)
+{
+	struct err ignored;
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		const int64_t left = deadline - now_ms();
+		if (left <= 0)
+			return 1;
+		const int n = poll(&p, 1, left > 1000000 ? 1000000 : (int)left);
+		if (n < 0 && errno != EINTR)
+			return 0;
+		if (n <= 0)
+			continue;
+		uint8_t block[4096];
+		size_t got = 0;
+		if (file_read_some(&got, fd, block, sizeof block, &ignored) || !got)
+			return 0;
+		if (output)
+			buf_add(output, block, got, &ignored);
+	}
+}
+
+static int wait_end(pid_t pid, int *how, int64_t deadline)
+{
+	/* The pipe is closed, so the end is near; but a program may close it and go on. */
+	for (;;) {
+		const pid_t got = waitpid(pid, how, WNOHANG);
+		if (got == pid)
+			return 0;
+		if (got < 0 && errno != EINTR)
+			return -1;
+		if (now_ms() >= deadline)
+			return 1;
+		const struct timespec pause = { .tv_nsec = 2000000 };
+		nanosleep(&pause, NULL);
+	}
+}
+
+int process_run(
+	int *status, const char *const *argv, int timeout_ms, struct buf *output, struct err *e)
+{
+	const int64_t deadline = now_ms() + timeout_ms;
+	int ends[2], how = 0;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	if (start(&pid, ends[1], argv, e)) {
+		close(ends[0]);
+		close(ends[1]);
+		return e->code;
+	}
+	close(ends[1]);
+	const int late = collect(ends[0], deadline, output) || wait_end(pid, &how, deadline) > 0;
+	close(ends[0]);
+	if (late) {
+		kill(pid, SIGKILL);
+		/* A program stuck in the kernel does not die; it is left to PID 1. */
+		wait_end(pid, &how, now_ms() + 500);
+		return err_set(
+			e, ERR_IO, "%s: no end after %d seconds", argv[0], timeout_ms / 1000);
+	}
+	*status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+	return 0;
+}

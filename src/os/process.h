@@ -1,0 +1,19 @@
+/* os/process.h - run one of the image's own programs and wait for it, but not for ever
+ *
+ * No shell is involved: `argv` goes to the program as it is.  stdin is /dev/null; stdout
+ * and stderr go to `output` (up to its maximum; what is more is read and dropped).
+ *
+ * Units:      milliseconds.
+ * Ownership:  `output` is the caller's and may be NULL.
+ * Errors:     ERR_NOTFOUND when there is no such program, ERR_IO when it cannot be started
+ *             or does not end within `timeout_ms` (it is killed then).  How the program
+ *             ended is no error here: see `*status`.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* `*status` is the exit status, or 128 + the signal that ended it. */
+int process_run(
+	int *status, const char *const *argv, int timeout_ms, struct buf *output, struct err *e);
