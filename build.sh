@@ -37,8 +37,7 @@ do_deps() {
 
 do_bin() {
 	do_deps
-	run "$ARCH-bin" make -C "$top/src" -j"$(nproc)" MODE=release ARCH="$ARCH" \
-		CC="$build/$ARCH/sysroot/bin/musl-gcc" SYSROOT="$build/$ARCH/sysroot"
+	run "$ARCH-bin" make -C "$top/src" -j"$(nproc)" MODE=release ARCH="$ARCH"
 	publish "$build/$ARCH-release/etcd-rescue" etcd-rescue
 	say "etcd-rescue for $ARCH: $(stat -c %s "$build/$ARCH-release/etcd-rescue") bytes"
 }

@@ -3,6 +3,7 @@
 after='musl'
 inputs='linux-libc-dev'
 recipe() {
+	[ "$ARCH" != native ] || return 0 # the host's C library came with its own
 	dpkg-deb -x "$(fetch_verified linux-libc-dev)" deb
 	cp -RL deb/usr/include/linux deb/usr/include/asm-generic deb/usr/include/mtd \
 		"deb/usr/include/$asm/asm" "$sys/include/"

@@ -9,7 +9,7 @@ recipe() {
 		grep -qx "#define $option" include/mbedtls/mbedtls_config.h
 	done
 	mkdir obj
-	cd obj
+	cd obj || exit
 	cmake_install .. -DENABLE_TESTING=OFF -DENABLE_PROGRAMS=OFF -DGEN_FILES=OFF \
 		-DUSE_STATIC_MBEDTLS_LIBRARY=ON -DUSE_SHARED_MBEDTLS_LIBRARY=OFF -DMBEDTLS_FATAL_WARNINGS=OFF
 }
