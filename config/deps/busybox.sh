@@ -7,7 +7,7 @@ recipe() {
 	[ "$ARCH" != aarch64 ] || kernel_arch=arm64
 	# CROSS_COMPILE gives ar and objcopy; the compiler is ours. Not PIE: init has no secrets to hide.
 	set -- -C "$src" O="$obj" ARCH="$kernel_arch" CROSS_COMPILE="$triple-" CC="$CC" HOSTCC=gcc \
-		CFLAGS_busybox= SKIP_STRIP=n EXTRA_CFLAGS="-Os -ffile-prefix-map=$src=. $arch_cflags" \
+		SKIP_STRIP=n EXTRA_CFLAGS="-Os -ffile-prefix-map=$src=. $arch_cflags" \
 		KBUILD_VERBOSE=0
 	make "$@" defconfig
 	(set +x; settings) >wanted
