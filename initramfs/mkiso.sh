@@ -66,8 +66,9 @@ main() {
 		esac
 		shift 2
 	done
-	[ -f "$kernel" ] && [ -f "$initramfs" ] && [ -n "$output" ] ||
+	if [ ! -f "$kernel" ] || [ ! -f "$initramfs" ] || [ -z "$output" ]; then
 		die 'usage: mkiso.sh --kernel F --initramfs F [--firmware F] --output F'
+	fi
 	need xorriso mcopy mkfs.vfat dpkg-deb
 	begin "iso-$(basename "$output")"
 	# One name and one id for one content: GRUB looks for it, and two sticks do not clash.
