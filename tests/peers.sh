@@ -1,0 +1,93 @@
+#!/bin/sh
+# tests/peers.sh [NAME...] - bring the real programs that tests compare with
+#
+# Without a name: everything in tests/peers.list that this machine can have. What cannot be had is
+# said in one line and is an error only when it was asked for by name. Nothing is installed and
+# nothing is started: packages are unpacked, Go programs are built, all below build/peers. Run it
+# again whenever you like; what is there and of the pinned version is left alone.
+set -eu
+
+. "${0%/*}/../initramfs/lib.sh"
+
+peers=$build/peers
+list=$top/tests/peers.list
+
+names() { awk '/^[a-z]/ && !seen[$1]++ { print $1 }' "$list"; }
+lines() { awk -v name="$1" '$1 == name' "$list"; }
+pin() { lines "$1" | sha256sum | cut -d' ' -f1; }
+
+# unpack NAME: the programs of its packages into $stage.
+unpack() {
+	lines "$1" | while read -r _ _ pool sum file; do
+		cached "$sum" || { mkdir -p "$cache/sha256" "$cache/partial" && download "$pool" "$file" "$sum"; } ||
+			die "$1: $file is not to be had; put the version the mirror has now into tests/peers.list"
+		dpkg-deb --fsys-tarfile "$cache/sha256/$sum" |
+			tar -xf - -C "$stage" --wildcards --strip-components=3 './usr/bin/*' || exit 1
+	done
+}
+
+# compile NAME: a module of our own asks for the pinned versions, so Go verifies what it gets
+# against its checksum database. One core, and no Go state outside build/.
+compile() {
+	mkdir "$stage/module" && cd "$stage/module" || exit 1
+	export GOFLAGS='-p=1 -mod=mod -trimpath' GOWORK=off CGO_ENABLED=0
+	export GOPATH="$peers/go" GOCACHE="$peers/go/cache" GOMODCACHE="$peers/go/mod"
+	printf 'module peers\n\ngo 1.24\n' >go.mod
+	lines "$1" | while read -r _ _ module version _; do
+		go mod edit -require="$module@$version" || exit 1
+	done
+	lines "$1" | while read -r _ _ _ _ program package; do
+		nice -n 10 go build -ldflags='-s -w' -o "$stage/$program" "$package" || exit 1
+	done
+}
+
+# bring NAME: into build/peers/NAME in one step, with links in build/peers/bin.
+bring() {
+	[ "$(cat "$peers/$1/pin" 2>/dev/null)" != "$(pin "$1")" ] || return 0
+	say "peer $1"
+	begin "peer-$1"
+	case $(lines "$1" | awk '{ print $2; exit }') in
+	deb) unpack "$1" ;;
+	go) run "peer-$1" compile "$1"; rm -rf "$stage/module" ;;
+	esac
+	pin "$1" >"$stage/pin"
+	mkdir -p "$peers/bin"
+	rm -rf "${peers:?}/$1"
+	mv "$stage" "$peers/$1"
+	for program in "$peers/$1"/*; do
+		[ ! -x "$program" ] || ln -sfn "../$1/${program##*/}" "$peers/bin/${program##*/}-${1##*-}"
+	done
+}
+
+# impossible NAME: says why this machine cannot have it, or fails.
+impossible() {
+	case $(lines "$1" | awk '{ print $2; exit }') in
+	'') printf 'it is not in tests/peers.list, which has: %s' "$(names | tr '\n' ' ')" ;;
+	deb) [ "$(uname -m)" != x86_64 ] || return 1
+		printf 'the pinned packages are for x86_64' ;;
+	go) ! command -v go >/dev/null || return 1
+		printf 'it is built with Go (1.24 or later), which is not on PATH' ;;
+	esac
+}
+
+main() {
+	if [ "${1:-}" = --one ]; then
+		bring "$2"
+		return
+	fi
+	asked=$#
+	[ "$asked" -ne 0 ] || eval "set -- $(names | tr '\n' ' ')"
+	failed=''
+	for name; do
+		if why=$(impossible "$name"); then
+			[ "$asked" -eq 0 ] || die "peer $name: $why"
+			say "peer $name left out: $why"
+			continue
+		fi
+		# A process each: one that fails does not keep the others away.
+		"$top/tests/peers.sh" --one "$name" || failed="$failed $name"
+	done
+	[ -z "$failed" ] || die "not all peers are here:$failed"
+}
+
+main "$@"
