@@ -20,21 +20,6 @@ import pytest
 TOP = Path(__file__).resolve().parent.parent
 PEERS = TOP / "build" / "peers" / "bin"
 
-# The Debian package a program comes in, where the two names differ. Peers are not here: peers.sh brings those.
-PACKAGE = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-aarch64-static": "qemu-user-static",
-    "qemu-img": "qemu-utils",
-    "sbsign": "sbsigntool",
-    "sbverify": "sbsigntool",
-    "mkfs.ext4": "e2fsprogs",
-    "mkfs.vfat": "dosfstools",
-    "mformat": "mtools",
-    "mcopy": "mtools",
-}
-FILE_PACKAGE = {"/usr/share/OVMF/": "ovmf", "/usr/lib/ipxe/qemu/": "ipxe-qemu"}
-
-
 def find(name):
     """Path of a requirement, or None."""
     if name.startswith("/") or name.startswith("./"):
@@ -48,15 +33,27 @@ def find(name):
     return Path(path) if path else None
 
 
+def package_of(name):
+    """The Debian package that config/host says a program or a file comes in, or None."""
+    for line in (TOP / "config" / "host").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            package, probes = line.split()[:2]
+            for probe in probes.split("|"):
+                # Of the files of one directory the list names one that stands for all.
+                if name == probe or (name.startswith("/") and os.path.dirname(name) == os.path.dirname(probe)):
+                    return package
+    return None
+
+
 def advice(name):
     """One line: what is missing and what brings it."""
     if name.startswith("./"):
         return f"{name[2:]} is not there; ./build.sh image makes it"
+    package = package_of(name)
+    if package:
+        return f"{name} is not there; Debian package {package}"
     if name.startswith("/"):
-        package = next((p for prefix, p in FILE_PACKAGE.items() if name.startswith(prefix)), None)
-        return f"{name} is not there" + (f"; Debian package {package}" if package else "")
-    if name in PACKAGE:
-        return f"{name} is not installed; Debian package {PACKAGE[name]}"
+        return f"{name} is not there"
     return f"{name} is neither a peer under build/peers/bin nor on PATH; tests/peers.sh or a Debian package brings it"
 
 

@@ -2,7 +2,7 @@
 
 A thread drains the line all the time, so that a guest never waits for a reader, and keeps the transcript with the
 second each line came. Markers around a command's answer are built from pieces, so that the echo of what was typed
-never looks like an answer, whatever the prompt is.
+never looks like an answer, whatever the prompt is. It answers the one question every terminal is asked, how large it is.
 """
 
 import re
@@ -11,7 +11,8 @@ import time
 from typing import NamedTuple
 
 
-LINUX_RUNS = "Linux version|Run /init|[Pp]ress Enter|[#$] $"
+LINUX_RUNS = "Linux version|Run /init|[Pp]ress Enter"
+CURSOR_QUERY, CURSOR_ANSWER = b"\x1b[6n", b"\x1b[50;200R"
 DEAD = "Kernel panic - not syncing|Security Violation|Access Denied|UEFI Interactive Shell|No bootable device"
 
 
@@ -34,6 +35,7 @@ class Console:
         self._news = threading.Condition()
         self._closed = False
         self._serial = 0
+        self._answered = 0
         self._mark = 0          # where the next expect() starts
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -49,6 +51,11 @@ class Console:
                     self._data += piece
                     self._arrived.append((len(self._data), time.monotonic()))
                     self._log.write(piece)
+                    # Counted over the whole text: a query can come in two pieces.
+                    queries = self._data.count(CURSOR_QUERY)
+                    if queries > self._answered:
+                        self._answered = queries
+                        self._sock.send(CURSOR_ANSWER)
                 else:
                     self._closed = True
                 self._news.notify_all()

@@ -35,7 +35,7 @@ class Vm:
         cdrom, usb_disk: images, never written to. nic: None, or options of -netdev user ("" for plain).
         serial: one entry a UART: "read" has a reader, "stuck" has one that never reads.
         """
-        self.name = name
+        self.name, self.memory = name, memory
         self.work = Path(work)
         self.work.mkdir(parents=True, exist_ok=True)
         self._fds, self._threads, self.qmp, self.process = [], [], None, None
