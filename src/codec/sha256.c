@@ -128,7 +128,7 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void machine(
 
 #elif defined(__aarch64__)
 
-__attribute__((target("+sha2"))) static void machine(
+__attribute__((target("+crypto"))) static void machine(
 	uint32_t state[8], const uint8_t *p, size_t n_blocks)
 {
 	uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
