@@ -64,7 +64,7 @@ main() {
 	step firmware "$kernel_key $(key "$scripts/mkfirmware.sh" "$scripts/features.d/firmware.list")" \
 		"$image/firmware.img" "$scripts/mkfirmware.sh" --modules "$image/kernel" \
 		--output "$image/firmware.img"
-	iso_key=$(key "$scripts/mkiso.sh" "$scripts/boot" "$kernel" "$image/initramfs.img")
+	iso_key=$(key "$scripts/mkiso.sh" "$scripts/embed.sh" "$scripts/boot" "$kernel" "$image/initramfs.img")
 	step iso "$iso_key" "$image/etcd-rescue.iso" "$scripts/mkiso.sh" --kernel "$kernel" \
 		--initramfs "$image/initramfs.img" --output "$image/etcd-rescue.iso"
 	step firmware-iso "$iso_key $(key "$image/firmware.img")" "$image/etcd-rescue-firmware.iso" \

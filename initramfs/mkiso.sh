@@ -7,6 +7,7 @@
 # Secure Boot stays on. BIOS starts isolinux. Both load boot/custom.img last, an initrd of zeros
 # that `customise` fills in place; the kernel skips zeros.
 . "${0%/*}/lib.sh"
+. "$top/initramfs/embed.sh"
 
 custom_bytes=524288     # room for a plan, keys, CAs; compressed
 config_bytes=8192       # size of each menu file, padding included
@@ -33,12 +34,7 @@ menu() {
 	menu_left=$((config_bytes - $(stat -c %s "$stage/menu")))
 	[ "$menu_left" -ge 4096 ] || die "boot/$1 is too long: raise config_bytes"
 	cat "$stage/menu"
-	# Lines of 64 bytes, since isolinux does not like long ones.
-	while [ "$menu_left" -gt 0 ]; do
-		menu_line=$((menu_left > 128 ? 64 : menu_left))
-		printf "%-$((menu_line - 1))s\n" '#'
-		menu_left=$((menu_left - menu_line))
-	done
+	padding "$menu_left"
 }
 
 # esp FILE MARK: the EFI partition. Sector-sized clusters make 4 MB a FAT16.

@@ -4,7 +4,7 @@
 #   mkuki.sh --kernel F --release VERSION --initramfs F --output F
 #
 # Unsigned, and the same bytes each time; `customise --sign` makes the signed form for machines that
-# have the owner's own key. The initramfs comes last, so that customise can put more behind it.
+# have the owner's own key.
 . "${0%/*}/lib.sh"
 . "$top/initramfs/pe.sh"
 
@@ -35,9 +35,10 @@ main() {
 	printf '%s' "$release" >"$stage/uname"
 	# A line has to be there: with Secure Boot on, the stub then takes no other from outside.
 	printf 'quiet' >"$stage/cmdline"
-	pe_append "$uki" .osrel "$stage/osrel"
 	pe_append "$uki" .uname "$stage/uname"
 	pe_append "$uki" .linux "$kernel"
+	# What customise changes comes last, so that it can cut here and go on.
+	pe_append "$uki" .osrel "$stage/osrel"
 	pe_append "$uki" .cmdline "$stage/cmdline"
 	pe_append "$uki" .initrd "$initramfs"
 	pe_seal "$uki"
