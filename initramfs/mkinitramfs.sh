@@ -15,13 +15,11 @@ applets() {
 	done
 }
 
-# feature_files: features.d/*.files: "source target mode" a line; source is relative to a component
-# unpacked by the build ("ca-certificates:usr/share/...") or to the project.
+# trust: one file, sorted by name, each certificate after a line that names it.
 trust() {
 	ca_deb=$(fetch_verified ca-certificates)
 	mkdir -p "$stage/ca" "$root/etc/ssl/certs"
 	run image-ca dpkg-deb -x "$ca_deb" "$stage/ca"
-	# One file, sorted by name, each certificate after a line that names it.
 	find "$stage/ca/usr/share/ca-certificates" -name '*.crt' | sort | while read -r certificate; do
 		printf '# %s\n' "$(basename "$certificate" .crt)"
 		sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' "$certificate"
@@ -30,7 +28,8 @@ trust() {
 		die 'the CA bundle is suspiciously short: look at the ca-certificates package'
 }
 
-# manifest: what `etcd-rescue boot` checks the unpacked image against. Links are left to the files.
+# manifest: what `etcd-rescue boot` checks the unpacked image against; too little memory cuts it
+# short in silence. Links are left out: what they point to is in.
 manifest() {
 	mkdir -p "$root/etc/etcd-rescue"
 	(cd "$root" && find . -type f ! -path ./etc/etcd-rescue/manifest -print0 | sort -z |
@@ -71,7 +70,6 @@ main() {
 	find "$root" -type d -exec chmod 755 {} +
 	find "$root" -type f -exec chmod 644 {} +
 	chmod 755 "$root/init" "$root/etc/udhcpc/default.script" "$root/etc/udhcpc6/default.script"
-	chmod 600 "$root/etc/shadow"
 	mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/run" "$root/mnt" "$root/tmp" \
 		"$root/root" "$root/usr" "$root/var" "$root/lib/firmware"
 	chmod 700 "$root/root"
