@@ -81,6 +81,8 @@ struct network {
 	const char *bootif;  /* MAC of the card the firmware booted from; NULL: not said */
 	const char *bootdev; /* name of the card whose routes count; NULL: not said */
 	bool no_peer_dns;    /* rd.peerdns=0: name servers from DHCP are not wanted */
+	bool no_bootif;      /* rd.bootif=0 */
+	bool single;         /* single-dhcp: the first answer silences the other clients */
 	unsigned carrier_s;  /* rd.net.timeout.carrier; 0: 120 */
 	unsigned phase_s;    /* the whole of network_up; 0: 600 */
 	unsigned partner_s;  /* a LACP bond without a partner is one port after this; 0: 75 */
@@ -91,8 +93,9 @@ struct action {
 	const char *link;        /* on whose behalf */
 	const char *const *argv; /* NULL: write `value` to `path` */
 	const char *path, *value;
-	bool stays;    /* a client that keeps running in the background */
-	bool may_fail; /* its failing is no news: a module that is built in */
+	const char *when; /* NULL: at once */
+	bool stays;       /* a client that keeps running in the background */
+	bool may_fail;    /* its failing is no news: a module that is built in */
 };
 
 struct actions {
