@@ -9,7 +9,7 @@ usage() {
 	  deps        fetch and build the libraries the program is linked with
 	  bin         deps, then the program: out/etcd-rescue
 	  image       bin, then kernel, initramfs, ISO, UKI, firmware, checksums and SBOM in out/
-	  demo        break a control plane in a virtual machine and bring it back
+	  demo        image, then boot it in a virtual machine and show what it says
 	  test        image, then every test; --long adds the slow ones
 	  customise   put a plan, keys and network settings into a finished ISO; see --help there
 	  clean       remove build/ and out/; clean --keep-cache leaves what was downloaded
@@ -38,8 +38,12 @@ do_deps() {
 do_bin() {
 	do_deps
 	run "$ARCH-bin" make -C "$top/src" -j"$(nproc)" MODE=release ARCH="$ARCH"
-	publish "$build/$ARCH-release/etcd-rescue" etcd-rescue
-	say "etcd-rescue for $ARCH: $(stat -c %s "$build/$ARCH-release/etcd-rescue") bytes"
+	# The symbols stay in build/, for a debugger.
+	begin bin
+	run "$ARCH-strip" "${triple:?}-strip" -o "$stage/etcd-rescue" "$build/$ARCH-release/etcd-rescue"
+	publish "$stage/etcd-rescue" etcd-rescue
+	say "etcd-rescue for $ARCH: $(stat -c %s "$stage/etcd-rescue") bytes"
+	rm -rf "$stage"
 }
 
 do_image() {
@@ -53,11 +57,15 @@ do_image() {
 do_test() {
 	need_for bin image test
 	[ "$ARCH" != x86_64 ] || do_image
+	ARCH=native "$top/initramfs/deps.sh"
 	"$top/tests/run.sh" "$@"
 }
 
 do_demo() {
-	die 'demo: the restore it shows is not part of this tree yet; ./build.sh image makes the rescue image'
+	need_for test
+	do_image
+	# pyenv and the like may shadow the interpreter that Debian's packages belong to.
+	/usr/bin/python3 "$top/tests/demo.py"
 }
 
 do_clean() {
@@ -101,6 +109,7 @@ main() {
 	'') wrong 'no verb' ;;
 	*) wrong "unknown verb $verb" ;;
 	esac
+	. "$top/config/arch/$ARCH.sh"
 	"do_$verb" "$@"
 }
 

@@ -19,11 +19,19 @@ recipes() {
 after_of() { sed -n "s/^after='\(.*\)'.*/\1/p" "$top/config/deps/$1.sh"; }
 inputs_of() { sed -n "s/^inputs='\(.*\)'.*/\1/p" "$top/config/deps/$1.sh" | grep . || printf '%s\n' "$1"; }
 
-# take_inputs NAME...: four at a time; one that fails stops the build with its own message.
+# take_inputs NAME...: what is missing, four at a time.
 take_inputs() {
-	[ $# -gt 0 ] || return 0
+	take_names=''
+	for take_name; do
+		have_input "$take_name" || take_names="$take_names $take_name"
+	done
+	[ -n "$take_names" ] || return 0
+	# Once, not once for each of the four.
 	[ -n "$OFFLINE" ] || find_mirror
-	printf '%s\n' "$@" | xargs -n 1 -P 4 "$top/initramfs/take.sh" || exit 1
+	# 255 makes xargs stop; what it says about that is not worth a line.
+	# shellcheck disable=SC2086,SC2016
+	printf '%s\n' $take_names | xargs -n 1 -P 4 sh -c '"$0" "$1" 2>&3 || exit 255' \
+		"$top/initramfs/take.sh" 3>&2 2>/dev/null || exit 1
 }
 
 # compiler: what the stamp must know about the tools.
@@ -59,7 +67,7 @@ one() {
 	rm -f "$stamps/$1"
 	say "building $1 for $ARCH"
 	one_log=$build/log/$ARCH-$1.log
-	if ! sh -eu "$top/initramfs/recipe.sh" "$1" >"$one_log" 2>&1 </dev/null; then
+	if ! ONCE='' sh -eu "$top/initramfs/recipe.sh" "$1" >"$one_log" 2>&1 </dev/null; then
 		tail -n 12 "$one_log" >&2
 		die "$1 for $ARCH failed at: $(failed_command "$one_log"): $(
 			full "$build" || printf 'the log is %s' "${one_log#"$top/"}")"
@@ -71,7 +79,7 @@ one() {
 plan() {
 	printf 'all: %s\n' "$*"
 	for plan_name; do
-		printf '%s: %s\n\t+@%s --one %s\n' "$plan_name" "$(after_of "$plan_name")" \
+		printf '%s: %s\n\t+@%s --one %s 2>&3\n' "$plan_name" "$(after_of "$plan_name")" \
 			"$top/initramfs/deps.sh" "$plan_name"
 	done
 }
@@ -87,12 +95,15 @@ main() {
 	for name; do
 		[ -f "$top/config/deps/$name.sh" ] || die "no recipe config/deps/$name.sh"
 	done
+	begin deps
+	ONCE=$stage/failed
+	export ONCE
 	mkdir -p "$stamps" "$build/log" "$build/src" "$build/$ARCH/obj" "$build/$ARCH/sysroot"
 	# shellcheck disable=SC2046
 	take_inputs $(for name; do inputs_of "$name"; done | tr ' ' '\n' | sort -u)
 	compiler=$(compiler)
 	export compiler
-	plan "$@" | MAKEFLAGS='' make -s -f - -j"${JOBS:-$(nproc)}" all >&2 || exit 1
+	plan "$@" | MAKEFLAGS='' make -s -f - -j"${JOBS:-$(nproc)}" all 3>&2 >/dev/null 2>&1 || exit 1
 }
 
 main "$@"

@@ -61,15 +61,17 @@ fetch_verified() {
 # input_files NAME: "sum file" of everything taken for it.
 input_files() { sed -n 's/^file //p' "$records/$1"; }
 
+# have_input NAME: it has been taken before, and all of it is still in the cache.
+have_input() {
+	input_current "$1" || return 1
+	for have_sum in $(input_files "$1" | cut -d' ' -f1); do
+		cached "$have_sum" || return 1
+	done
+}
+
 # take_input NAME: all files of the first alternative that can be had are in the cache.
 take_input() {
-	if input_current "$1"; then
-		take_whole=yes
-		for take_sum in $(input_files "$1" | cut -d' ' -f1); do
-			cached "$take_sum" || take_whole=
-		done
-		[ -z "$take_whole" ] || return 0
-	fi
+	! have_input "$1" || return 0
 	take_pins=$(pins "$1")
 	[ -n "$take_pins" ] || die "$1 is not in config/versions"
 	mkdir -p "$records" "$cache/sha256" "$cache/partial" 2>/dev/null ||

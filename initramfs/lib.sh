@@ -25,7 +25,14 @@ export ARCH OFFLINE LOCKED LC_ALL=C TZ=UTC
 unset CDPATH CFLAGS CPPFLAGS LDFLAGS MAKELEVEL ENV
 
 say() { printf '%s\n' "$*" >&2; }
-die() { printf 'build: %s\n' "$*" >&2; exit 1; }
+
+# die TEXT: one line, exit 1. Of several that run at once and fail together only the first speaks:
+# ONCE names a directory that whoever makes it may.
+die() {
+	[ -z "${ONCE:-}" ] || mkdir "$ONCE" 2>/dev/null || [ ! -d "$ONCE" ] || exit 1
+	printf 'build: %s\n' "$*" >&2
+	exit 1
+}
 
 # cleanup: runs however the script ends, so that nothing half made stays behind.
 cleanup() {
@@ -48,7 +55,8 @@ begin() {
 # publish FILE NAME: put a finished file into $out (per architecture) in one step.
 publish() {
 	case $ARCH in x86_64) ;; *) out=$top/out/$ARCH ;; esac
-	mkdir -p "$out/$(dirname "$2")"
+	mkdir -p "$out/$(dirname "$2")" || die "cannot make $out: check its owner"
+	! cmp -s "$1" "$out/$2" || return 0
 	publish_part=$out/.$(basename "$2").$$.part
 	if ! cp "$1" "$publish_part" 2>/dev/null; then
 		rm -f "$publish_part"
