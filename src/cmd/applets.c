@@ -5,6 +5,7 @@
 #include "os/file.h"
 
 const struct applet *const applets[] = {
+	&applet_network,
 	&applet_completion,
 	NULL,
 };
