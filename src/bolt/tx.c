@@ -71,17 +71,18 @@ struct batch {
 	struct span bucket;
 	const struct bolt_change *v;
 	size_t n;
-	bool clear;
+	bool clear, make; /* drop what is there; have the bucket even when it is empty */
 };
 
 /* Take the next bucket's changes off the sorted list. */
 static struct batch next_batch(struct bolt_change *v, size_t *at, size_t n)
 {
-	struct batch b = { v[*at].bucket, v + *at, 0, false };
+	struct batch b = { v[*at].bucket, v + *at, 0, false, false };
 	size_t kept = *at;
 
 	for (; *at < n && span_equal(v[*at].bucket, b.bucket); ++*at) {
 		b.clear |= v[*at].kind == CHANGE_CLEAR;
+		b.make |= v[*at].kind != CHANGE_DELETE;
 		if (v[*at].kind == CHANGE_CREATE || v[*at].kind == CHANGE_CLEAR)
 			continue;
 		if (b.n && span_equal(v[kept - 1].key, v[*at].key))
@@ -211,6 +212,8 @@ static int write_buckets(uint64_t *root, struct bolt_tx *tx, struct bolt_out *ou
 		if (order < 0) {
 			if (bolt_build_add(&build, c.flags, c.key, c.value, e))
 				return e->code;
+		} else if (order > 0 && !batch.make) {
+			waiting = false;
 		} else {
 			if (!order && !(c.flags & BOLT_ITEM_BUCKET))
 				return err_set(e, ERR_FORMAT, "'%.*s' is an entry, not a bucket",

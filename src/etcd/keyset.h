@@ -1,7 +1,7 @@
 /* etcd/keyset.h - a set of user keys in little memory, for counting and for "seen before"
  *
  * What is kept of a key is 96 bits of a 128-bit SipHash under a random secret, in 256
- * tables chosen by 8 further bits, so at about 15 bytes a key.  Two keys of ten million are
+ * tables chosen by 8 further bits, at 14 to 21 bytes a key.  Two keys of ten million are
  * taken for one with a chance below 10^-17, whatever the keys are.
  *
  * A set has a bound.  When it is passed, the upper half of the tables in use is dropped

@@ -13,7 +13,6 @@
 #include "base/event.h"
 #include "bolt/db.h"
 #include "etcd/copy.h"
-#include "os/root.h"
 
 enum etcd_trailer {
 	ETCD_TRAILER_NONE,      /* a bare database */
@@ -39,9 +38,9 @@ bool etcd_snapshot_has_trailer(uint64_t size);
 int etcd_snapshot_check_trailer(const struct etcd_copied *copied, struct err *e);
 int etcd_snapshot_no_trailer(struct err *e, uint64_t size, struct span first);
 
-/* A snapshot, a copy of a database, or a data directory, by its path below the root. */
-int etcd_snapshot_open(
-	struct etcd_snapshot *s, const struct root *root, const char *path, struct err *e);
+/* A snapshot, a copy of a database, or a data directory, by its path from `dir`
+ * (AT_FDCWD will do). */
+int etcd_snapshot_open(struct etcd_snapshot *s, int dir, const char *path, struct err *e);
 void etcd_snapshot_close(struct etcd_snapshot *s);
 
 /* Read it all and compare the trailer; a file without one passes, unchecked. */

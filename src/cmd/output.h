@@ -1,0 +1,36 @@
+/* cmd/output.h - etcdutl's output formats: simple, json, table, fields
+ *
+ * Source:     etcdutl/etcdutl/printer.go, 3.6.12; olekukonko/tablewriter as it uses it;
+ *             dustin/go-humanize (Bytes).
+ * Units:      bytes.
+ * Ownership:  borrows all texts.
+ * Errors:     ERR_USAGE with etcdutl's words, and its exit status, 128, in the app.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "cmd/applets.h"
+
+enum output_format { OUTPUT_SIMPLE, OUTPUT_JSON, OUTPUT_TABLE, OUTPUT_FIELDS };
+
+enum { EXIT_BAD_ARGS = 128 }; /* pkg/cobrautl/error.go: ExitBadArgs */
+
+/* `text` is the value of -w; NULL: simple, or json when --json was given. */
+int output_parse(enum output_format *format, struct app *app, const char *text, struct err *e);
+
+/* "9.3 MB": powers of 1000, a decimal below ten. */
+struct output_size {
+	char text[24];
+};
+struct output_size output_size(uint64_t bytes);
+
+/* A framed table; `cells` holds a row of headings, then the rows; figures stand right when
+ * `right` says so for the column. */
+int output_table(
+	struct buf *out, size_t n_columns, size_t n_rows, const char *const *cells, struct err *e);
+
+/* ERR_USAGE "COMMAND requires exactly one argument", and 128, unless there is one. */
+int output_one_operand(struct app *app, const char *command, struct err *e);
+
+/* ERR_USAGE and 128. */
+int output_bad_args(struct app *app, struct err *e);
