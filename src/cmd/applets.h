@@ -42,6 +42,7 @@ extern const struct applet *const applets[]; /* NULL ends it */
 extern const struct applet applet_boot;
 extern const struct applet applet_plan;
 extern const struct applet applet_network;
+extern const struct applet applet_clock;
 extern const struct applet applet_completion;
 
 /* Print the result of an applet: all of `out` to stdout. */

@@ -19,19 +19,23 @@
 #include "base/buf.h"
 #include "net/trust.h"
 
+/* Connections to be used again by the next request; NULL where none is wanted. */
+struct http_session;
+struct http_session *http_session_open(void);
+void http_session_close(struct http_session *session);
+
 struct http_request {
 	const char *url;
 	const struct trust *trust; /* NULL: no https */
 	const char *proxy;
+	struct http_session *session;
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
-	const char *sigv4;          /* "aws:amz:REGION:s3", with user and password; NULL: none */
-	const char *user, *password;
-	bool head;           /* headers only */
-	uint64_t from, len;  /* a range; both 0: all */
-	uint64_t cap;        /* refuse a longer body; 0: none */
-	unsigned connect_ms; /* 0: 15,000 */
-	unsigned stall_ms;   /* give up when nothing came for so long; 0: 30,000 */
-	unsigned total_ms;   /* 0: none */
+	bool head;                  /* headers only */
+	uint64_t from, len;         /* a range; both 0: all */
+	uint64_t cap;               /* refuse a longer body; 0: none */
+	unsigned connect_ms;        /* 0: 15,000 */
+	unsigned stall_ms;          /* give up when nothing came for so long; 0: 30,000 */
+	unsigned total_ms;          /* 0: none */
 	/* Called with each piece, in order, after the status is known to be 2xx. */
 	int (*sink)(void *ctx, struct span bytes, struct err *e);
 	void *ctx;
@@ -45,6 +49,7 @@ struct http_response {
 	unsigned retry_ms; /* Retry-After; 0: none */
 	unsigned took_ms;
 	char etag[128], modified[64], type[64];
+	char refusal[256]; /* how the body of an answer that is not 2xx begins */
 };
 
 /* `response` is filled as far as there was one, also on failure. */
