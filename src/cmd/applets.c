@@ -5,6 +5,7 @@
 #include "os/file.h"
 
 const struct applet *const applets[] = {
+	&applet_boot,
 	&applet_network,
 	&applet_clock,
 	&applet_completion,

@@ -50,7 +50,7 @@ static void probe_node(
 	if (e.errnum == ENOMEDIUM)
 		snprintf(cell->trouble, sizeof cell->trouble, "no medium in the drive");
 	else if (e.errnum == EACCES || e.errnum == EPERM)
-		snprintf(cell->trouble, sizeof cell->trouble, "only root may read it");
+		snprintf(cell->trouble, sizeof cell->trouble, "reading it is not permitted");
 	else
 		snprintf(cell->trouble, sizeof cell->trouble, "cannot be read: %.120s", e.text);
 	cell->state = REFUSED;

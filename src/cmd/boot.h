@@ -1,0 +1,79 @@
+/* cmd/boot.h - what `etcd-rescue boot` knows, and its parts; for cmd/boot*.c alone
+ *
+ * Each step fills its own part of struct boot and tells what it does through the
+ * listener; the report is printed from the whole, as text or as one JSON object.
+ *
+ * Ownership:  everything lives in the arena.
+ * Errors:     a step that cannot do its work says so and the next one begins; only what
+ *             makes the rest meaningless is an error.
+ */
+#pragma once
+
+#include "cmd/applets.h"
+#include "node/cmdline.h"
+#include "node/dmi.h"
+#include "os/block.h"
+#include "os/kmsg.h"
+#include "os/link.h"
+#include "os/module.h"
+#include "os/system.h"
+#include "os/tty.h"
+
+/* What a restore takes besides the files of this image. */
+enum { BOOT_MEMORY_NEEDED = 64 * 1024 * 1024 };
+
+enum boot_image_state { IMAGE_NONE, IMAGE_COMPLETE, IMAGE_INCOMPLETE, IMAGE_UNKNOWN };
+
+struct boot_image {
+	enum boot_image_state state; /* NONE: not running from the image; UNKNOWN: no list */
+	size_t n_files, n_missing, n_changed;
+	const char *first_missing, *first_changed;
+	uint64_t bytes;
+	unsigned took_ms;
+};
+
+struct boot_drivers {
+	bool done;
+	size_t n_aliases, n_modules, n_waves;
+	unsigned took_ms;
+};
+
+struct boot {
+	struct arena *arena;
+	const struct root *root;
+	const struct listener *listener;
+	bool dry; /* only look */
+
+	struct boot_image image;
+	struct boot_drivers drivers;
+	struct system system;
+	struct dmi dmi;
+	struct tty *ttys;
+	struct link *links;
+	struct block *blocks;
+	struct module_orphan *orphans;
+	struct kmsg_firmware *firmware;
+	size_t n_ttys, n_links, n_blocks, n_orphans, n_firmware;
+	struct node_cmdline cmdline;
+};
+
+/* Every file of the image against the list made when it was built. */
+void boot_check_image(struct boot *b);
+void boot_check_memory(struct boot *b);
+
+/* Load drivers until nothing new appears. */
+void boot_load_drivers(struct boot *b);
+
+/* Read what there is, without changing anything; then say what is wrong with it. */
+void boot_look(struct boot *b);
+void boot_warn(const struct boot *b);
+
+/* Milliseconds of the clock that is never set. */
+uint64_t boot_now_ms(void);
+
+/* The kernel line as it may be shown: addresses without what could be a password. */
+const char *boot_line_shown(struct arena *a, const char *line);
+
+/* The report for a person, and for a program. */
+int boot_print_text(struct buf *out, const struct boot *b, struct err *e);
+int boot_print_json(struct buf *out, const struct boot *b, struct err *e);

@@ -1,0 +1,103 @@
+/* Load what the devices ask for, wave by wave: a controller's driver shows its disks, a hub's
+ * driver what is plugged into it. */
+#include <unistd.h>
+
+#include "cmd/boot.h"
+
+enum {
+	WAVES_MAX = 8,
+	QUIET_MS = 400,        /* between waves */
+	WAVE_MS = 10000,       /* a wave that never becomes quiet */
+	LOAD_MS = 120000,      /* drivers that start at once */
+	STORAGE_MS = 240000,   /* a RAID controller that checks its firmware first */
+	FIRST_DISK_MS = 15000, /* a controller is there, its disks not yet */
+};
+
+static bool has_disk(struct boot *b)
+{
+	const struct arena_mark mark = arena_mark(b->arena);
+	struct block *blocks;
+	struct err e = { 0 };
+	size_t n = 0;
+	bool found = false;
+
+	if (!block_list(&blocks, &n, b->arena, b->root, &e)) {
+		for (size_t i = 0; i < n; i++)
+			found = found || !blocks[i].optical;
+	}
+	arena_release(b->arena, mark);
+	return found;
+}
+
+/* Disk controllers last: their drivers may take minutes, and nobody shall wait behind them. */
+static void load(struct boot *b, const struct names *aliases)
+{
+	struct names first = { .v = arena_array(b->arena, aliases->n, sizeof(char *)) };
+	struct names last = { .v = arena_array(b->arena, aliases->n, sizeof(char *)) };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < aliases->n; i++) {
+		struct names *to = module_is_storage(aliases->v[i]) ? &last : &first;
+		to->v[to->n++] = aliases->v[i];
+	}
+	if (module_load(&first, b->arena, LOAD_MS, &e))
+		event_warning(b->listener, "drivers", "%s", e.text);
+	if (module_load(&last, b->arena, STORAGE_MS, &e))
+		event_warning(b->listener, "drivers", "disk controllers: %s", e.text);
+}
+
+static void load_waves(struct boot *b, int listener)
+{
+	struct names known = { 0 };
+	bool storage = false;
+
+	for (size_t wave = 0; wave < WAVES_MAX; wave++) {
+		struct names all;
+		struct err e = { 0 };
+		if (module_aliases(&all, b->arena, b->root, &e)) {
+			event_warning(b->listener, "drivers", "%s", e.text);
+			return;
+		}
+		const struct names new = module_new_aliases(b->arena, &all, &known);
+		known = all;
+		if (!new.n)
+			break;
+		for (size_t i = 0; i < new.n; i++)
+			storage = storage || module_is_storage(new.v[i]);
+		const uint64_t started = boot_now_ms();
+		load(b, &new);
+		b->drivers.n_waves++;
+		const uint64_t loaded = boot_now_ms();
+		const size_t came = module_wait(listener, QUIET_MS, WAVE_MS);
+		event_debug(b->listener, "drivers",
+			"%zu new aliases loaded in %ju ms, then %zu devices in %ju ms", new.n,
+			(uintmax_t)(loaded - started), came, (uintmax_t)(boot_now_ms() - loaded));
+	}
+	b->drivers.n_aliases = known.n;
+	/* SAS and Fibre Channel look for their disks long after the driver has started. */
+	for (int waited = 0; storage && !has_disk(b) && waited < FIRST_DISK_MS; waited += 1000)
+		module_wait(listener, 1000, 1000);
+}
+
+void boot_load_drivers(struct boot *b)
+{
+	const uint64_t started = boot_now_ms();
+	const int listener = module_listen();
+	struct names listed;
+	struct err e = { 0 };
+
+	event_step(b->listener, "drivers", "loading what the devices ask for");
+	load_waves(b, listener);
+	module_listed(&listed, b->arena, b->root, "etc/modules");
+	if (listed.n && module_load(&listed, b->arena, LOAD_MS, &e))
+		event_warning(b->listener, "drivers", "/etc/modules: %s", e.text);
+	if (listener >= 0)
+		close(listener);
+	b->drivers.done = true;
+	b->drivers.n_modules = module_count(b->root);
+	b->drivers.took_ms = (unsigned)(boot_now_ms() - started);
+	event_done(b->listener, "drivers",
+		arena_print(b->arena, "%zu modules for %zu kinds of devices in %u.%u s",
+			b->drivers.n_modules, b->drivers.n_aliases, b->drivers.took_ms / 1000,
+			b->drivers.took_ms / 100 % 10));
+}
