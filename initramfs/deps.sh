@@ -28,10 +28,8 @@ take_inputs() {
 	[ -n "$take_names" ] || return 0
 	# Once, not once for each of the four.
 	[ -n "$OFFLINE" ] || find_mirror
-	# 255 makes xargs stop; what it says about that is not worth a line.
-	# shellcheck disable=SC2086,SC2016
-	printf '%s\n' $take_names | xargs -n 1 -P 4 sh -c '"$0" "$1" 2>&3 || exit 255' \
-		"$top/initramfs/take.sh" 3>&2 2>/dev/null || exit 1
+	# shellcheck disable=SC2086
+	printf '%s\n' $take_names | xargs -n 1 -P 4 "$top/initramfs/take.sh" || exit 1
 }
 
 # compiler: what the stamp must know about the tools.
@@ -54,9 +52,10 @@ key() {
 	} | sha256sum | cut -d' ' -f1
 }
 
-# failed_command LOG: the last command the recipe began, without what the exit trap adds.
+# failed_command LOG: the last command the recipe began, without what the exit trap adds. None means
+# that it came to grief over the source.
 failed_command() {
-	awk '/^\+ cleanup$/ { exit } /^\+ / { last = substr($0, 3, 160) } END { print last }' "$1"
+	awk '/^\+ cleanup$/ { exit } /^\+ / { last = substr($0, 3, 160) } END { print last == "" ? "unpack" : last }' "$1"
 }
 
 # one NAME: build it unless its stamp says that it is built.
@@ -68,9 +67,9 @@ one() {
 	say "building $1 for $ARCH"
 	one_log=$build/log/$ARCH-$1.log
 	if ! ONCE='' sh -eu "$top/initramfs/recipe.sh" "$1" >"$one_log" 2>&1 </dev/null; then
-		tail -n 12 "$one_log" >&2
+		tail_of "$one_log"
 		die "$1 for $ARCH failed at: $(failed_command "$one_log"): $(
-			full "$build" || printf 'the log is %s' "${one_log#"$top/"}")"
+			full "$build" "$one_log" || printf 'the log is %s' "${one_log#"$top/"}")"
 	fi
 	printf '%s\n' "$one_key" >"$stamps/$1"
 }

@@ -144,7 +144,7 @@ download() {
 		die "$2: wrong checksum: the mirror sent other bytes than config/versions pins ($3)"
 	if [ "$download_rc" -ne 0 ]; then
 		grep -qE '404|Not Found' "$download_part.log" && return 1
-		die "$2: cannot download: $(full "$cache" || sed -n 's/^E: *//p' "$download_part.log" | head -n 1)"
+		die "$2: cannot download: $(full "$cache" "$download_part.log" || sed -n 's/^E: *//p' "$download_part.log" | head -n 1)"
 	fi
 	rm -f "$download_part.log" "$download_part.lock"
 }

@@ -59,17 +59,17 @@ publish() {
 	! cmp -s "$1" "$out/$2" || return 0
 	publish_part=$out/.$(basename "$2").$$.part
 	if ! cp "$1" "$publish_part" 2>/dev/null; then
-		rm -f "$publish_part"
+		# Looked at before the cleanup makes room again.
 		die "cannot write out/$2: $(full "$out" || printf 'check that out/ is writable')"
 	fi
 	touch -d "@$SOURCE_DATE_EPOCH" "$publish_part"
 	mv -f "$publish_part" "$out/$2"
 }
 
-# full DIR: says so and succeeds when the file system below DIR has less than 2 MB left.
+# full DIR [LOG]: says so and succeeds when DIR has less than 2 MB left, or the log tells of it.
 full() {
 	full_kb=$(df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print $4 }')
-	[ "${full_kb:-9999}" -lt 2048 ] || return 1
+	[ "${full_kb:-9999}" -lt 2048 ] || grep -qs 'No space left on device' "${2:-}" || return 1
 	printf 'the disk is full (%s KB left in %s); free some space and run again' "$full_kb" "$1"
 }
 
@@ -88,9 +88,12 @@ run() {
 	run_log=$build/log/$run_step.log
 	mkdir -p "${run_log%/*}"
 	(printf '+ %s\n' "$*"; "$@") >"$run_log" 2>&1 </dev/null && return 0
-	tail -n 12 "$run_log" >&2 || :
-	die "$run_step failed: $*: $(full "$build" || printf 'the log is %s' "${run_log#"$top/"}")"
+	tail_of "$run_log"
+	die "$run_step failed: $*: $(full "$build" "$run_log" || printf 'the log is %s' "${run_log#"$top/"}")"
 }
+
+# tail_of LOG: its last lines, marked as such.
+tail_of() { tail -n 12 "$1" 2>/dev/null | sed 's/^/  | /' >&2 || :; }
 
 # present PROBE: a command, or an absolute path; a|b means either of them.
 present() {
