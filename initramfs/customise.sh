@@ -166,6 +166,7 @@ main() {
 			continue ;;
 		esac
 		[ $# -ge 2 ] || wrong "${1:-option} needs a value, or is unknown"
+		case $2 in --*) wrong "$1 needs a value, or is unknown" ;; esac
 		case $1 in
 		--iso | --uki) [ -z "$kind" ] || wrong "--$kind and $1: one of them"
 			kind=${1#--} input=$2 ;;

@@ -105,6 +105,10 @@ into_iso() {
 }
 
 into_uki() {
+	# Here, not below in a pipeline, so that it ends with one line that names the input.
+	pe_open "$input"
+	[ "$(pe_sections "$input" | awk '{ printf "%s ", $1 }' | grep -c '\.linux \.osrel \.cmdline \.initrd ')" = 1 ] ||
+		die "--uki: $input is not an EFI program of this project; ./build.sh image makes it"
 	cp "$input" "$stage/uki" || die "cannot copy $input: $(full "$stage" || printf 'check build/')"
 	chmod 600 "$stage/uki"
 	uki=$stage/uki
