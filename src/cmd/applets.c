@@ -6,6 +6,7 @@
 
 const struct applet *const applets[] = {
 	&applet_boot,
+	&applet_plan,
 	&applet_network,
 	&applet_clock,
 	&applet_completion,
