@@ -5,9 +5,8 @@
 
 #include "cmd/output.h"
 #include "codec/json.h"
+#include "etcd/examine.h"
 #include "etcd/ident.h"
-#include "etcd/snapshot.h"
-#include "etcd/status.h"
 
 enum { OUTPUT_LIMIT = 16 * 1024 * 1024 };
 
@@ -176,8 +175,7 @@ static int run(struct app *app, struct err *e)
 	const char *path = app->operands[0];
 	if (etcd_snapshot_open(&file, AT_FDCWD, path, e))
 		return e->code;
-	if (etcd_snapshot_verify(&file, app->listener, e) ||
-		etcd_status_read(&status, app->arena, &file.db, e))
+	if (etcd_examine(&status, &file, app->arena, app->listener, e))
 		return err_wrap(e, "%s", path);
 	tell(app->listener, &status, &file);
 	if (format == OUTPUT_JSON ? print_json(&out, &status, &file, e)
