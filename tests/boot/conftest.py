@@ -57,6 +57,7 @@ def booted(request, fleet, work):
     vm = fleet.get(request.param)
     try:
         vm.console.wake(BOOT)
+        vm.settle()
         note_times(request.param, vm, work / "times.txt")
         yield vm
     finally:

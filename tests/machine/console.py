@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 LINUX_RUNS = "Linux version|Run /init|[Pp]ress Enter"
 CURSOR_QUERY, CURSOR_ANSWER = b"\x1b[6n", b"\x1b[50;200R"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 DEAD = "Kernel panic - not syncing|Security Violation|Access Denied|UEFI Interactive Shell|No bootable device"
 
 
@@ -132,4 +133,4 @@ class Console:
         start = self._mark
         found = self.expect(f"\n<end{tag}:([0-9]+)>", seconds)
         body = bytes(self._data[start:found.start()]).decode("utf-8", "replace").replace("\r", "")
-        return Answer(int(found[1]), body.rstrip("\n"))
+        return Answer(int(found[1]), COLOUR.sub("", body).rstrip("\n"))

@@ -11,7 +11,7 @@ def _entry(number, name, mode, data=b""):
     return head + data + b"\0" * (-len(data) % 4)
 
 
-def archive(files):
+def archive(files, mode=0o100644):
     """files: path without leading slash -> bytes. Folders on the way are made, existing ones keep what they hold."""
     out, number, made = b"", 1, set()
     for path, data in files.items():
@@ -22,7 +22,12 @@ def archive(files):
                 made.add(folder)
                 out += _entry(number, folder, 0o040755)
                 number += 1
-        out += _entry(number, path, 0o100644, data)
+        out += _entry(number, path, mode, data)
         number += 1
     out += _entry(0, "TRAILER!!!", 0)
     return out + b"\0" * (-len(out) % 512)
+
+
+def append(initramfs, extra):
+    """Both archives in one file. The kernel looks for an uncompressed one at multiples of four only."""
+    return initramfs + b"\0" * (-len(initramfs) % 4) + extra

@@ -122,15 +122,19 @@ class Ways:
                              capture_output=True).stdout
         return key, certificate, der
 
+    def customise(self, *arguments):
+        """`./build.sh customise`, which must succeed."""
+        done = subprocess.run([self._top / "build.sh", "customise", *arguments], capture_output=True, text=True,
+                              check=False)
+        assert done.returncode == 0, done.stderr
+
     def signed_uki(self):
         """The UKI as `customise --sign` leaves it, and the certificate that must be enrolled for it."""
         if self._signed is None:
             requirement.need("sbsign")
             key, certificate, der = self.throw_away_key("owner")
             uki = self._work / "signed.efi"
-            done = subprocess.run([self._top / "build.sh", "customise", "--sign", key, certificate,
-                                   self.file("etcd-rescue.efi"), uki], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
+            self.customise("--uki", self.file("etcd-rescue.efi"), "--output", uki, "--sign", key, certificate)
             self._signed = uki, der
         return self._signed
 
