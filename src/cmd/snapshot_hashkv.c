@@ -60,7 +60,7 @@ static int print(
 static int run(struct app *app, struct err *e)
 {
 	const struct options *o = app->options;
-	CLEAN_SNAPSHOT struct etcd_snapshot file = NO_SNAPSHOT;
+	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
 	CLEAN_BUF struct buf out = BUF(64 * 1024);
 	enum output_format format;
 	struct etcd_hashkv hash;

@@ -109,7 +109,7 @@ static int parse_owner(
 static int derive_cluster(
 	struct etcd_restore *r, const struct options *o, struct app *app, struct err *e)
 {
-	CLEAN_SNAPSHOT struct etcd_snapshot file = NO_SNAPSHOT;
+	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
 	CLEAN_BUF struct buf out = BUF(DERIVED_LIMIT);
 	struct etcd_status s;
 
@@ -243,7 +243,7 @@ static void tell(const struct listener *l, const struct etcd_restore_result *res
 static int rehearse(struct etcd_restore_result *result, const struct etcd_restore *r,
 	struct app *app, struct err *e)
 {
-	CLEAN_SNAPSHOT struct etcd_snapshot file = NO_SNAPSHOT;
+	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
 	struct bolt_tally tally;
 
 	if (etcd_restore_check(result, app->arena, r, e))

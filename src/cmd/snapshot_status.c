@@ -58,7 +58,7 @@ static void print_members(struct json *j, const struct etcd_status *s)
 
 /* etcdutl's fields come first and keep their names; ours follow. */
 static int print_json(struct buf *out, const struct etcd_status *s,
-	const struct etcd_snapshot *file, struct err *e)
+	const struct etcd_snapshot_file *file, struct err *e)
 {
 	struct json j = JSON(out);
 
@@ -117,8 +117,8 @@ static int print_text(
 }
 
 /* What the five figures do not tell, to stderr. */
-static void tell(
-	const struct listener *l, const struct etcd_status *s, const struct etcd_snapshot *file)
+static void tell(const struct listener *l, const struct etcd_status *s,
+	const struct etcd_snapshot_file *file)
 {
 	static const char step[] = "status";
 
@@ -164,7 +164,7 @@ static void tell(
 static int run(struct app *app, struct err *e)
 {
 	const struct options *o = app->options;
-	CLEAN_SNAPSHOT struct etcd_snapshot file = NO_SNAPSHOT;
+	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
 	CLEAN_BUF struct buf out = BUF(OUTPUT_LIMIT);
 	enum output_format format;
 	struct etcd_status status;

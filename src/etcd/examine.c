@@ -4,7 +4,7 @@
 #include <sys/uio.h>
 
 /* Look at single bytes all over the file; RWF_NOWAIT fails where the disk would be asked. */
-bool etcd_snapshot_is_cached(const struct etcd_snapshot *s)
+bool etcd_snapshot_is_cached(const struct etcd_snapshot_file *s)
 {
 	enum { LOOKS = 128, ENOUGH = 120 };
 	unsigned hits = 0;
@@ -18,7 +18,7 @@ bool etcd_snapshot_is_cached(const struct etcd_snapshot *s)
 }
 
 struct verifying {
-	struct etcd_snapshot *s;
+	struct etcd_snapshot_file *s;
 	const struct listener *listener;
 	struct err e;
 };
@@ -31,7 +31,7 @@ static void *verify(void *ctx)
 	return NULL;
 }
 
-int etcd_examine(struct etcd_status *status, struct etcd_snapshot *s, struct arena *a,
+int etcd_examine(struct etcd_status *status, struct etcd_snapshot_file *s, struct arena *a,
 	const struct listener *listener, struct err *e)
 {
 	struct verifying v = { .s = s, .listener = listener };

@@ -107,10 +107,10 @@ static int open_member(int *fd, int dir, const char *path, struct err *e)
 	return err_set(e, ERR_NOTFOUND, "%s: is a directory without member/snap/db", path);
 }
 
-int etcd_snapshot_open(struct etcd_snapshot *s, int dir, const char *path, struct err *e)
+int etcd_snapshot_open(struct etcd_snapshot_file *s, int dir, const char *path, struct err *e)
 {
 	CLOSE_FD int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct etcd_snapshot found = { .trailer = ETCD_TRAILER_NONE };
+	struct etcd_snapshot_file found = { .trailer = ETCD_TRAILER_NONE };
 	uint8_t first[16] = { 0 };
 	struct stat st;
 
@@ -147,12 +147,13 @@ int etcd_snapshot_open(struct etcd_snapshot *s, int dir, const char *path, struc
 	return 0;
 }
 
-void etcd_snapshot_close(struct etcd_snapshot *s)
+void etcd_snapshot_close(struct etcd_snapshot_file *s)
 {
 	file_close(&s->fd);
 }
 
-int etcd_snapshot_verify(struct etcd_snapshot *s, const struct listener *listener, struct err *e)
+int etcd_snapshot_verify(
+	struct etcd_snapshot_file *s, const struct listener *listener, struct err *e)
 {
 	const struct etcd_source source = etcd_source_file(&s->fd);
 	struct etcd_copied copied;

@@ -20,7 +20,7 @@ enum etcd_trailer {
 	ETCD_TRAILER_GOOD,
 };
 
-struct etcd_snapshot {
+struct etcd_snapshot_file {
 	int fd;
 	uint64_t size;    /* of the file */
 	uint64_t db_size; /* without the trailer */
@@ -30,7 +30,7 @@ struct etcd_snapshot {
 	bool busy;   /* a running etcd holds its lock */
 };
 
-#define NO_SNAPSHOT    ((struct etcd_snapshot){ .fd = -1 })
+#define NO_SNAPSHOT    ((struct etcd_snapshot_file){ .fd = -1 })
 #define CLEAN_SNAPSHOT __attribute__((cleanup(etcd_snapshot_close)))
 
 /* The rule above, and in words what is wrong with a size no snapshot can have. */
@@ -40,8 +40,9 @@ int etcd_snapshot_no_trailer(struct err *e, uint64_t size, struct span first);
 
 /* A snapshot, a copy of a database, or a data directory, by its path from `dir`
  * (AT_FDCWD will do). */
-int etcd_snapshot_open(struct etcd_snapshot *s, int dir, const char *path, struct err *e);
-void etcd_snapshot_close(struct etcd_snapshot *s);
+int etcd_snapshot_open(struct etcd_snapshot_file *s, int dir, const char *path, struct err *e);
+void etcd_snapshot_close(struct etcd_snapshot_file *s);
 
 /* Read it all and compare the trailer; a file without one passes, unchecked. */
-int etcd_snapshot_verify(struct etcd_snapshot *s, const struct listener *listener, struct err *e);
+int etcd_snapshot_verify(
+	struct etcd_snapshot_file *s, const struct listener *listener, struct err *e);
