@@ -114,13 +114,12 @@ static int must_be_image(struct err *e)
 	return take_lock(e) ? 0 : e->code;
 }
 
-static int report(const struct boot *b, bool json, struct err *e)
+static int print(const struct boot *b,
+	int (*write)(struct buf *out, const struct boot *b, struct err *e), struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(REPORT_MAX);
 
-	if (json ? boot_print_json(&out, b, e) : boot_print_text(&out, b, e))
-		return e->code;
-	return app_print(&out, e);
+	return write(&out, b, e) ? e->code : app_print(&out, e);
 }
 
 static int judge(const struct boot *b, struct err *e)
@@ -131,15 +130,26 @@ static int judge(const struct boot *b, struct err *e)
 		"this image is not complete, so nothing will be restored with it; see above");
 }
 
+/* Whatever goes wrong in one step, the next one may still help the person at the console. */
 static int run_steps(struct boot *b, bool json, struct err *e)
 {
+	const char *const *words;
+	size_t n_words;
+
 	boot_check_image(b);
 	boot_check_memory(b);
 	if (!b->dry)
 		boot_load_drivers(b);
 	boot_look(b);
 	boot_warn(b);
-	if (report(b, json, e))
+	if (!json && print(b, boot_print_text, e))
+		return e->code;
+	boot_search_local_plan(b, &words, &n_words);
+	boot_describe_network(b, words, n_words);
+	boot_bring_network_up(b);
+	boot_set_clock(b);
+	boot_search_plan(b);
+	if (print(b, json ? boot_print_json : boot_print_next, e))
 		return e->code;
 	return judge(b, e);
 }
@@ -164,14 +174,18 @@ static int boot_run(struct app *app, struct err *e)
 		if (root_open(&other, o->root, e))
 			return e->code;
 		b->root = &other;
+		b->other_root = true;
 	}
 	if (b->dry)
 		return run_steps(b, o->common.json, e);
 
 	if (must_be_image(e))
 		return e->code;
-	if (getppid() == 1)
+	if (getppid() == 1) {
 		speak_to_all(b);
+		/* The shells' "press Enter" may stand on the line already. */
+		dprintf(STDOUT_FILENO, "\n");
+	}
 	tee.screen = o->common.json ? ui_json_listener(&json_fd)
 				    : console_listener(&console, STDERR_FILENO, o->common.quiet,
 					      o->common.verbose);

@@ -10,12 +10,15 @@
 #pragma once
 
 #include "cmd/applets.h"
+#include "codec/json.h"
+#include "node/clock.h"
 #include "node/cmdline.h"
 #include "node/dmi.h"
 #include "os/block.h"
 #include "os/kmsg.h"
 #include "os/link.h"
 #include "os/module.h"
+#include "os/network.h"
 #include "os/system.h"
 #include "os/tty.h"
 
@@ -38,11 +41,21 @@ struct boot_drivers {
 	unsigned took_ms;
 };
 
+struct delivery;
+
+struct boot_network {
+	const char *from; /* who said so: "kernel-line", "image", "plan", "default" */
+	struct network_result result;
+	const char *trouble; /* NULL: none */
+	const char *actions; /* when only looking: what would be done, one a line */
+};
+
 struct boot {
 	struct arena *arena;
 	const struct root *root;
 	const struct listener *listener;
-	bool dry; /* only look */
+	bool dry;        /* only look */
+	bool other_root; /* at a tree that is not this machine */
 
 	struct boot_image image;
 	struct boot_drivers drivers;
@@ -55,6 +68,17 @@ struct boot {
 	struct kmsg_firmware *firmware;
 	size_t n_ttys, n_links, n_blocks, n_orphans, n_firmware;
 	struct node_cmdline cmdline;
+
+	struct boot_network network;
+	struct clock_state clock;
+	struct node_clock clock_set;
+	const char *clock_trouble;
+
+	struct delivery *delivery;
+	bool plan_found;
+	const char *plan_trouble, *plan_source;
+	const char *const *plan_ntp;
+	size_t n_plan_ntp;
 };
 
 /* Every file of the image against the list made when it was built. */
@@ -68,6 +92,15 @@ void boot_load_drivers(struct boot *b);
 void boot_look(struct boot *b);
 void boot_warn(const struct boot *b);
 
+/* What the network shall be: by the kernel line, else by the image, else by these words. */
+void boot_describe_network(struct boot *b, const char *const *plan_words, size_t n_words);
+void boot_bring_network_up(struct boot *b);
+void boot_set_clock(struct boot *b);
+
+/* A plan may say what the network is, so those that need none are looked for first. */
+void boot_search_local_plan(struct boot *b, const char *const **words, size_t *n_words);
+void boot_search_plan(struct boot *b);
+
 /* Milliseconds of the clock that is never set. */
 uint64_t boot_now_ms(void);
 
@@ -76,4 +109,6 @@ const char *boot_line_shown(struct arena *a, const char *line);
 
 /* The report for a person, and for a program. */
 int boot_print_text(struct buf *out, const struct boot *b, struct err *e);
+int boot_print_next(struct buf *out, const struct boot *b, struct err *e);
+void boot_json_plan(struct json *j, const struct boot *b);
 int boot_print_json(struct buf *out, const struct boot *b, struct err *e);

@@ -225,6 +225,42 @@ static void disks(struct json *j, const struct boot *b)
 	json_close(j, ']');
 }
 
+static void network(struct json *j, const struct boot *b)
+{
+	const struct boot_network *n = &b->network;
+	struct str line, rest = str_from(n->actions);
+
+	json_key(j, "network");
+	json_open(j, '{');
+	json_key_text(j, "from", n->from);
+	json_key_text(j, "link", n->result.link);
+	json_key_text(j, "address", n->result.address);
+	json_key_text(j, "trouble", n->trouble);
+	json_key(j, "would_do");
+	json_open(j, '[');
+	while (str_next(&line, &rest, '\n'))
+		json_str(j, line);
+	json_close(j, ']');
+	json_close(j, '}');
+}
+
+static void clock_facts(struct json *j, const struct boot *b)
+{
+	char now[32], floor[32];
+
+	clock_print(now, b->clock.now);
+	clock_print(floor, b->clock.floor);
+	json_key(j, "clock");
+	json_open(j, '{');
+	json_key_text(j, "now", now);
+	json_key_text(j, "not_before", floor);
+	json_key_bool(j, "believable", b->clock.believable);
+	json_key_bool(j, "rtc", b->clock.rtc);
+	json_key_bool(j, "set", b->clock_set.set);
+	json_key_text(j, "trouble", b->clock_trouble);
+	json_close(j, '}');
+}
+
 int boot_print_json(struct buf *out, const struct boot *b, struct err *e)
 {
 	struct json j = JSON(out);
@@ -240,6 +276,9 @@ int boot_print_json(struct buf *out, const struct boot *b, struct err *e)
 	consoles(&j, b);
 	nics(&j, b);
 	disks(&j, b);
+	network(&j, b);
+	clock_facts(&j, b);
+	boot_json_plan(&j, b);
 	json_close(&j, '}');
 	if (json_end(&j, e))
 		return e->code;
