@@ -31,7 +31,7 @@
 const struct schema_row schema[] = {
 	ONE("generation", GENERATION, NULL, "1", AT(generation),
 		"a higher number restores again; the same or a lower one hands off"),
-	ONE("source", URL, "s3:|ebs:|sftp:|https:|http:|file:|dev:", NULL, AT(source),
+	ONE("source", URL, "s3:|ebs|sftp:|https:|http:|file:|dev:", NULL, AT(source),
 		"where the snapshots are: a prefix, of which the newest usable is taken, or one object"),
 	GROUP("s3", "the object store of s3:// addresses"),
 	ONE("s3.endpoint", URL, "https:|http:", NULL, AT(s3.endpoint),
