@@ -68,8 +68,9 @@ main() {
 	mkdir -p "$root"
 	cp -R "$top/rootfs/." "$root/"
 	find "$root" -type d -exec chmod 755 {} +
-	find "$root" -type f -exec chmod 644 {} +
-	chmod 755 "$root/init" "$root/etc/udhcpc/default.script" "$root/etc/udhcpc6/default.script"
+	# Whatever the umask of the checkout was, scripts stay scripts.
+	find "$root" -type f -perm -u+x -exec chmod 755 {} +
+	find "$root" -type f ! -perm -u+x -exec chmod 644 {} +
 	mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/run" "$root/mnt" "$root/tmp" \
 		"$root/root" "$root/usr" "$root/var" "$root/lib/firmware"
 	chmod 700 "$root/root"

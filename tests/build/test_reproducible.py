@@ -62,11 +62,12 @@ def differing(one, two):
 @pytest.fixture
 def second(top):
     """A folder with a longer name and another depth, removed afterwards."""
-    path = top / "build" / "test-reproducible" / "another place, deeper down".replace(" ", "-") / "tree"
-    shutil.rmtree(path.parent, ignore_errors=True)
+    whole = top / "build" / "test-reproducible"
+    shutil.rmtree(whole, ignore_errors=True)
+    path = whole / "another-place" / "deeper-down" / "tree"
     path.mkdir(parents=True)
     yield path
-    shutil.rmtree(path.parent.parent, ignore_errors=True)
+    shutil.rmtree(whole, ignore_errors=True)
 
 
 @pytest.fixture
