@@ -125,23 +125,19 @@ static void wait_any(struct speaker *s, int in, int life)
 	poll(p, n, 500);
 }
 
-/* Take what there is; false when nothing more will come. */
+/* Take a piece of what there is; false when nothing more will come.  One piece at a time, so
+ * that consoles which keep up have passed it on before the next one pushes it out. */
 static bool take(struct speaker *s, int in, int life)
 {
 	/* Asked first: what was written before the end is then in the pipe already. */
 	struct pollfd end = { .fd = life, .events = POLLIN };
 	const bool over = poll(&end, 1, 0) > 0;
 
-	for (;;) {
-		make_room(s);
-		const ssize_t n = read(in, s->text + s->len, TEXT_MAX - s->len);
-		if (n > 0)
-			s->len += (size_t)n;
-		else if (n < 0 && errno == EINTR)
-			continue;
-		else
-			return n < 0 && errno == EAGAIN && !over;
-	}
+	make_room(s);
+	const ssize_t n = read(in, s->text + s->len, TEXT_MAX - s->len);
+	if (n > 0)
+		s->len += (size_t)n;
+	return n > 0 || (n < 0 && errno == EINTR) || (n < 0 && errno == EAGAIN && !over);
 }
 
 static _Noreturn void speak(int in, int life, const char *const *paths, size_t n)
@@ -184,6 +180,9 @@ int speaker_start(int *pipe_end, const char *const *paths, size_t n, struct err 
 		/* Not of this session any more: no hang-up and no job control may stop it. */
 		setsid();
 		signal(SIGPIPE, SIG_IGN);
+		/* Who waits for the end of our output is not waiting for a slow console. */
+		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+			close(fd);
 		fcntl(text[0], F_SETFL, O_NONBLOCK);
 		speak(text[0], life[0], paths, n);
 	}

@@ -1,0 +1,89 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "os/process.h"
+
+static void process_run_gives_output_and_status(void **state)
+{
+	const char *argv[] = { "/bin/sh", "-c", "echo out; echo err >&2; read x || exit 3", NULL };
+	CLEAN_BUF struct buf out = BUF(100);
+	struct err e = { 0 };
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(process_run(&status, argv, 10000, &out, &e), 0);
+	assert_int_equal(status, 3); /* stdin is empty, so read fails */
+	assert_true(str_is(buf_text(&out), "out\nerr\n"));
+}
+
+static void process_run_keeps_only_what_fits(void **state)
+{
+	const char *argv[] = { "/bin/sh", "-c",
+		"i=0; while [ $i -lt 5000 ]; do echo line; "
+		"i=$((i+1)); done",
+		NULL };
+	CLEAN_BUF struct buf out = BUF(4096);
+	struct err e = { 0 };
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(process_run(&status, argv, 10000, &out, &e), 0);
+	assert_int_equal(status, 0);
+	assert_true(out.len <= 4096);
+}
+
+static void process_run_names_what_is_not_there(void **state)
+{
+	const char *argv[] = { "/nowhere/modprobe", NULL };
+	struct err e = { 0 };
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(process_run(&status, argv, 1000, NULL, &e), ERR_NOTFOUND);
+	assert_string_equal(e.text, "/nowhere/modprobe: No such file or directory");
+	assert_int_equal(status, -1);
+}
+
+static void process_run_ends_what_takes_too_long(void **state)
+{
+	const char *argv[] = { "/bin/sleep", "60", NULL };
+	struct timespec before, after;
+	struct err e = { 0 };
+	int status = -1;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	assert_int_equal(process_run(&status, argv, 1000, NULL, &e), ERR_IO);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_string_equal(e.text, "/bin/sleep: no end after 1 seconds");
+	assert_true(after.tv_sec - before.tv_sec < 10);
+}
+
+static void process_run_tells_the_signal(void **state)
+{
+	const char *argv[] = { "/bin/sh", "-c", "kill -9 $$", NULL };
+	struct err e = { 0 };
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(process_run(&status, argv, 10000, NULL, &e), 0);
+	assert_int_equal(status, 128 + 9);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(process_run_gives_output_and_status),
+		cmocka_unit_test(process_run_keeps_only_what_fits),
+		cmocka_unit_test(process_run_names_what_is_not_there),
+		cmocka_unit_test(process_run_ends_what_takes_too_long),
+		cmocka_unit_test(process_run_tells_the_signal),
+	};
+	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
+}
