@@ -95,7 +95,7 @@ static int find_parent(
 
 	if (dir < 0)
 		return err_sys(e, "current directory");
-	snprintf(place->final, sizeof place->final, "%s", rest ? rest + 1 : path);
+	snprintf(place->final, sizeof place->final, "%.255s", rest ? rest + 1 : path);
 	if (rest)
 		*rest = 0;
 	for (char *name = rest ? strtok_r(path, "/", &rest) : NULL; name;

@@ -236,12 +236,19 @@ int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
 	for (size_t i = 0; i < n; i++) {
 		const struct etcd_member *own =
 			r->all_members ? &found.cluster->members[i] : found.own;
-		if (etcd_datadir_finish(&dirs[i], found.cluster, own, e))
+		if (etcd_datadir_prepare(&dirs[i], found.cluster, own, e))
 			goto out;
 	}
+	for (size_t i = 0; i < n; i++) {
+		if (etcd_datadir_publish(&dirs[i], e))
+			goto out;
+	}
+	for (size_t i = 0; i < n; i++)
+		etcd_datadir_keep(&dirs[i]);
 	*result = found;
 out:
-	for (size_t i = 0; i < n; i++)
-		etcd_datadir_abort(&dirs[i]);
+	/* The first made the parents they share, so it goes last. */
+	for (size_t i = n; i > 0; i--)
+		etcd_datadir_abort(&dirs[i - 1]);
 	return e->code;
 }
