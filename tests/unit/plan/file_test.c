@@ -225,10 +225,9 @@ static void word_of_a_row_is_its_enumerator(void **state)
 
 static void plan_takes_every_scheme_it_names(void **state)
 {
-	static const char *const sources[] = { "s3://bucket/a/b?versionId=x",
-		"ebs", "sftp://joe@host:2222/x", "https://host/x?X-Amz-Signature=abc",
-		"http://host/x", "file:/mnt/x.db", "file:///mnt/x.db",
-		"dev:/dev/disk/by-label/BACKUP" };
+	static const char *const sources[] = { "s3://bucket/a/b?versionId=x", "ebs",
+		"sftp://joe@host:2222/x", "https://host/x?X-Amz-Signature=abc", "http://host/x",
+		"file:/mnt/x.db", "file:///mnt/x.db", "dev:/dev/disk/by-label/BACKUP" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
