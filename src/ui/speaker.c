@@ -181,8 +181,10 @@ int speaker_start(int *pipe_end, const char *const *paths, size_t n, struct err 
 		setsid();
 		signal(SIGPIPE, SIG_IGN);
 		/* Who waits for the end of our output is not waiting for a slow console. */
-		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-			close(fd);
+		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+			if (fd != text[0] && fd != life[0])
+				close(fd);
+		}
 		fcntl(text[0], F_SETFL, O_NONBLOCK);
 		speak(text[0], life[0], paths, n);
 	}
