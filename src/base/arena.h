@@ -36,7 +36,8 @@ void *arena_array(struct arena *a, size_t n, size_t size);
 /* Zero-terminated copies. */
 char *arena_copy(struct arena *a, struct str s);
 char *arena_print(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-char *arena_vprint(struct arena *a, const char *fmt, va_list ap);
+char *arena_vprint(struct arena *a, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
 
 struct arena_mark arena_mark(const struct arena *a);
 void arena_release(struct arena *a, struct arena_mark mark);

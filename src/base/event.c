@@ -29,8 +29,8 @@ void event_progress(const struct listener *l, const char *step, uint64_t done, u
 	tell(l, (struct event){ EVENT_PROGRESS, step, NULL, NULL, done, total });
 }
 
-static void say(const struct listener *l, enum event_kind kind, const char *step, const char *fmt,
-	va_list ap)
+__attribute__((format(printf, 4, 0))) static void say(const struct listener *l,
+	enum event_kind kind, const char *step, const char *fmt, va_list ap)
 {
 	char text[1024];
 
