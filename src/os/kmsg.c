@@ -37,8 +37,7 @@ bool kmsg_missing(struct str *file, struct str *driver, struct str *device, stru
 
 	if (!str_cut(&header, &text, record, ';'))
 		return false;
-	if (!cut_at(&who, &rest, text, STR(": firmware: failed to load ")) &&
-		!cut_at(&who, &rest, text, STR(": Direct firmware load for ")))
+	if (!cut_at(&who, &rest, text, STR(": Direct firmware load for ")))
 		return false;
 	if (!str_word(&name, &rest) || !is_name(name))
 		return false;

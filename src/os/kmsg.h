@@ -4,7 +4,8 @@
  *   4,1235,5678902,-;tg3 0000:02:00.0: Direct firmware load for tigon/y.bin failed with error -2
  *    SUBSYSTEM=pci
  *
- * The first form is Debian's, the second the kernel's own.
+ * The first form is Debian's: it comes for each name the kernel tries, also when the file is
+ * found a moment later under its compressed name.  The second, the kernel's own, is the verdict.
  *
  * Source:     Documentation/ABI/testing/dev-kmsg; drivers/base/firmware_loader/main.c,
  *             Linux 6.12, and Debian's patch to it.
