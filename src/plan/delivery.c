@@ -137,6 +137,9 @@ static int look(struct delivery *d, bool *taken, const struct delivery_from *fro
 	struct err ignored = { 0 };
 
 	if (ways[way].look(&c, &s, *taken ? &ignored : e)) {
+		/* "Not found" is for a machine that nobody gave a plan. */
+		if (e->code == ERR_NOTFOUND)
+			e->code = ERR_MISMATCH;
 		report(d, from, way, &c, *taken ? DELIVERY_LEFT : DELIVERY_BROKEN,
 			*taken ? &ignored : e);
 		return *taken ? 0 : e->code;

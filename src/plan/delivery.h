@@ -23,7 +23,7 @@
  *             ConfigDrive for the labels.
  * Units:      bytes.
  * Ownership:  everything lives in the arena; borrows `root`, `line` and `blocks`.
- * Errors:     ERR_NOTFOUND when there is no plan anywhere; else what the plan's way or the
+ * Errors:     ERR_NOTFOUND when nobody gave a plan at all; else what the plan's way or the
  *             plan itself says.  `d` then still tells how far the search came.
  */
 #pragma once

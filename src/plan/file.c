@@ -210,14 +210,8 @@ void plan_defaults(struct plan *plan, struct arena *a)
 		char *field = (char *)plan + row->field;
 		if (!row->initial)
 			continue;
-		if (row->shape == SCHEMA_LIST) {
-			struct plan_list *list = (void *)field;
-			list->v = arena_array(a, 1, sizeof *list->v);
-			list->n = 1;
-			value_text(&list->v[0], row, a, str_from(row->initial), &e);
-		} else {
-			value_set(field, row, a, str_from(row->initial), &e);
-		}
+		assert(row->shape == SCHEMA_ONE);
+		value_set(field, row, a, str_from(row->initial), &e);
 		assert(!e.code);
 	}
 }

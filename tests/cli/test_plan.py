@@ -142,7 +142,6 @@ storage:
   luks-key: auto                                # default
   degraded: no                                  # default
   clear-immutable: no                           # default
-network: [ip=dhcp]                              # default
 layout: auto                                    # default
 finish:
   cronjobs: yes                                 # default

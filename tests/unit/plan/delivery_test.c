@@ -300,7 +300,7 @@ static void address_on_the_kernel_line_is_made_for_this_machine(void **state)
 	serve(0, "https://h/" MAC "/B5%2F2.yaml?x=" MAC, "source: s3://a/\n");
 	taken(DELIVERY_KERNEL_LINE, "s3://a/");
 	line.plan = "https://h/${uuid}";
-	ends_with(ERR_NOTFOUND,
+	ends_with(ERR_MISMATCH,
 		"rescue.plan: the address wants ${uuid} and this machine has no system UUID");
 	line.plan = "https://h/${MAC}";
 	ends_with(ERR_FORMAT,
@@ -315,7 +315,7 @@ static void kernel_line_that_cannot_be_followed_ends_the_search(void **state)
 	(void)state;
 	put_text("etc/etcd-rescue/plan.yaml", "source: s3://image/\n");
 	line.plan = "https://h/gone";
-	ends_with(ERR_NOTFOUND, "rescue.plan: https://h/gone: 404");
+	ends_with(ERR_MISMATCH, "rescue.plan: https://h/gone: 404");
 	assert_int_equal(d.places[DELIVERY_KERNEL_LINE].state, DELIVERY_BROKEN);
 	line.plan = "s3://bucket/plan.yaml";
 	ends_with(ERR_UNSUPPORTED, "rescue.plan: a plan comes by https, http or file, not 's3:'");
@@ -324,7 +324,7 @@ static void kernel_line_that_cannot_be_followed_ends_the_search(void **state)
 		"rescue.plan: an address with user or password can be read by everybody; take them "
 		"out");
 	line.plan = "file:/media/plan.yaml";
-	ends_with(ERR_NOTFOUND, "rescue.plan: /media/plan.yaml is not there");
+	ends_with(ERR_MISMATCH, "rescue.plan: /media/plan.yaml is not there");
 	put_text("media/plan.yaml", "source: s3://media/\n");
 	taken(DELIVERY_KERNEL_LINE, "s3://media/");
 }

@@ -124,8 +124,7 @@ static void plan_with_a_source_alone_has_every_default(void **state)
 	assert_string_equal(p.storage.luks_key, "auto");
 	assert_false(p.storage.degraded);
 	assert_false(p.storage.clear_immutable);
-	assert_int_equal(p.network.n, 1);
-	assert_string_equal(p.network.v[0], "ip=dhcp");
+	assert_int_equal(p.network.n, 0);
 	assert_int_equal(p.ntp.n, 0);
 	assert_string_equal(p.layout, "auto");
 	assert_true(p.finish.cronjobs && p.finish.stuck_pods && p.finish.nodes &&
