@@ -30,7 +30,7 @@ static int enter_nested(struct bolt_tally *tally, const struct bolt_db *db,
 static int walk_nested(struct bolt_tally *tally, const struct bolt_db *db,
 	const struct bolt_bucket *bucket, unsigned nesting, struct err *e)
 {
-	CLEAN_CURSOR struct bolt_cursor c;
+	CLEAN_CURSOR struct bolt_cursor c = { 0 };
 	bool there;
 
 	bolt_cursor_init(&c, db, bucket);
@@ -49,7 +49,7 @@ static int walk_nested(struct bolt_tally *tally, const struct bolt_db *db,
 static int walk_bucket(struct bolt_tally *tally, const struct bolt_db *db,
 	const struct bolt_bucket *bucket, const struct bolt_visitor *v, struct err *e)
 {
-	CLEAN_CURSOR struct bolt_cursor c;
+	CLEAN_CURSOR struct bolt_cursor c = { 0 };
 	bool there;
 
 	bolt_cursor_init(&c, db, bucket);
@@ -76,7 +76,7 @@ int bolt_walk(struct bolt_tally *tally, const struct bolt_db *db,
 {
 	const struct bolt_visitor *v = visitor ? visitor : &nobody;
 	const struct bolt_bucket root = bolt_bucket_root(db);
-	CLEAN_CURSOR struct bolt_cursor c;
+	CLEAN_CURSOR struct bolt_cursor c = { 0 };
 	struct bolt_bucket bucket;
 	bool there;
 

@@ -230,7 +230,7 @@ int bolt_bucket_find(struct bolt_bucket *bucket, bool *found, struct bolt_slot *
 	const struct bolt_db *db, struct span name, struct err *e)
 {
 	const struct bolt_bucket root = bolt_bucket_root(db);
-	CLEAN_CURSOR struct bolt_cursor c;
+	CLEAN_CURSOR struct bolt_cursor c = { 0 };
 
 	bolt_cursor_init(&c, db, &root);
 	if (bolt_cursor_seek(found, &c, name, e))

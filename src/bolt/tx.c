@@ -127,7 +127,7 @@ static int merge(struct bolt_build *out, const struct bolt_db *db, const struct 
 static int append(bool *done, struct bolt_build *out, const struct bolt_db *db,
 	const struct bolt_bucket *old, const struct batch *batch, struct err *e)
 {
-	CLEAN_CURSOR struct bolt_cursor c;
+	CLEAN_CURSOR struct bolt_cursor c = { 0 };
 	bool there;
 
 	*done = false;
@@ -192,7 +192,7 @@ static int write_buckets(uint64_t *root, struct bolt_tx *tx, struct bolt_out *ou
 	const struct bolt_bucket top = bolt_bucket_root(db);
 	CLEAN_BUF struct buf value = BUF(BOLT_PAGE_LIMIT);
 	CLEAN_BUILD struct bolt_build build = bolt_build_begin(out);
-	CLEAN_CURSOR struct bolt_cursor c;
+	CLEAN_CURSOR struct bolt_cursor c = { 0 };
 	struct bolt_bucket old;
 	struct batch batch = { 0 };
 	size_t at = 0;

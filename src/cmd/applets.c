@@ -9,6 +9,13 @@ const struct applet *const applets[] = {
 	&applet_plan,
 	&applet_network,
 	&applet_clock,
+	&applet_snapshot_status,
+	&applet_snapshot_restore,
+	&applet_snapshot_inspect,
+	&applet_snapshot_hashkv,
+	&applet_keys_get,
+	&applet_keys,
+	&applet_verify,
 	&applet_completion,
 	NULL,
 };

@@ -43,6 +43,13 @@ extern const struct applet applet_boot;
 extern const struct applet applet_plan;
 extern const struct applet applet_network;
 extern const struct applet applet_clock;
+extern const struct applet applet_snapshot_status;
+extern const struct applet applet_snapshot_restore;
+extern const struct applet applet_snapshot_inspect;
+extern const struct applet applet_snapshot_hashkv;
+extern const struct applet applet_keys_get;
+extern const struct applet applet_keys;
+extern const struct applet applet_verify;
 extern const struct applet applet_completion;
 
 /* Print the result of an applet: all of `out` to stdout. */

@@ -91,6 +91,33 @@ static void a_tree_of_three_levels_grows_at_its_end(void **state)
 	}
 }
 
+static void a_large_bucket_loses_entries(void **state)
+{
+	CLOSE_FD int fd = fixture_empty(1024, false);
+	struct bolt_db db = fixture_open(fd);
+	struct arena arena = ARENA(1 << 20);
+	struct err e = { 0 };
+
+	(void)state;
+	fixture_fill(&db, "key", "k", 0, 3000, 40);
+	struct bolt_tx tx = bolt_tx_begin(&db, &arena);
+	for (unsigned long n = 0; n < 3000; n += 3)
+		bolt_tx_delete(&tx, SPAN("key"), fixture_text(&arena, "k", n));
+	assert_int_equal(bolt_tx_commit(&tx, &e), 0);
+	fixture_check(&db);
+	assert_int_equal(count(&db), 2000);
+	expect(&db, "key", "k00000003", NULL);
+
+	tx = bolt_tx_begin(&db, &arena);
+	for (unsigned long n = 0; n < 3000; n++)
+		bolt_tx_delete(&tx, SPAN("key"), fixture_text(&arena, "k", n));
+	assert_int_equal(bolt_tx_commit(&tx, &e), 0);
+	db = fixture_open(fd);
+	fixture_check(&db);
+	assert_int_equal(count(&db), 0);
+	arena_free(&arena);
+}
+
 static void large_values_overflow(void **state)
 {
 	CLOSE_FD int fd = fixture_empty(4096, false);
@@ -152,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(put_delete_clear_and_the_last_one_wins),
 		cmocka_unit_test(a_tree_of_three_levels_grows_at_its_end),
+		cmocka_unit_test(a_large_bucket_loses_entries),
 		cmocka_unit_test(large_values_overflow),
 		cmocka_unit_test(the_state_before_is_there_until_the_meta_page_is),
 		cmocka_unit_test(the_same_changes_give_the_same_bytes),
