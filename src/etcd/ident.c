@@ -80,7 +80,7 @@ struct entry {
 };
 
 struct map {
-	struct entry *entries;
+	struct entry *entries[ETCD_MEMBERS_MAX];
 	size_t n;
 };
 
@@ -92,14 +92,14 @@ static int map_add(struct map *map, struct arena *a, struct str item, struct err
 	/* "name" without a URL counts as one with an empty URL, which then is refused. */
 	str_cut(&name, &url, item, '=');
 	for (size_t i = 0; i < map->n; i++) {
-		if (str_equal(map->entries[i].name, name))
-			entry = &map->entries[i];
+		if (str_equal(map->entries[i]->name, name))
+			entry = map->entries[i];
 	}
 	if (!entry) {
 		if (map->n == ETCD_MEMBERS_MAX)
 			return err_set(e, ERR_USAGE, "--initial-cluster has more than %d members",
 				ETCD_MEMBERS_MAX);
-		entry = &map->entries[map->n++];
+		map->entries[map->n++] = entry = arena_alloc(a, sizeof *entry);
 		entry->name = keep(a, name);
 	}
 	if (entry->n_urls == ETCD_MEMBER_URLS_MAX)
@@ -112,13 +112,14 @@ static int map_parse(struct map *map, struct arena *a, struct str text, struct e
 {
 	struct str item;
 
-	*map = (struct map){ arena_array(a, ETCD_MEMBERS_MAX, sizeof *map->entries), 0 };
+	map->n = 0;
 	while (str_next(&item, &text, ',')) {
 		if (item.len && map_add(map, a, item, e))
 			return e->code;
 	}
 	for (size_t i = 0; i < map->n; i++)
-		qsort(map->entries[i].urls, map->entries[i].n_urls, sizeof(struct str), order_urls);
+		qsort(map->entries[i]->urls, map->entries[i]->n_urls, sizeof(struct str),
+			order_urls);
 	return 0;
 }
 
@@ -202,14 +203,14 @@ static int advertise_check(const struct entry *own, const struct entry *advertis
 static int duplicates_check(const struct map *map, struct err *e)
 {
 	for (size_t i = 0; i < map->n; i++) {
-		const struct entry *entry = &map->entries[i];
+		const struct entry *entry = map->entries[i];
 
 		for (size_t u = 0; u < entry->n_urls; u++) {
 			bool again = u + 1 < entry->n_urls &&
 				     str_equal(entry->urls[u], entry->urls[u + 1]);
 
 			for (size_t j = 0; j < i; j++)
-				again |= has_url(&map->entries[j], entry->urls[u]);
+				again |= has_url(map->entries[j], entry->urls[u]);
 			if (again)
 				return err_set(e, ERR_USAGE,
 					"initial cluster has duplicate url %.*s (%.*s)",
@@ -226,7 +227,7 @@ static int ids_compute(
 	uint8_t ids[8 * ETCD_MEMBERS_MAX];
 
 	for (size_t i = 0; i < map->n; i++) {
-		const struct entry *entry = &map->entries[i];
+		const struct entry *entry = map->entries[i];
 
 		members[i] = (struct etcd_member){ 0, entry->name, entry->urls, entry->n_urls };
 		if (member_id(&members[i], cluster->token, e))
@@ -262,8 +263,8 @@ int etcd_ident_cluster(struct etcd_cluster *cluster, const struct etcd_member **
 	if (map_parse(&map, a, config->initial_cluster, e))
 		return err_wrap(e, "--initial-cluster");
 	for (size_t i = 0; i < map.n; i++) {
-		if (str_equal(map.entries[i].name, config->name))
-			mine = &map.entries[i];
+		if (str_equal(map.entries[i]->name, config->name))
+			mine = map.entries[i];
 	}
 	if (!mine)
 		return err_set(e, ERR_USAGE,
