@@ -27,10 +27,10 @@ struct card {
 	const char *name;
 	bool on, asked, asked6; /* what was done already */
 	size_t fixed;           /* for so many ip= */
-	bool boot;
+	bool boot, candidate;   /* candidate: for an address said without a card */
 	unsigned ways;
-	int64_t carrier_at; /* when it came; 0: not yet */
-	bool usable, complete;
+	int64_t carrier_at;          /* when it came; 0: not yet */
+	bool ask4, usable, complete; /* complete: and nothing better is to come */
 	char address[64];
 };
 
@@ -118,26 +118,35 @@ static bool is_proved(struct runner *r, const char *name)
 	return network_bonds_settled(&r->bonds, r->n, name);
 }
 
+static const char *lease_of(struct runner *r, const char *name)
+{
+	return network_lease_value(&r->scratch, &r->root, name, "ip");
+}
+
 static void look_for_address(struct runner *r, struct card *card)
 {
 	struct network_addresses found;
-	const bool ask4 = card->ways & (NETWORK_DHCP | NETWORK_STATIC);
-	const bool only_local = card->ways == NETWORK_LINK6;
 
-	network_addresses(&found, &r->root, card->name, only_local);
-	const char *best = *found.v4 ? found.v4 : found.v6;
-	const bool answered =
-		card->ways & NETWORK_DHCP
-			? network_lease_value(&r->scratch, &r->root, card->name, "ip") != NULL
-			: !(card->ways & NETWORK_STATIC) && *found.v6;
-	const bool usable = card->carrier_at && *best && (answered || is_proved(r, card->name));
+	network_addresses(&found, &r->root, card->name, card->ways == NETWORK_LINK6);
+	/* A lease is noted last, after routes and name servers.  It proves that somebody is
+	 * there; an address given by hand proves nothing of a bond that is still trying. */
+	const bool good4 =
+		*found.v4 && (card->ways & NETWORK_STATIC ? is_proved(r, card->name)
+							  : lease_of(r, card->name) != NULL);
+	const bool good6 =
+		*found.v6 && (!(card->ways & NETWORK_STATIC) || is_proved(r, card->name));
+	const bool usable = card->carrier_at && (good4 || good6);
+	const char *best = good4 ? found.v4 : found.v6;
 	if (usable && !card->usable) {
 		event_info(r->listener, "network", "%s: %s", card->name, best);
 		if (!r->first_at)
 			r->first_at = now_s();
 	}
 	card->usable = usable;
-	card->complete = usable && (*found.v4 || !ask4);
+	card->complete = usable && (good4 || !card->ask4);
+	if (!good4 && card->ways & NETWORK_DHCP6)
+		card->complete =
+			card->complete && lease_of(r, arena_print(&r->scratch, "%s.6", card->name));
 	snprintf(card->address, sizeof card->address, "%s", best);
 }
 
@@ -147,14 +156,23 @@ static void serve_card(struct runner *r, const struct link *l)
 	const size_t n = network_entries(v, r->n, r->links, r->n_links, l->name, r->chosen);
 	struct card *card;
 
-	if ((!n && !network_is_parent(r->n, l->name)) || !(card = card_named(r, l->name)))
+	/* Only a card that is switched on shows carrier, and so can be chosen. */
+	const bool candidate =
+		!r->chosen && network_is_candidate(r->n, r->links, r->n_links, l->name);
+	if (!n && !candidate && !network_is_parent(r->n, l->name))
 		return;
+	if (!(card = card_named(r, l->name)))
+		return;
+	card->candidate = candidate;
 	const unsigned metric = network_metric(r->n, r->links, r->n_links, l->name);
 	struct actions list = new_list(r);
 	card->boot = network_is_boot(r->n, r->links, r->n_links, l->name);
 	card->ways = 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		card->ways |= v[i]->ways;
+		card->ask4 = card->ask4 || v[i]->ways & NETWORK_DHCP ||
+			     (v[i]->client && !strchr(v[i]->client, ':'));
+	}
 	if (!card->on) {
 		network_end_clients(l->name);
 		if (l->up)
@@ -250,7 +268,7 @@ static void describe(const struct runner *r, struct buf *text)
 
 	for (size_t i = 0; i < r->n_cards; i++) {
 		const struct card *card = &r->card[i];
-		if (!card->ways)
+		if (!card->ways && !card->candidate)
 			continue;
 		buf_print(text, &e, "%s%s ", text->len ? ", " : "", card->name);
 		if (!card->carrier_at)
@@ -282,7 +300,7 @@ static bool is_over(const struct runner *r, struct err *e)
 	for (size_t i = 0; i < n->n_ip; i++)
 		any = any || n->ip[i].link;
 	for (size_t i = 0; i < r->n_cards; i++) {
-		any = any || r->card[i].ways;
+		any = any || r->card[i].ways || r->card[i].candidate;
 		carrier = carrier || r->card[i].carrier_at;
 	}
 	if (!any) {
@@ -333,6 +351,7 @@ static void leave_the_rest(struct runner *r, const struct card *first)
 				network_metric(r->n, r->links, r->n_links, card->name));
 	}
 	actions_last(&list, r->n);
+	actions_resolver(&list); /* without what earlier leases had said */
 	network_do(&list, 0, r->listener);
 }
 

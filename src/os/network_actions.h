@@ -28,6 +28,10 @@ size_t network_entries(const struct network_ip **v, const struct network *n,
 const char *network_chosen(
 	const struct network *n, const struct link *links, size_t n_links, bool any);
 
+/* May it be the one? */
+bool network_is_candidate(
+	const struct network *n, const struct link *links, size_t n_links, const char *name);
+
 /* Is it the card the machine booted from, or made of it? */
 bool network_is_boot(
 	const struct network *n, const struct link *links, size_t n_links, const char *name);

@@ -59,6 +59,16 @@ static bool is_general(
 	return l && l->wired;
 }
 
+bool network_is_candidate(
+	const struct network *n, const struct link *links, size_t n_links, const char *name)
+{
+	for (size_t i = 0; i < n->n_ip; i++) {
+		if (!n->ip[i].link && n->ip[i].ways & NETWORK_STATIC)
+			return is_general(n, links, n_links, name);
+	}
+	return false;
+}
+
 size_t network_entries(const struct network_ip **v, const struct network *n,
 	const struct link *links, size_t n_links, const char *name, const char *chosen)
 {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -16,7 +18,7 @@
 
 extern char **environ;
 
-enum { COMMAND_MS = 15000, MODULE_MS = 60000 };
+enum { COMMAND_MS = 15000, MODULE_MS = 60000, END_TRIES = 150 };
 
 static int print_word(struct buf *out, const char *word, struct err *e)
 {
@@ -140,6 +142,17 @@ void network_do(const struct actions *list, size_t from, const struct listener *
 	}
 }
 
+/* Gone, or dead and not yet buried by its parent, which may be us. */
+static bool is_gone(const struct root *root, uint64_t pid)
+{
+	char path[64], stat[256];
+
+	waitpid((pid_t)pid, NULL, WNOHANG);
+	snprintf(path, sizeof path, "/proc/%ju/stat", (uintmax_t)pid);
+	file_read_line(stat, sizeof stat, root, path);
+	return !*stat || strstr(stat, ") Z");
+}
+
 /* Only what calls itself udhcpc is ended: a number in a file may be somebody else's now. */
 static void end_client(const struct root *root, const char *link, const char *family)
 {
@@ -153,8 +166,14 @@ static void end_client(const struct root *root, const char *link, const char *fa
 		return;
 	snprintf(path, sizeof path, "/proc/%s/comm", line);
 	file_read_line(comm, sizeof comm, root, path);
-	if (!strncmp(comm, "udhcpc", 6))
-		kill((pid_t)pid, SIGTERM);
+	if (strncmp(comm, "udhcpc", 6))
+		return;
+	kill((pid_t)pid, SIGTERM);
+	/* It ends when its script has ended, which may still write. */
+	for (int tries = 0; tries < END_TRIES && !is_gone(root, pid); tries++) {
+		const struct timespec pause = { .tv_nsec = 20000000 };
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* "0020-eth0.dns", "eth0.lease", "eth0.6.lease", "eth0.ra.dns" are all of eth0. */

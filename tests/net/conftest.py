@@ -1,0 +1,22 @@
+"""A client and its peers, made for one test and gone after it."""
+
+import shutil
+import tempfile
+
+import pytest
+
+import requirement
+from net.namespaces import Site
+
+
+@pytest.fixture
+def site(top, image_file):
+    requirement.need("unshare", "nsenter", "ip", "./build/x86_64/busybox")
+    # Not below build/ when pytest's own directory is elsewhere: the tree is chrooted into and mounted over.
+    work = tempfile.mkdtemp(prefix="net-", dir=top / "build")
+    made = Site(work, image_file("etcd-rescue"), top / "build/x86_64/busybox")
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(work)
