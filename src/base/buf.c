@@ -26,8 +26,10 @@ static int make_room(struct buf *b, size_t more, struct err *e)
 
 int buf_extend(uint8_t **at, struct buf *b, size_t len, struct err *e)
 {
-	if (make_room(b, len, e))
-		return e->code;
+	/* Kept, as the analyzer cannot see that e->code is the same. */
+	const int refused = make_room(b, len, e);
+	if (refused)
+		return refused;
 	*at = b->p + b->len;
 	b->len += len;
 	return 0;

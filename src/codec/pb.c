@@ -56,7 +56,7 @@ int codec_pb_next(struct codec_pb_field *field, struct cursor *in, struct err *e
 		f.value = cursor_le32(in);
 		break;
 	case CODEC_PB_BYTES: {
-		uint64_t len;
+		uint64_t len = 0;
 
 		f.wire = CODEC_PB_BYTES;
 		if (codec_pb_varint(&len, in, e))

@@ -245,7 +245,7 @@ static int read_frame(struct etcd_wal_record *record, struct etcd_wal_reader *wa
 		return err_wrap(e, "%s", wal->segments[wal->current].name);
 
 	const bool torn = has_empty_sector(wal->at + LENGTH, buf_span(&wal->bytes));
-	struct parsed p;
+	struct parsed p = { 0 };
 	char why[160];
 
 	if (parse(&p, (struct span){ bytes, (size_t)size }, e)) {
