@@ -12,7 +12,7 @@ apt_conf=$build/apt/apt.conf
 # private_apt: indexes of the suite, whatever suite this machine runs, as root or not.
 private_apt() {
 	find_mirror
-	[ -f "$keyring" ] || need debian-archive-keyring
+	need "$keyring"
 	mkdir -p "$build/apt/lists/partial" "$build/apt/cache/archives/partial"
 	cat >"$build/apt/sources.list" <<-END
 		deb [arch=amd64 signed-by=$keyring] $mirror $suite main non-free-firmware
