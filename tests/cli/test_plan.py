@@ -347,3 +347,24 @@ def test_image_with_a_key_takes_signed_plans_only(run, good, machine, web, tmp_p
     plan.write_text("source: s3://changed/\nauto: yes\n")
     done = run("--root", machine.path)
     assert done.returncode == 1 and "the plan was changed after it was signed" in done.stderr
+
+
+def test_manual_page_has_every_key_as_the_table_has_it(good):
+    page = (TOP / "src/man/etcd-rescue-plan.5.scd").read_text().split("# KEYS\n")[1].split("\n# ")[0]
+    found = re.findall(r"^\*([^*\n]+)\*\n\t(.*)\n\n\t(.*)\.$", page, re.M)
+    rows = [json.loads(line) for line in good("--keys", "--json").splitlines()]
+    assert [key for key, _, _ in found] == [row["key"] for row in rows]
+    for (key, kind, text), row in zip(found, rows):
+        assert text.replace("\\_", "_").lower() == row["help"].lower(), key
+        assert kind.endswith(f"default *{row['default']}*") if row["default"] else "default" not in kind, key
+        for word in (row["words"] or "").split("|"):
+            assert f"*{word}*" in kind or not word, key
+
+
+def test_examples_of_the_manual_page_are_plans(good, tmp_path):
+    page = (TOP / "src/man/etcd-rescue-plan.5.scd").read_text().split("# EXAMPLES\n")[1]
+    examples = re.findall(r"^```\n(.*?)^```$", page, re.M | re.S)
+    assert len(examples) == 2
+    for example in examples:
+        (tmp_path / "example.yaml").write_text(example)
+        good("--check", "example.yaml", cwd=tmp_path)
