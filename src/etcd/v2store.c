@@ -71,7 +71,7 @@ static int order_texts(const void *a, const void *b)
 
 static int put_tree(struct buf *out, const struct etcd_cluster *cluster, struct err *e)
 {
-	const struct etcd_member *sorted[ETCD_MEMBERS_MAX];
+	const struct etcd_member *sorted[ETCD_MEMBERS_MAX] = { NULL };
 
 	for (size_t i = 0; i < cluster->n_members; i++)
 		sorted[i] = &cluster->members[i];
