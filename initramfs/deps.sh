@@ -42,9 +42,6 @@ compiler() {
 key() {
 	{
 		cat "$top/config/deps/$1.sh" "$top/initramfs/recipe.sh" "$top/config/arch/$ARCH.sh"
-		for key_data in "$top/config/deps/$1".*; do
-			case $key_data in *.sh) ;; *) cat "$key_data" ;; esac
-		done
 		[ "$1" != busybox ] || cat "$top/config/busybox.config"
 		for key_input in $(inputs_of "$1"); do input_files "$key_input"; done
 		printf '%s\n' "$SOURCE_DATE_EPOCH" "$compiler"
@@ -94,6 +91,9 @@ main() {
 	for name; do
 		[ -f "$top/config/deps/$name.sh" ] || die "no recipe config/deps/$name.sh"
 	done
+	mkdir -p "$build/$ARCH"
+	exec 6>"$build/$ARCH/lock"
+	flock -n 6 || { say "waiting for another build for $ARCH"; flock 6; }
 	begin deps
 	ONCE=$stage/failed
 	export ONCE

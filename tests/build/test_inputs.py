@@ -217,6 +217,13 @@ def test_a_killed_build_leaves_nothing_and_can_be_run_again(tree):
     assert tree.built() == ["musl", "zlib"]
 
 
+def test_two_builds_at_once_do_the_work_once(tree):
+    builds = [subprocess.Popen(["./build.sh", "deps"], cwd=tree.path, env=tree.environment(),
+                               stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [build.wait(timeout=60) for build in builds] == [0, 0]
+    assert tree.built() == ["musl", "zlib"]
+
+
 def small_disk(tree, directory, size, command):
     """Run command with a file system of that size below directory, in a mount namespace of its own."""
     requirement.need("unshare", "mount")
