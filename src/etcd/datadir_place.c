@@ -102,8 +102,10 @@ static int find_parent(
 		name = strtok_r(NULL, "/", &rest)) {
 		if (enter(place, &dir, name, make, e)) {
 			/* A dry run goes as far as there is something to look at. */
-			if (!make && e->code == ERR_NOTFOUND)
+			if (!make && e->code == ERR_NOTFOUND) {
+				*e = (struct err){ 0 };
 				break;
+			}
 			return e->code;
 		}
 	}
