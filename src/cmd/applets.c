@@ -16,6 +16,9 @@ const struct applet *const applets[] = {
 	&applet_keys_get,
 	&applet_keys,
 	&applet_verify,
+	&applet_dump_wal,
+	&applet_dump_snap,
+	&applet_dump_bolt,
 	&applet_completion,
 	NULL,
 };

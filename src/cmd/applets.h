@@ -50,6 +50,9 @@ extern const struct applet applet_snapshot_hashkv;
 extern const struct applet applet_keys_get;
 extern const struct applet applet_keys;
 extern const struct applet applet_verify;
+extern const struct applet applet_dump_wal;
+extern const struct applet applet_dump_snap;
+extern const struct applet applet_dump_bolt;
 extern const struct applet applet_completion;
 
 /* Print the result of an applet: all of `out` to stdout. */

@@ -100,14 +100,15 @@ static int find_parent(
 		*rest = 0;
 	for (char *name = rest ? strtok_r(path, "/", &rest) : NULL; name;
 		name = strtok_r(NULL, "/", &rest)) {
-		if (enter(place, &dir, name, make, e)) {
-			/* A dry run goes as far as there is something to look at. */
-			if (!make && e->code == ERR_NOTFOUND) {
-				*e = (struct err){ 0 };
-				break;
-			}
-			return e->code;
-		}
+		struct err why = { 0 };
+
+		if (!enter(place, &dir, name, make, &why))
+			continue;
+		/* A dry run goes as far as there is something to look at. */
+		if (!make && why.code == ERR_NOTFOUND)
+			break;
+		*e = why;
+		return e->code;
 	}
 	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS))
 		return err_sys(e, "the directory for %s", place->final);

@@ -52,7 +52,7 @@ struct etcd_wal_record {
 
 struct etcd_wal_segment {
 	uint64_t sequence, first_index;
-	char name[ETCD_WAL_NAME];
+	char name[256];
 };
 
 struct etcd_wal_reader {
@@ -72,6 +72,11 @@ struct etcd_wal_reader {
 
 /* List the segments of `dir`; refuses a gap in their sequence. */
 int etcd_wal_open(struct etcd_wal_reader *wal, int dir, struct arena *a, struct err *e);
+
+/* Just the file `name` of `dir`, whatever it is called. */
+int etcd_wal_open_file(
+	struct etcd_wal_reader *wal, int dir, const char *name, struct arena *a, struct err *e);
+
 int etcd_wal_next(struct etcd_wal_record *record, struct etcd_wal_reader *wal, struct err *e);
 void etcd_wal_close(struct etcd_wal_reader *wal);
 

@@ -64,6 +64,19 @@ static int list(struct buf *found, int dir, struct err *e)
 	return rc;
 }
 
+static void start(
+	struct etcd_wal_reader *wal, int dir, const struct etcd_wal_segment *segments, size_t n)
+{
+	*wal = (struct etcd_wal_reader){
+		.dir = dir,
+		.segments = segments,
+		.n_segments = n,
+		.current = (size_t)-1,
+		.fd = -1,
+		.bytes = BUF(ETCD_WAL_RECORD_MAX),
+	};
+}
+
 int etcd_wal_open(struct etcd_wal_reader *wal, int dir, struct arena *a, struct err *e)
 {
 	CLEAN_BUF struct buf found = BUF(ETCD_WAL_SEGMENTS_MAX * sizeof(struct etcd_wal_segment));
@@ -86,14 +99,19 @@ int etcd_wal_open(struct etcd_wal_reader *wal, int dir, struct arena *a, struct 
 			return err_set(e, ERR_FORMAT, "%s begins before %s", segments[i].name,
 				segments[i - 1].name);
 	}
-	*wal = (struct etcd_wal_reader){
-		.dir = dir,
-		.segments = segments,
-		.n_segments = n,
-		.current = (size_t)-1,
-		.fd = -1,
-		.bytes = BUF(ETCD_WAL_RECORD_MAX),
-	};
+	start(wal, dir, segments, n);
+	return 0;
+}
+
+int etcd_wal_open_file(
+	struct etcd_wal_reader *wal, int dir, const char *name, struct arena *a, struct err *e)
+{
+	struct etcd_wal_segment *segment = arena_alloc(a, sizeof *segment);
+
+	if (strlen(name) >= sizeof segment->name)
+		return err_set(e, ERR_USAGE, "%.40s..: name is too long", name);
+	memcpy(segment->name, name, strlen(name) + 1);
+	start(wal, dir, segment, 1);
 	return 0;
 }
 
