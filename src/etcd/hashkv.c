@@ -25,7 +25,7 @@ static int find_kept(struct hashing *h, struct etcd_keyset *seen, struct bolt_cu
 	struct etcd_rev rev;
 	struct etcd_kv kv;
 
-	for (; there; bolt_cursor_prev(&there, c, e)) {
+	while (there) {
 		if (etcd_rev_parse(&rev, c->key, e) || etcd_kv_parse(&kv, c->value, e))
 			return e->code;
 		const bool kept = etcd_keyset_add(seen, kv.key) && !rev.tombstone;
@@ -33,8 +33,10 @@ static int find_kept(struct hashing *h, struct etcd_keyset *seen, struct bolt_cu
 		h->any_live |= kept;
 		if (rev.main <= h->h.compacted && buf_add(&h->keep, &byte, 1, e))
 			return e->code;
+		if (bolt_cursor_prev(&there, c, e))
+			return e->code;
 	}
-	return e->code;
+	return 0;
 }
 
 static int look_back(struct hashing *h, const struct bolt_db *db, struct err *e)
