@@ -4,6 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is quoted in a text may come from a hostile file: it must stay one line and must not
+ * talk to the terminal. */
+static void one_line(struct err *e)
+{
+	for (char *p = e->text; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
+}
+
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;
@@ -11,6 +21,7 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);
+	one_line(e);
 	e->code = code;
 	e->errnum = 0;
 	return code;
@@ -39,6 +50,7 @@ int err_sys(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	const size_t at = strlen(e->text);
 	snprintf(e->text + at, sizeof e->text - at, ": %s", strerror(errnum));
+	one_line(e);
 	e->code = code_of(errnum);
 	e->errnum = errnum;
 	return e->code;
@@ -55,6 +67,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	const size_t at = strlen(e->text);
 	snprintf(e->text + at, sizeof e->text - at, ": %s", inner);
+	one_line(e);
 	return e->code;
 }
 

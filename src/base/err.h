@@ -8,7 +8,7 @@
  * Units:      none.
  * Ownership:  the caller owns the struct, on its stack; nothing is allocated, so it
  *             works when memory does not.
- * Errors:     a text that does not fit is cut, never overrun.
+ * Errors:     a text that does not fit is cut, never overrun; control bytes in it become '?'.
  */
 #pragma once
 

@@ -58,12 +58,23 @@ static void err_status_tells_the_state_of_the_target(void **state)
 	assert_string_equal(err_word(ERR_NOTFOUND), "not-found");
 }
 
+static void err_stays_one_line_that_does_not_talk_to_the_terminal(void **state)
+{
+	struct err e;
+
+	(void)state;
+	err_set(&e, ERR_FORMAT, "key '%s'", "a\nb\033[2J\177");
+	err_wrap(&e, "file %s", "c\td");
+	assert_string_equal(e.text, "file c?d: key 'a?b?[2J?'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_wrap_puts_context_in_front),
 		cmocka_unit_test(err_wrap_cuts_what_does_not_fit),
 		cmocka_unit_test(err_sys_picks_the_code_by_errno),
+		cmocka_unit_test(err_stays_one_line_that_does_not_talk_to_the_terminal),
 		cmocka_unit_test(err_status_tells_the_state_of_the_target),
 	};
 	return cmocka_run_group_tests_name("err", tests, NULL, NULL);
