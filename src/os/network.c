@@ -381,17 +381,6 @@ static void report(struct network_result *result, struct runner *r, const struct
 	result->plan_url = url ? network_lease_text(a, str_from(url)) : NULL;
 }
 
-static bool is_off(const struct network *n)
-{
-	if (!n->n_ip)
-		return false;
-	for (size_t i = 0; i < n->n_ip; i++) {
-		if (!(n->ip[i].ways & NETWORK_OFF))
-			return false;
-	}
-	return true;
-}
-
 static int wait_for_address(struct runner *r, int watch, const struct card **first, struct err *e)
 {
 	for (;;) {
@@ -418,7 +407,7 @@ int network_up(struct network_result *result, struct arena *a, const struct netw
 	struct runner *r = arena_alloc(a, sizeof *r);
 	const struct card *first = NULL;
 
-	if (is_off(network)) {
+	if (network_is_off(network)) {
 		event_info(listener, "network", "switched off by ip=off");
 		*result = (struct network_result){ 0 };
 		return 0;

@@ -341,6 +341,8 @@ void network_actions(struct actions *list, const struct network *network, const 
 	const struct network *n = network;
 	struct link *named = arena_array(list->arena, n_links + 1, sizeof *named);
 
+	if (network_is_off(n))
+		return;
 	memcpy(named, links, n_links * sizeof *named);
 	actions_names(list, n, named, n_links);
 	const char *chosen = network_chosen(n, named, n_links, true);

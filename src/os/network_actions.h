@@ -36,6 +36,9 @@ bool network_is_candidate(
 bool network_is_boot(
 	const struct network *n, const struct link *links, size_t n_links, const char *name);
 
+/* ip=off, and nothing else. */
+bool network_is_off(const struct network *n);
+
 /* Does a VLAN run on it?  Is it a bond or VLAN we make? */
 bool network_is_parent(const struct network *n, const char *name);
 bool network_is_made(const struct network *n, const char *name);

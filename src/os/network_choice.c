@@ -5,6 +5,15 @@
 /* Nothing said: ask everybody everything. */
 static const struct network_ip ask_all = { .ways = NETWORK_DHCP | NETWORK_AUTO6 };
 
+bool network_is_off(const struct network *n)
+{
+	for (size_t i = 0; i < n->n_ip; i++) {
+		if (!(n->ip[i].ways & NETWORK_OFF))
+			return false;
+	}
+	return n->n_ip;
+}
+
 bool network_is_parent(const struct network *n, const char *name)
 {
 	for (size_t i = 0; i < n->n_vlans; i++) {
@@ -79,9 +88,9 @@ size_t network_entries(const struct network_ip **v, const struct network *n,
 		if (n->ip[i].link && !strcmp(n->ip[i].link, name))
 			v[found++] = &n->ip[i];
 	}
-	if (found)
-		return found; /* what is said of this card counts, not what is said of all */
-	for (size_t i = 0; general && i < n->n_ip; i++) {
+	/* What is said of this card counts, not what is said of all. */
+	const bool named = found;
+	for (size_t i = 0; general && !named && i < n->n_ip; i++) {
 		const struct network_ip *ip = &n->ip[i];
 		if (!ip->link &&
 			(!(ip->ways & NETWORK_STATIC) || (chosen && !strcmp(chosen, name))))
