@@ -101,9 +101,10 @@ static int begin(struct etcd_datadir *d, struct err *e)
 		return err_sys(e, "member");
 	if (make_below(&d->snap, d->member, "snap", e))
 		return e->code;
-	if (wal                     ? etcd_place_stage(&d->wal, &d->log, e)
-		: is_default_wal(c) ? make_below(&d->wal, d->member, "wal", e)
-				    : make_below(&d->wal, staging, wal_inside(c), e))
+	const char *inside = is_default_wal(c) ? NULL : wal_inside(c);
+
+	if (wal ? etcd_place_stage(&d->wal, &d->log, e)
+		: make_below(&d->wal, inside ? staging : d->member, inside ? inside : "wal", e))
 		return e->code;
 	d->db = openat(d->snap, "db", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return d->db < 0 ? err_sys(e, "db") : 0;
