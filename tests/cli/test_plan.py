@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import re
+import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -368,3 +369,28 @@ def test_examples_of_the_manual_page_are_plans(good, tmp_path):
     for example in examples:
         (tmp_path / "example.yaml").write_text(example)
         good("--check", "example.yaml", cwd=tmp_path)
+
+
+@pytest.mark.needs("openssl")
+def test_plan_over_https_needs_an_authority_of_the_image(run, machine, web, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=site",
+                    "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    web.socket = tls.wrap_socket(web.socket, server_side=True)
+    url = web.url.replace("http:", "https:")
+    machine.put("proc/cmdline", f"rescue.plan={url}/p.yaml\n")
+    (web.path / "p.yaml").write_text("source: s3://secure/\n")
+
+    done = run("--root", machine.path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"rescue.plan: {url}/p.yaml" in done.stderr.splitlines()[0]
+
+    machine.put("etc/etcd-rescue/ca/site.pem", cert.read_bytes())
+    done = run("--json", "--root", machine.path)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    # TLS says who the server is, so the plan may run unattended without a signature.
+    assert shown["plan"]["source"] == "s3://secure/" and shown["may_run_unattended"] is True
