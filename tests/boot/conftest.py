@@ -1,5 +1,6 @@
 """Machines booted from the image. A path boots once and answers all questions of its tests; see machine/fleet.py."""
 
+import os
 import shutil
 
 import pytest
@@ -11,16 +12,26 @@ from machine.vm import BOOT
 from machine.ways import Ways
 
 
+def sweep(build):
+    """Remove what a session that was killed has left; two sessions at once keep out of each other's way."""
+    for left in build.glob("boot.*"):
+        if left.suffix[1:].isdigit() and not os.path.exists(f"/proc/{left.suffix[1:]}"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def work(top):
-    """Files of the machines; removed at the end but for the logs, which are test artefacts."""
-    path = top / "build" / "test-artefacts" / "boot"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
+def work(top, artefacts):
+    """Files of this session's machines and keys. At the end the transcripts become test artefacts, the rest goes."""
+    sweep(top / "build")
+    path = top / "build" / f"boot.{os.getpid()}"
+    path.mkdir()
     yield path
-    for secret in path.glob("*.*"):
-        if secret.suffix not in (".log", ".png", ".txt"):
-            secret.unlink()
+    kept = artefacts / "boot"
+    for file in [*path.rglob("*.log"), *path.rglob("*.txt")]:
+        target = kept / file.relative_to(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, target)
+    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="session")

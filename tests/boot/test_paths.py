@@ -20,7 +20,7 @@ def is_uefi(name):
 
 
 def has_network(name):
-    return name.startswith("pxe") or name == "direct"
+    return name.startswith("pxe") or name in ("direct", "uefi-http-uki")
 
 
 pytestmark = pytest.mark.parametrize("booted", list(PATHS), indirect=True)
@@ -113,7 +113,8 @@ def test_memory_is_what_was_promised_to_be_enough(booted, ask):
 
 
 def test_boot_says_what_it_sees(name, ask):
-    seen = json.loads(ask("etcd-rescue boot --dry-run --json", 120))
+    events = [json.loads(line) for line in ask("etcd-rescue boot --dry-run --json", 120).splitlines()]
+    seen = next(event for event in events if event["event"] == "machine")
     assert seen["image"]["state"] == "complete"
     assert seen["memory"]["enough"]
     assert seen["kernel"]["cmdline"] == ask("cat /proc/cmdline").strip()
@@ -133,7 +134,7 @@ def test_network_is_the_one_there_is(name, ask):
     if has_network(name):
         assert re.search(r"inet 10\.0\.2\.15/24", ask("ip -4 addr"))
         assert "10.0.2.2" in ask("ip route show default")
-        assert "10.0.2.3" in ask("cat /etc/resolv.conf")
+        assert "10.0.2.3" in ask("head /etc/resolv.conf /run/etcd-rescue/net/*.*")
     else:
         assert ask("ls /sys/class/net") == "lo"
 

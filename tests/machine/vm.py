@@ -27,7 +27,7 @@ KEY_PAUSE = 0.06    # between key strokes: QEMU's USB keyboard holds 16 events
 
 class Vm:
     def __init__(self, name, work, accel, *, memory=512, machine="pc", cpu="qemu64", firmware=None, kernel=None,
-                 initrd=None, append=None, cdrom=None, usb_disk=None, efi_app=None, nic=None, serial=("read",), usb_keyboard=False,
+                 initrd=None, append=None, cdrom=None, usb_disk=None, efi_app=None, nic=None, http_boot=None, serial=("read",), usb_keyboard=False,
                  extra=(), qemu="qemu-system-x86_64"):
         """
         work: directory for this machine's files, emptied at the end but for the transcript.
@@ -67,6 +67,8 @@ class Vm:
         if nic is not None:
             argv += ["-netdev", "user,id=net0" + ("," + nic if nic else ""),
                      "-device", "virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,bootindex=2"]
+        if http_boot:
+            argv += self._http_boot(http_boot)
         uarts = [self._line(argv, f"serial{i}") for i in range(len(serial))]
         for i in range(len(serial)):
             argv += ["-device", f"isa-serial,chardev=serial{i}"]
@@ -96,6 +98,17 @@ class Vm:
         os.set_inheritable(self._fds[-1], True)
         argv += ["-chardev", f"socket,id={name},fd={self._fds[-1]}"]
         return ours
+
+    def _http_boot(self, offer):
+        """A card on a hub with QEMU's network and the one who makes the offer; no ROM and no PXE come before it."""
+        self._fds.append(os.dup(offer.fd))
+        os.set_inheritable(self._fds[-1], True)
+        return ["-netdev", "user,id=user0", "-netdev", f"dgram,id=offer,local.type=fd,local.str={self._fds[-1]}",
+                "-netdev", "hubport,id=net0,hubid=0", "-netdev", "hubport,id=hub1,hubid=0,netdev=user0",
+                "-netdev", "hubport,id=hub2,hubid=0,netdev=offer",
+                "-device", "virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,romfile=,bootindex=1",
+                "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
+                "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]
 
     @property
     def console(self):

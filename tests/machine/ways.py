@@ -8,7 +8,7 @@ import subprocess
 import requirement
 
 from . import firmware
-from .netboot import web_server
+from .netboot import HttpBootOffer, web_server
 
 LEAST, LEAST_UEFI = 192, 256
 KERNEL_LINE = "console=tty0 console=ttyS0,115200 panic=-1 ip=dhcp"
@@ -69,6 +69,11 @@ def _(ways):
     return dict(memory=LEAST_UEFI, machine="q35", firmware=firmware.plain(), nic=ways.http("boot.ipxe"))
 
 
+@path("uefi-http-uki")
+def _(ways):
+    return dict(memory=LEAST_UEFI, machine="q35", firmware=firmware.plain(), http_boot=ways.http_boot("etcd-rescue.efi"))
+
+
 @path("secure-boot-cd")
 def _(ways):
     return dict(memory=LEAST_UEFI, machine="q35,smm=on", firmware=firmware.microsoft(),
@@ -92,7 +97,7 @@ class Ways:
     def __init__(self, top, image, work, file):
         self.file = file
         self._top, self._image, self._work = top, image, work
-        self._server, self._leave, self._signed = None, None, None
+        self._server, self._leave, self._signed, self._offers = None, None, None, []
 
     @property
     def server(self):
@@ -111,6 +116,12 @@ class Ways:
         self.file(name)
         requirement.need("/usr/lib/ipxe/qemu/efi-virtio.rom")
         return f"bootfile={self.server.url}/{name}"
+
+    def http_boot(self, name):
+        """The firmware's own HTTP client is told to fetch this file; no PXE, no iPXE."""
+        self.file(name)
+        self._offers.append(HttpBootOffer(f"{self.server.url}/{name}"))
+        return self._offers[-1]
 
     def throw_away_key(self, name):
         """A new key and certificate: paths of both in PEM, and the certificate in DER."""
@@ -139,5 +150,7 @@ class Ways:
         return self._signed
 
     def close(self):
+        for offer in self._offers:
+            offer.close()
         if self._leave:
             self._leave(None, None, None)
