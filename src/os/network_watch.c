@@ -65,7 +65,8 @@ static bool add_servers(struct buf *lines, struct span option)
 {
 	bool any = false;
 
-	if (option.len < 8 || option.p[0] != OPTION_RDNSS || option.p[1] * 8u > option.len ||
+	if (option.len < 8 || option.p[0] != OPTION_RDNSS || !option.p[1] ||
+		option.p[1] * 8u > option.len ||
 		!be32(option.p + 4)) /* a lifetime of 0 takes them back */
 		return false;
 	const size_t n = (option.p[1] * 8u - 8) / 16;
