@@ -22,10 +22,18 @@ check_aarch64() {
 	"$emulator" "$top/out/aarch64/etcd-rescue" --version
 }
 
+# The programs to compare with. A test whose peer is missing is skipped by name, or fails if it
+# must run, so this alone is no reason to stop.
+peers() {
+	printf '== peers: real programs to compare with\n'
+	"$top/tests/peers.sh" || printf 'some are missing\n'
+}
+
 main() {
 	began=$(date +%s)
 	check
 	check_aarch64
+	peers
 	printf '== everything else (%s s so far)\n' "$(($(date +%s) - began))"
 	cd "$top/tests"
 	# pyenv and the like may shadow the interpreter that Debian's pytest belongs to.
