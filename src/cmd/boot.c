@@ -181,7 +181,8 @@ static int boot_run(struct app *app, struct err *e)
 
 	if (must_be_image(e))
 		return e->code;
-	if (getppid() == 1) {
+	const bool by_init = getppid() == 1;
+	if (by_init) {
 		speak_to_all(b);
 		/* The shells' "press Enter" may stand on the line already. */
 		dprintf(STDOUT_FILENO, "\n");
@@ -192,7 +193,11 @@ static int boot_run(struct app *app, struct err *e)
 	b->listener = &listener;
 	event_step(b->listener, "boot",
 		"etcd-rescue " VERSION " looks at this machine; nothing is written to its disks");
-	return run_steps(b, o->common.json, e);
+	const int failed = run_steps(b, o->common.json, e);
+	/* The prompt of init has long scrolled away. */
+	if (by_init && !root_exists(b->root, "etc/etcd-rescue/shell-password"))
+		dprintf(STDOUT_FILENO, "\nPress Enter for a shell.\n");
+	return failed;
 }
 
 static const struct option_row options[] = {

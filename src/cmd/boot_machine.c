@@ -262,7 +262,8 @@ static int print_disk(struct buf *out, const struct block *d, struct err *e)
 	if (buf_print(out, e, "%-10s ", d->name) || size(out, d->size, e) ||
 		also(out, "", d->alias, e) || also(out, "", d->transport, e) ||
 		also(out, "", d->driver, e) || also(out, "", d->model, e) ||
-		also(out, "serial", d->serial, e) || also(out, "wwn", d->wwn, e) ||
+		also(out, "serial", d->serial, e) ||
+		also(out, "wwn", d->serial ? NULL : d->wwn, e) ||
 		(d->removable && also(out, "", "removable", e)) ||
 		(d->read_only && also(out, "", "read only", e)) ||
 		(d->paths > 1 && buf_print(out, e, ", one of %u paths to it", d->paths)) ||

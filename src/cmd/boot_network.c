@@ -145,8 +145,12 @@ static void ask_time(struct boot *b)
 	if (b->clock.believable && !wish.n_ntp && !wish.url)
 		return;
 	if (node_clock_set(&b->clock_set, &wish, b->root, b->listener, &e)) {
-		b->clock_trouble = arena_copy(b->arena, str_from(e.text));
-		event_warning(b->listener, "clock", "%s", e.text);
+		/* The step's name stands in front already. */
+		struct str why = str_from(e.text);
+		if (str_starts(why, STR("clock: ")))
+			why = (struct str){ why.p + 7, why.len - 7 };
+		b->clock_trouble = arena_copy(b->arena, why);
+		event_warning(b->listener, "clock", "%s", b->clock_trouble);
 	}
 	clock_check(&b->clock, b->root);
 }

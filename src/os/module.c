@@ -85,10 +85,18 @@ struct names module_new_aliases(struct arena *a, const struct names *all, const 
 	return new;
 }
 
-/* "pci:v00001000d0000005Dsv...bc01sc04i00": base class 01 is storage. */
+/* "pci:v00001000d0000005Dsv...bc01sc04i00": base class 01 is storage, 0C04 Fibre Channel. */
 bool module_is_storage(const char *alias)
 {
-	return !strncmp(alias, "pci:", 4) && strstr(alias, "bc01sc");
+	return !strncmp(alias, "pci:", 4) && (strstr(alias, "bc01sc") || strstr(alias, "bc0Csc04"));
+}
+
+bool module_is_late_storage(const char *alias)
+{
+	/* 01 IDE, 06 SATA, 08 NVMe, and virtio, whose class says SCSI. */
+	return module_is_storage(alias) && !strstr(alias, "bc01sc01") &&
+	       !strstr(alias, "bc01sc06") && !strstr(alias, "bc01sc08") &&
+	       !strstr(alias, "v00001AF4");
 }
 
 void module_listed(struct names *names, struct arena *a, const struct root *root, const char *path)

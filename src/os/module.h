@@ -25,8 +25,10 @@ int module_aliases(struct names *aliases, struct arena *a, const struct root *ro
 struct names module_new_aliases(
 	struct arena *a, const struct names *all, const struct names *known);
 
-/* Is this the alias of a disk controller on PCI?  Such a driver may take minutes to start. */
+/* Is this the alias of a disk controller on PCI?  Such a driver may take minutes to start.
+ * Behind SAS, RAID and Fibre Channel disks come late: long after the driver has started. */
 bool module_is_storage(const char *alias);
+bool module_is_late_storage(const char *alias);
 
 /* The modules of a list file such as /etc/modules: one a line, '#' begins a comment. */
 void module_listed(struct names *names, struct arena *a, const struct root *root, const char *path);

@@ -60,6 +60,15 @@ static void module_is_storage_looks_at_the_class(void **state)
 	(void)state;
 	assert_true(module_is_storage("pci:v00001000d00000079sv00001028sd00001F17bc01sc04i00"));
 	assert_false(module_is_storage("pci:v000014E4d00001639sv00001028sd00000236bc02sc00i00"));
+	assert_true(module_is_storage("pci:v00001077d00002261sv00001077sd00000299bc0Csc04i00"));
+	assert_true(
+		module_is_late_storage("pci:v00001077d00002261sv00001077sd00000299bc0Csc04i00"));
+	assert_true(
+		module_is_late_storage("pci:v00001000d00000079sv00001028sd00001F17bc01sc04i00"));
+	assert_false(
+		module_is_late_storage("pci:v00008086d00007010sv00001AF4sd00001100bc01sc01i80"));
+	assert_false(
+		module_is_late_storage("pci:v00001AF4d00001001sv00001AF4sd00000002bc01sc00i00"));
 	assert_false(module_is_storage("usb:v0781p5567d0126dc00dsc00dp00ic08isc06ip50in00"));
 }
 
