@@ -97,6 +97,13 @@ int bolt_meta_read(struct bolt_meta *meta, unsigned *index, struct err *other, i
 		if (first)
 			break;
 	}
+	/* A page that cannot be read may be the newer one: to go on would be to go back. */
+	for (int i = 0; i < 2; i++) {
+		if (why[i].code && why[i].code != ERR_FORMAT) {
+			*e = why[i];
+			return err_wrap(e, "meta page %d", i);
+		}
+	}
 	if (!first && !second)
 		return err_set(e, ERR_FORMAT,
 			"neither meta page is usable: page 0: %.200s; page 1: %.200s", why[0].text,
