@@ -254,6 +254,9 @@ int bolt_tx_commit(struct bolt_tx *tx, struct err *e)
 
 	if (!tx->n)
 		return 0;
+	/* One more would wrap to 0, and the older meta page would be the newer one. */
+	if (meta.txid == UINT64_MAX)
+		return err_set(e, ERR_FORMAT, "the meta page counts transactions to their end");
 	qsort(tx->changes, tx->n, sizeof *tx->changes, by_place);
 	if (write_buckets(&meta.root, tx, &out, e) || bolt_out_flush(&out, e))
 		return e->code;

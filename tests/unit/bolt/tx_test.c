@@ -174,6 +174,23 @@ static void the_same_changes_give_the_same_bytes(void **state)
 	free(p);
 }
 
+static void a_transaction_number_at_its_end_is_refused(void **state)
+{
+	CLOSE_FD int fd = fixture_empty(4096, true);
+	struct bolt_db db = fixture_open(fd);
+	struct arena arena = ARENA(1 << 20);
+	struct bolt_tx tx = bolt_tx_begin(&db, &arena);
+	struct err e = { 0 };
+
+	(void)state;
+	db.meta.txid = UINT64_MAX;
+	bolt_tx_put(&tx, SPAN("m"), SPAN("a"), SPAN("1"));
+	assert_int_equal(bolt_tx_commit(&tx, &e), ERR_FORMAT);
+	db = fixture_open(fd);
+	expect(&db, "m", "a", NULL);
+	arena_free(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +200,7 @@ int main(void)
 		cmocka_unit_test(large_values_overflow),
 		cmocka_unit_test(the_state_before_is_there_until_the_meta_page_is),
 		cmocka_unit_test(the_same_changes_give_the_same_bytes),
+		cmocka_unit_test(a_transaction_number_at_its_end_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
