@@ -7,13 +7,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/root_walk.h"
+
 static int open_in(const struct root *root, const char *path, int flags)
 {
 	const struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	return (int)syscall(SYS_openat2, root->fd, path, &how, sizeof how);
+	const int fd = (int)syscall(SYS_openat2, root->fd, path, &how, sizeof how);
+
+	return fd < 0 && errno == ENOSYS ? root_walk(root->fd, path, flags) : fd;
 }
 
 int root_open(struct root *root, const char *path, struct err *e)

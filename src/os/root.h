@@ -5,7 +5,7 @@
  * Links and ".." never lead outside: openat2 with RESOLVE_IN_ROOT, so an absolute link
  * inside a mounted disk stays on that disk.
  *
- * Source:     openat2(2), Linux 5.6.
+ * Source:     openat2(2), Linux 5.6; os/root_walk.h where the kernel has none.
  * Units:      none.
  * Ownership:  root_close gives the descriptor back; CLEAN_ROOT does so at the end of the
  *             scope.
