@@ -162,7 +162,8 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 	listener = common->json ? ui_json_listener(&json_fd)
 				: console_listener(
 					  &console, STDERR_FILENO, common->quiet, common->verbose);
-	a->run(&app, &e);
+	if (!a->run(&app, &e))
+		e.code = ERR_OK; /* what it met on the way, it has dealt with */
 out:
 	if (e.code) {
 		print_error(&e, name, common->json);
