@@ -9,74 +9,141 @@
 #include "base/arena.h"
 #include "os/file.h"
 
-enum { BLOCK = 1024 * 1024, BLOCKS = 6, BEHIND = 16 * 1024 * 1024 };
+enum { BLOCK = 1024 * 1024, BLOCKS = 8, WINDOW = 16 * 1024 * 1024, HELD = CODEC_SHA256_SIZE };
 
-/* Blocks go round: the reader fills and writes one, the hasher takes it. */
+struct ring;
+
+/* A thread that goes over every block once, in order. */
+struct worker {
+	pthread_t thread;
+	struct ring *ring;
+	void (*take)(struct ring *ring, struct span block, uint64_t at);
+	unsigned n_done;
+	bool runs;
+};
+
 struct ring {
 	uint8_t *block[BLOCKS];
 	size_t len[BLOCKS];
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	unsigned n_filled, n_hashed; /* counted without end */
+	unsigned n_filled; /* as n_done, counted without end */
 	bool ended;
+	struct worker hasher, writer;
+	/* the hasher's: the latest bytes, which may be the trailer, wait */
 	struct codec_sha256 sha;
-	uint8_t held[CODEC_SHA256_SIZE]; /* the latest bytes, which may be the trailer */
+	uint8_t held[HELD];
 	size_t n_held;
+	/* the writer's */
+	int to;
+	const struct bolt_scan *scan;
+	struct err failed; /* under the lock */
 };
 
-static void hash(struct ring *r, struct span bytes)
-{
-	codec_sha256_update(&r->sha, bytes);
-}
-
 /* Hash all but the last 32 bytes seen so far. */
-static void take_block(struct ring *r, struct span b)
+static void hash_block(struct ring *r, struct span b, uint64_t at)
 {
-	enum { N = CODEC_SHA256_SIZE };
-
-	if (b.len >= N) {
-		hash(r, (struct span){ r->held, r->n_held });
-		hash(r, (struct span){ b.p, b.len - N });
-		memcpy(r->held, b.p + b.len - N, N);
-		r->n_held = N;
+	(void)at;
+	if (b.len >= HELD) {
+		codec_sha256_update(&r->sha, (struct span){ r->held, r->n_held });
+		codec_sha256_update(&r->sha, (struct span){ b.p, b.len - HELD });
+		memcpy(r->held, b.p + b.len - HELD, HELD);
+		r->n_held = HELD;
 		return;
 	}
-	const size_t out = r->n_held + b.len > N ? r->n_held + b.len - N : 0;
-	hash(r, (struct span){ r->held, out });
+	const size_t out = r->n_held + b.len > HELD ? r->n_held + b.len - HELD : 0;
+	codec_sha256_update(&r->sha, (struct span){ r->held, out });
 	memmove(r->held, r->held + out, r->n_held - out);
 	r->n_held -= out;
 	memcpy(r->held + r->n_held, b.p, b.len);
 	r->n_held += b.len;
 }
 
-static void *hash_blocks(void *ctx)
+static void drop(int fd, const struct bolt_scan *scan, uint64_t from, uint64_t to)
 {
-	struct ring *r = ctx;
+	while (from < to) {
+		const uint64_t keep = scan ? bolt_scan_wanted(scan, from, to) : to;
+		if (keep > from)
+			posix_fadvise(fd, (off_t)from, (off_t)(keep - from), POSIX_FADV_DONTNEED);
+		from = keep + 4096;
+	}
+}
+
+/* Start the write-back of the window just written; wait for an older one and drop it. */
+static void push_out(int fd, const struct bolt_scan *scan, uint64_t at)
+{
+	enum {
+		WAIT = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+		       SYNC_FILE_RANGE_WAIT_AFTER
+	};
+
+	if (at % WINDOW)
+		return;
+	sync_file_range(fd, (off_t)(at - WINDOW), WINDOW, SYNC_FILE_RANGE_WRITE);
+	if (at < 3 * (uint64_t)WINDOW)
+		return;
+	const uint64_t old = at - 3 * (uint64_t)WINDOW;
+	sync_file_range(fd, (off_t)old, WINDOW, WAIT);
+	drop(fd, scan, old, old + WINDOW);
+}
+
+static void write_block(struct ring *r, struct span b, uint64_t at)
+{
+	struct err e = { 0 };
+
+	/* After a failure blocks are only passed on, until the reader has noticed. */
+	if (r->failed.code)
+		return;
+	if (file_write_at(r->to, b.p, b.len, at, &e)) {
+		pthread_mutex_lock(&r->lock);
+		r->failed = e;
+		pthread_mutex_unlock(&r->lock);
+		return;
+	}
+	push_out(r->to, r->scan, at + b.len);
+}
+
+static void *work(void *ctx)
+{
+	struct worker *w = ctx;
+	struct ring *r = w->ring;
 
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
-		while (r->n_hashed == r->n_filled && !r->ended)
+		while (w->n_done == r->n_filled && !r->ended)
 			pthread_cond_wait(&r->moved, &r->lock);
-		if (r->n_hashed == r->n_filled)
+		if (w->n_done == r->n_filled)
 			break;
-		const unsigned i = r->n_hashed % BLOCKS;
+		const unsigned i = w->n_done % BLOCKS;
+		const struct span block = { r->block[i], r->len[i] };
 		pthread_mutex_unlock(&r->lock);
-		take_block(r, (struct span){ r->block[i], r->len[i] });
+		/* Only the last block is short, so the place follows from the count. */
+		w->take(r, block, (uint64_t)w->n_done * BLOCK);
 		pthread_mutex_lock(&r->lock);
-		r->n_hashed++;
-		pthread_cond_signal(&r->moved);
+		w->n_done++;
+		pthread_cond_broadcast(&r->moved);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
 }
 
-static unsigned wait_for_block(struct ring *r)
+static bool is_full(const struct ring *r)
+{
+	return r->n_filled - r->hasher.n_done == BLOCKS ||
+	       (r->writer.runs && r->n_filled - r->writer.n_done == BLOCKS);
+}
+
+/* The next block that may be filled. */
+static int wait_for_block(unsigned *i, struct ring *r, struct err *e)
 {
 	pthread_mutex_lock(&r->lock);
-	while (r->n_filled - r->n_hashed == BLOCKS)
+	while (is_full(r))
 		pthread_cond_wait(&r->moved, &r->lock);
+	if (r->failed.code)
+		*e = r->failed;
+	*i = r->n_filled % BLOCKS;
 	pthread_mutex_unlock(&r->lock);
-	return r->n_filled % BLOCKS;
+	return e->code;
 }
 
 static void hand_over(struct ring *r, bool end)
@@ -86,22 +153,8 @@ static void hand_over(struct ring *r, bool end)
 		r->ended = true;
 	else
 		r->n_filled++;
-	pthread_cond_signal(&r->moved);
+	pthread_cond_broadcast(&r->moved);
 	pthread_mutex_unlock(&r->lock);
-}
-
-/* Start the write-back of the window just written, wait for the one before and drop it. */
-static void push_out(int fd, uint64_t at)
-{
-	if (at % BEHIND || !at)
-		return;
-	sync_file_range(fd, (off_t)(at - BEHIND), BEHIND, SYNC_FILE_RANGE_WRITE);
-	if (at < 3 * (uint64_t)BEHIND)
-		return;
-	const off_t old = (off_t)(at - 3 * (uint64_t)BEHIND);
-	sync_file_range(fd, old, BEHIND,
-		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-	posix_fadvise(fd, old, BEHIND, POSIX_FADV_DONTNEED);
 }
 
 static int fill(size_t *len, uint8_t *block, const struct etcd_source *from, struct err *e)
@@ -118,59 +171,71 @@ static int fill(size_t *len, uint8_t *block, const struct etcd_source *from, str
 	return 0;
 }
 
-static int pump(uint64_t *size, struct ring *r, int to, const struct etcd_source *from,
-	const struct listener *l, const char *step, struct err *e)
+static int pump(uint64_t *size, struct ring *r, struct bolt_scan *scan,
+	const struct etcd_source *from, const struct listener *l, const char *step, struct err *e)
 {
-	uint64_t at = 0;
 	size_t len = BLOCK;
+	unsigned i;
 
-	while (len == BLOCK) {
-		const unsigned i = wait_for_block(r);
-		if (fill(&len, r->block[i], from, e))
+	for (*size = 0; len == BLOCK; *size += len) {
+		if (wait_for_block(&i, r, e) || fill(&len, r->block[i], from, e))
 			return e->code;
 		if (!len)
 			break;
+		/* Before the writer can drop the pages the scan wants to keep. */
+		if (scan)
+			bolt_scan_feed(scan, (struct span){ r->block[i], len });
 		r->len[i] = len;
 		hand_over(r, false);
-		/* The hasher only reads the block; it comes back when both are done with it,
-		 * for this thread fills the next one only after writing this. */
-		if (to >= 0) {
-			if (file_write_at(to, r->block[i], len, at, e))
-				return e->code;
-			push_out(to, at + len);
-		}
-		at += len;
-		if (at % (16 * (uint64_t)BLOCK) == 0)
-			event_progress(l, step, at, from->size);
+		if (*size % (16 * (uint64_t)BLOCK) == 0 && *size)
+			event_progress(l, step, *size, from->size);
 	}
-	*size = at;
 	return 0;
+}
+
+static int start(struct worker *w, struct ring *r,
+	void (*take)(struct ring *ring, struct span block, uint64_t at), struct err *e)
+{
+	*w = (struct worker){ .ring = r, .take = take };
+	if (pthread_create(&w->thread, NULL, work, w))
+		return err_set(e, ERR_IO, "cannot start another thread");
+	w->runs = true;
+	return 0;
+}
+
+static void join(struct worker *w)
+{
+	if (w->runs)
+		pthread_join(w->thread, NULL);
 }
 
 int etcd_copy(struct etcd_copied *copied, int to, const struct etcd_source *from,
 	const struct listener *listener, const char *step, struct err *e)
 {
-	struct ring r = { .lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER };
+	struct ring r = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.moved = PTHREAD_COND_INITIALIZER,
+		.to = to,
+		.scan = copied->scan };
 	uint8_t *blocks = aligned_alloc(4096, (size_t)BLOCKS * BLOCK);
 	uint64_t size = 0;
-	pthread_t hasher;
 
 	if (!blocks)
 		out_of_memory((size_t)BLOCKS * BLOCK);
 	for (unsigned i = 0; i < BLOCKS; i++)
 		r.block[i] = blocks + (size_t)i * BLOCK;
 	codec_sha256_init(&r.sha);
-	if (pthread_create(&hasher, NULL, hash_blocks, &r)) {
-		err_set(e, ERR_IO, "cannot start a second thread");
-	} else {
-		pump(&size, &r, to, from, listener, step, e);
-		hand_over(&r, true);
-		pthread_join(hasher, NULL);
-	}
+	if (!start(&r.hasher, &r, hash_block, e) &&
+		(to < 0 || !start(&r.writer, &r, write_block, e)))
+		pump(&size, &r, copied->scan, from, listener, step, e);
+	hand_over(&r, true);
+	join(&r.hasher);
+	join(&r.writer);
 	free(blocks);
+	if (!e->code && r.failed.code)
+		*e = r.failed;
 	if (e->code)
 		return e->code;
-	*copied = (struct etcd_copied){ .size = size };
+	*copied = (struct etcd_copied){ .size = size, .scan = copied->scan };
 	memcpy(copied->last, r.held, r.n_held);
 	codec_sha256_final(copied->digest, &r.sha);
 	return 0;

@@ -1,18 +1,20 @@
-/* etcd/copy.h - the one pass over a snapshot: read, hash, write
+/* etcd/copy.h - the one pass over a snapshot: read, hash, write, look at the pages
  *
  * The source is whatever can hand out bytes, so that a download needs no copy of its own.
- * While one block is being hashed by a second thread, the next is read and written; pages
- * that are written go to the disk at once and leave the page cache, so that memory
- * stays small and the final fsync short.
+ * Blocks go round a ring: this thread fills them, a second one hashes, a third one writes,
+ * so that processor, input and output are busy at the same time.  What is written goes to
+ * the disk at once and leaves the page cache, so that memory stays small and the final
+ * fsync short; only pages that the judge of bolt/scan.h will want stay.
  *
  * Units:      bytes.
- * Ownership:  descriptors and the source stay the caller's.
+ * Ownership:  descriptors, source and scan stay the caller's.
  * Errors:     those of the source; ERR_IO, ERR_SPACE.
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/event.h"
+#include "bolt/scan.h"
 #include "codec/sha256.h"
 
 /* `read` fills up to `room` bytes; `*got` is 0 only at the end. */
@@ -22,13 +24,14 @@ struct etcd_source {
 	uint64_t size; /* for progress; 0: not known */
 };
 
-/* A file as a source: read ahead, and not kept in the page cache. `*fd` is the context. */
+/* A file as a source, from its current place. `*fd` is the context. */
 struct etcd_source etcd_source_file(int *fd);
 
 struct etcd_copied {
 	uint64_t size;                     /* all bytes of the source */
 	uint8_t last[CODEC_SHA256_SIZE];   /* its last 32 bytes, when it has as many */
 	uint8_t digest[CODEC_SHA256_SIZE]; /* SHA-256 of all before these */
+	struct bolt_scan *scan;            /* set before: what pages look like; NULL: do not look */
 };
 
 /* `to` -1: only hash. */

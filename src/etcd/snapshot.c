@@ -156,7 +156,7 @@ int etcd_snapshot_verify(
 	struct etcd_snapshot_file *s, const struct listener *listener, struct err *e)
 {
 	const struct etcd_source source = etcd_source_file(&s->fd);
-	struct etcd_copied copied;
+	struct etcd_copied copied = { 0 };
 
 	if (s->trailer == ETCD_TRAILER_NONE)
 		return 0;

@@ -1,0 +1,219 @@
+#include "bolt/scan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "bolt/cursor.h"
+
+static const struct bolt_visitor nobody = { 0 };
+
+void bolt_scan_free(struct bolt_scan *scan)
+{
+	free(scan->leaf);
+	free(scan->again);
+	scan->leaf = scan->again = NULL;
+	scan->room = 0;
+}
+
+static bool get(const uint64_t *bits, uint64_t i)
+{
+	return bits[i / 64] >> (i % 64) & 1;
+}
+
+static void set(uint64_t *bits, uint64_t i)
+{
+	bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static uint64_t *grow(uint64_t *bits, uint64_t from, uint64_t to)
+{
+	bits = realloc(bits, (size_t)(to / 8));
+	if (!bits)
+		out_of_memory((size_t)(to / 8));
+	memset((uint8_t *)bits + from / 8, 0, (size_t)((to - from) / 8));
+	return bits;
+}
+
+static void make_room(struct bolt_scan *s, uint64_t pages)
+{
+	uint64_t room = s->room ? s->room : 64 * 1024;
+
+	while (room < pages)
+		room *= 2;
+	if (room == s->room)
+		return;
+	s->leaf = grow(s->leaf, s->room, room);
+	s->again = grow(s->again, s->room, room);
+	s->room = room;
+}
+
+static void begin(struct bolt_scan *s, struct span piece)
+{
+	struct bolt_meta meta;
+	struct err ignored;
+
+	s->off = bolt_meta_parse(&meta, piece, &ignored) != 0;
+	s->page_size = s->off ? 0 : meta.page_size;
+}
+
+static void look(struct bolt_scan *s, struct span rest, uint64_t id)
+{
+	struct bolt_page page;
+	struct err ignored;
+
+	if (rest.len < BOLT_HEADER || le64(rest.p) != id)
+		return;
+	const struct bolt_header h = bolt_header_read(rest.p);
+	if (h.flags != BOLT_LEAF) {
+		if (h.flags == BOLT_BRANCH)
+			set(s->again, id);
+		return;
+	}
+	const uint64_t len = (1 + (uint64_t)h.overflow) * s->page_size;
+	if (len > rest.len) {
+		set(s->again, id);
+		return;
+	}
+	const bool good =
+		!bolt_page_parse(&page, (struct span){ rest.p, (size_t)len }, id, &ignored) &&
+		(!s->approve || s->approve(s->ctx, &page));
+	set(good ? s->leaf : s->again, id);
+}
+
+void bolt_scan_feed(struct bolt_scan *s, struct span piece)
+{
+	if (!s->next)
+		begin(s, piece);
+	if (s->off || s->next % s->page_size) {
+		s->off = true;
+		return;
+	}
+	const uint64_t first = s->next / s->page_size;
+	const uint64_t n = (piece.len + s->page_size - 1) / s->page_size;
+	make_room(s, first + n);
+	for (uint64_t i = 0; i < n; i++) {
+		const size_t at = (size_t)(i * s->page_size);
+		look(s, (struct span){ piece.p + at, piece.len - at }, first + i);
+	}
+	s->next += piece.len;
+}
+
+uint64_t bolt_scan_wanted(const struct bolt_scan *s, uint64_t from, uint64_t to)
+{
+	if (s->off || !s->page_size)
+		return to;
+	for (uint64_t id = from / s->page_size; id < s->room && id * s->page_size < to; id++) {
+		/* Whole words of nothing are the rule. */
+		if (!(id % 64) && !s->again[id / 64]) {
+			id += 63;
+			continue;
+		}
+		if (get(s->again, id))
+			return id * s->page_size;
+	}
+	return to;
+}
+
+struct judging {
+	const struct bolt_scan *scan;
+	const struct bolt_db *db;
+	const struct bolt_visitor *visitor;
+	uint64_t *seen;
+	struct span bucket;
+};
+
+static int show_leaf(struct judging *j, const struct bolt_page *page, struct err *e)
+{
+	for (unsigned i = 0; j->visitor->entry && i < page->count; i++) {
+		const struct bolt_item item = bolt_page_item(page, i);
+		if (item.flags & BOLT_ITEM_BUCKET)
+			continue;
+		if (j->visitor->entry(j->visitor->ctx, j->bucket, item.key, item.value, e))
+			return err_wrap(e, "page %" PRIu64, page->id);
+	}
+	return 0;
+}
+
+static int judge_page(struct judging *j, uint64_t id, unsigned depth, struct err *e)
+{
+	CLEAN_SLOT struct bolt_slot slot = { 0 };
+
+	if (depth > BOLT_DEPTH_MAX)
+		return err_set(e, ERR_FORMAT, "page %" PRIu64 ": the tree is deeper than %d pages",
+			id, BOLT_DEPTH_MAX);
+	if (id >= 2 && id < j->db->meta.pgid) {
+		if (get(j->seen, id))
+			return err_set(e, ERR_FORMAT, "page %" PRIu64 ": used twice", id);
+		set(j->seen, id);
+		if (id < j->scan->room && get(j->scan->leaf, id))
+			return 0;
+	}
+	if (bolt_db_load(&slot, j->db, id, e))
+		return e->code;
+	if (slot.page.flags == BOLT_LEAF)
+		return show_leaf(j, &slot.page, e);
+	if (slot.page.flags != BOLT_BRANCH)
+		return err_set(e, ERR_FORMAT,
+			"page %" PRIu64 ": is a %s page, where a branch or leaf should be", id,
+			bolt_kind(slot.page.flags));
+	if (!slot.page.count)
+		return err_set(e, ERR_FORMAT, "page %" PRIu64 ": a branch without children", id);
+	for (unsigned i = 0; i < slot.page.count; i++) {
+		if (judge_page(j, bolt_page_item(&slot.page, i).child, depth + 1, e))
+			return depth ? e->code : err_wrap(e, "page %" PRIu64, id);
+	}
+	return 0;
+}
+
+static int judge_bucket(struct judging *j, const struct bolt_cursor *c, struct err *e)
+{
+	struct bolt_bucket bucket;
+
+	if (!(c->flags & BOLT_ITEM_BUCKET))
+		return err_set(e, ERR_FORMAT, "is an entry where only buckets can be");
+	if (bolt_bucket_parse(&bucket, j->db, c->key, c->value, e))
+		return e->code;
+	j->bucket = c->key;
+	return bucket.root ? judge_page(j, bucket.root, 0, e) : show_leaf(j, &bucket.page, e);
+}
+
+static int judge(struct judging *j, struct err *e)
+{
+	const struct bolt_bucket root = bolt_bucket_root(j->db);
+	struct bolt_db watched = *j->db;
+	CLEAN_CURSOR struct bolt_cursor c = { 0 };
+	bool there;
+
+	watched.seen = j->seen;
+	bolt_cursor_init(&c, &watched, &root);
+	if (bolt_cursor_first(&there, &c, e))
+		return e->code;
+	while (there) {
+		if (judge_bucket(j, &c, e))
+			return err_wrap(e, "bucket '%.*s'", (int)(c.key.len < 64 ? c.key.len : 64),
+				(const char *)c.key.p);
+		if (bolt_cursor_next(&there, &c, e))
+			return e->code;
+	}
+	return 0;
+}
+
+int bolt_scan_judge(const struct bolt_scan *scan, const struct bolt_db *db,
+	const struct bolt_visitor *visitor, struct err *e)
+{
+	struct judging j = { .scan = scan, .db = db, .visitor = visitor ? visitor : &nobody };
+	struct bolt_tally tally;
+	const size_t words = (size_t)(db->meta.pgid / 64 + 1);
+
+	/* Nothing was noted, or for another page size. */
+	if (scan->off || scan->page_size != db->meta.page_size ||
+		scan->next < db->meta.pgid * db->meta.page_size)
+		return bolt_check(&tally, db, visitor, e);
+	j.seen = calloc(words, sizeof *j.seen);
+	if (!j.seen)
+		out_of_memory(words * sizeof *j.seen);
+	judge(&j, e);
+	free(j.seen);
+	return e->code;
+}
