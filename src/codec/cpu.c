@@ -27,6 +27,11 @@ bool codec_cpu_has_sha256(void)
 	       b & LEAF7_EBX_SHA;
 }
 
+bool codec_cpu_has_ssse3(void)
+{
+	return leaf1_ecx() & LEAF1_ECX_SSSE3;
+}
+
 bool codec_cpu_has_crc32c(void)
 {
 	return leaf1_ecx() & LEAF1_ECX_SSE42;
@@ -42,6 +47,11 @@ bool codec_cpu_has_sha256(void)
 	return getauxval(AT_HWCAP) & ARM64_HWCAP_SHA2;
 }
 
+bool codec_cpu_has_ssse3(void)
+{
+	return false;
+}
+
 bool codec_cpu_has_crc32c(void)
 {
 	return getauxval(AT_HWCAP) & ARM64_HWCAP_CRC32;
@@ -50,6 +60,11 @@ bool codec_cpu_has_crc32c(void)
 #else
 
 bool codec_cpu_has_sha256(void)
+{
+	return false;
+}
+
+bool codec_cpu_has_ssse3(void)
 {
 	return false;
 }

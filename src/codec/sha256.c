@@ -23,26 +23,21 @@ static uint32_t rotate(uint32_t v, unsigned bits)
 	return v >> bits | v << (32 - bits);
 }
 
-/* One round with the working variables renamed instead of moved: i counts within the ring
- * of 16, and is a constant, so that no index is left to compute. */
-#define ROUND(a, b, c, d, e, f, g, h, i)                                                           \
+/* One round with the working variables renamed instead of moved; `wk` is the word of the
+ * message schedule plus its constant. */
+#define ROUND(a, b, c, d, e, f, g, h, wk)                                                          \
 	do {                                                                                       \
-		h += (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) +        \
-		     k[t + i] + w[i];                                                              \
+		h += (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + (wk);  \
 		d += h;                                                                            \
 		h += (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b)));   \
 	} while (0)
 
-#define EIGHT_ROUNDS(i)                                                                            \
+#define FOUR_ROUNDS(a, b, c, d, e, f, g, h, wk, i)                                                 \
 	do {                                                                                       \
-		ROUND(a, b, c, d, e, f, g, h, i + 0);                                              \
-		ROUND(h, a, b, c, d, e, f, g, i + 1);                                              \
-		ROUND(g, h, a, b, c, d, e, f, i + 2);                                              \
-		ROUND(f, g, h, a, b, c, d, e, i + 3);                                              \
-		ROUND(e, f, g, h, a, b, c, d, i + 4);                                              \
-		ROUND(d, e, f, g, h, a, b, c, i + 5);                                              \
-		ROUND(c, d, e, f, g, h, a, b, i + 6);                                              \
-		ROUND(b, c, d, e, f, g, h, a, i + 7);                                              \
+		ROUND(a, b, c, d, e, f, g, h, wk(i));                                              \
+		ROUND(h, a, b, c, d, e, f, g, wk(i + 1));                                          \
+		ROUND(g, h, a, b, c, d, e, f, wk(i + 2));                                          \
+		ROUND(f, g, h, a, b, c, d, e, wk(i + 3));                                          \
 	} while (0)
 
 static void expand(uint32_t w[16])
@@ -68,8 +63,11 @@ static void portable(uint32_t state[8], const uint8_t *p, size_t n_blocks)
 		for (size_t t = 0; t < 64; t += 16) {
 			if (t)
 				expand(w);
-			EIGHT_ROUNDS(0);
-			EIGHT_ROUNDS(8);
+#define WK(i) (k[t + i] + w[i])
+			FOUR_ROUNDS(a, b, c, d, e, f, g, h, WK, 0);
+			FOUR_ROUNDS(e, f, g, h, a, b, c, d, WK, 4);
+			FOUR_ROUNDS(a, b, c, d, e, f, g, h, WK, 8);
+			FOUR_ROUNDS(e, f, g, h, a, b, c, d, WK, 12);
 		}
 		state[0] += a;
 		state[1] += b;
@@ -83,6 +81,83 @@ static void portable(uint32_t state[8], const uint8_t *p, size_t n_blocks)
 }
 
 #if defined(__x86_64__)
+
+#define VECTOR __attribute__((target("ssse3")))
+
+VECTOR static inline __m128i rotate4(__m128i v, int bits)
+{
+	return _mm_or_si128(_mm_srli_epi32(v, bits), _mm_slli_epi32(v, 32 - bits));
+}
+
+/* sigma 1 of two words, each of which fills a half twice, so that a shift of 64 bits rotates. */
+VECTOR static inline __m128i sigma1(__m128i twice)
+{
+	return _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(twice, 17), _mm_srli_epi64(twice, 19)),
+		_mm_srli_epi32(twice, 10));
+}
+
+/* The next four words of the schedule from the sixteen before.  The last two of them need
+ * the first two. */
+VECTOR static inline __m128i expand4(__m128i w0, __m128i w1, __m128i w2, __m128i w3)
+{
+	const __m128i to_low = _mm_set_epi64x(-1, 0x0b0a090803020100);
+	const __m128i to_high = _mm_set_epi64x(0x0b0a090803020100, -1);
+	const __m128i w15 = _mm_alignr_epi8(w1, w0, 4), w7 = _mm_alignr_epi8(w3, w2, 4);
+	const __m128i sigma0 = _mm_xor_si128(
+		_mm_xor_si128(rotate4(w15, 7), rotate4(w15, 18)), _mm_srli_epi32(w15, 3));
+	const __m128i sum = _mm_add_epi32(_mm_add_epi32(w0, sigma0), w7);
+	const __m128i half =
+		_mm_add_epi32(sum, _mm_shuffle_epi8(sigma1(_mm_shuffle_epi32(w3, 0xfa)), to_low));
+
+	return _mm_add_epi32(
+		half, _mm_shuffle_epi8(sigma1(_mm_shuffle_epi32(half, 0x50)), to_high));
+}
+
+/* For the many servers without SHA-NI: the rounds as above, the schedule four words at a
+ * time, a third faster. */
+VECTOR static void vector(uint32_t state[8], const uint8_t *p, size_t n_blocks)
+{
+	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+
+	for (; n_blocks; n_blocks--, p += 64) {
+		uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+		uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+		_Alignas(16) uint32_t wk[16];
+		__m128i w[4];
+
+		for (size_t i = 0; i < 4; i++) {
+			w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const void *)(p + 16 * i)), swap);
+			_mm_store_si128((void *)(wk + 4 * i),
+				_mm_add_epi32(w[i], _mm_loadu_si128((const void *)(k + 4 * i))));
+		}
+		for (size_t t = 16; t <= 64; t += 16) {
+/* Four rounds, and behind them, while they are on their way, the words for t + 4i. */
+#define AHEAD(i)                                                                                   \
+	if (t < 64) {                                                                              \
+		w[i] = expand4(w[i], w[(i + 1) % 4], w[(i + 2) % 4], w[(i + 3) % 4]);              \
+		_mm_store_si128((void *)(wk + 4 * i),                                              \
+			_mm_add_epi32(w[i], _mm_loadu_si128((const void *)(k + t + 4 * i))));      \
+	}
+#define READY(i) wk[i]
+			FOUR_ROUNDS(a, b, c, d, e, f, g, h, READY, 0);
+			AHEAD(0)
+			FOUR_ROUNDS(e, f, g, h, a, b, c, d, READY, 4);
+			AHEAD(1)
+			FOUR_ROUNDS(a, b, c, d, e, f, g, h, READY, 8);
+			AHEAD(2)
+			FOUR_ROUNDS(e, f, g, h, a, b, c, d, READY, 12);
+			AHEAD(3)
+		}
+		state[0] += a;
+		state[1] += b;
+		state[2] += c;
+		state[3] += d;
+		state[4] += e;
+		state[5] += f;
+		state[6] += g;
+		state[7] += h;
+	}
+}
 
 /* SHA-NI keeps the state as the pairs ABEF and CDGH; see Intel's "SHA Extensions" paper. */
 __attribute__((target("sha,sse4.1,ssse3"))) static void machine(
@@ -162,15 +237,22 @@ __attribute__((target("+crypto"))) static void machine(
 #define machine portable
 #endif
 
+#if !defined(__x86_64__)
+#define vector portable
+#endif
+
 void codec_sha256_init_by(struct codec_sha256 *sha, enum codec_path path)
 {
-	const bool by_machine =
-		path == CODEC_MACHINE || (path == CODEC_BEST && codec_cpu_has_sha256());
-
+	if (path == CODEC_BEST)
+		path = codec_cpu_has_sha256()  ? CODEC_MACHINE
+		       : codec_cpu_has_ssse3() ? CODEC_VECTOR
+					       : CODEC_PORTABLE;
 	*sha = (struct codec_sha256){
 		.state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
 			0x1f83d9ab, 0x5be0cd19 },
-		.blocks = by_machine ? machine : portable,
+		.blocks = path == CODEC_MACHINE  ? machine
+			  : path == CODEC_VECTOR ? vector
+						 : portable,
 	};
 }
 
