@@ -32,8 +32,11 @@ static int take_entry(struct reading *r, const struct etcd_wal_record *record, s
 
 	if (etcd_raftpb_read_entry(&entry, record->data, e))
 		return e->code;
-	/* An entry again, with a higher term, replaces what followed it. */
-	if (r->v.entries && entry.index > r->v.last_index + 1)
+	/* An entry again, with a higher term, replaces what followed it; and a member that was
+	 * away too long gets a snapshot instead of the entries before it. */
+	const bool after_snapshot = r->mentions && entry.index <= r->mentions->index + 1;
+
+	if (r->v.entries && entry.index > r->v.last_index + 1 && !after_snapshot)
 		return err_set(e, ERR_FORMAT, "entry %" PRIu64 " follows entry %" PRIu64,
 			entry.index, r->v.last_index);
 	if (!r->v.entries++)
