@@ -8,7 +8,7 @@ import time
 import pytest
 
 import requirement
-from server import GatewayError, Server, free_ports
+from interop.server import GatewayError, Server, free_ports
 
 PUTS = 5600  # raft keeps 5000 entries for members that are behind (etcdserver: SnapshotCatchUpEntries)
 
