@@ -46,9 +46,16 @@ int file_read_fd(struct buf *b, int fd, struct err *e)
 int file_read(struct buf *b, const struct root *root, const char *path, struct err *e)
 {
 	CLOSE_FD int fd = -1;
+	struct stat st;
 
-	if (root_open_at(&fd, root, path, O_RDONLY, e))
+	/* A FIFO on somebody's stick must not hold the machine's start up. */
+	if (root_open_at(&fd, root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, e))
 		return e->code;
+	if (fstat(fd, &st))
+		return err_sys(e, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_FORMAT, "%s: is %s, not a file", path,
+			S_ISDIR(st.st_mode) ? "a directory" : "a device or a pipe");
 	if (file_read_fd(b, fd, e))
 		return err_wrap(e, "%s", path);
 	return 0;

@@ -21,7 +21,8 @@
 
 void file_close(int *fd); /* ignores -1, leaves -1 */
 
-/* The whole file behind what `b` holds already; more than its maximum is ERR_SPACE. */
+/* The whole file behind what `b` holds already; more than its maximum is ERR_SPACE.  file_read
+ * refuses what is no regular file with ERR_FORMAT, and so never waits for a pipe. */
 int file_read(struct buf *b, const struct root *root, const char *path, struct err *e);
 int file_read_fd(struct buf *b, int fd, struct err *e);
 

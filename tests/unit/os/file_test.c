@@ -117,6 +117,20 @@ static void file_read_line_trims_and_does_not_block(void **state)
 	assert_string_equal(line, "");
 }
 
+static void file_read_does_not_wait_for_a_pipe(void **state)
+{
+	struct place *p = *state;
+	CLEAN_BUF struct buf b = BUF(100);
+	struct err e;
+
+	assert_int_equal(mkfifoat(p->fd, "fifo", 0600), 0);
+	assert_int_equal(file_read(&b, &p->root, "fifo", &e), ERR_FORMAT);
+	assert_string_equal(e.text, "fifo: is a device or a pipe, not a file");
+	assert_int_equal(file_read(&b, &p->root, "/", &e), ERR_FORMAT);
+	assert_string_equal(e.text, "/: is a directory, not a file");
+	assert_int_equal(b.len, 0);
+}
+
 int main(void)
 {
 #define AT_A_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, drop_place)
@@ -126,6 +140,7 @@ int main(void)
 		AT_A_PLACE(root_keeps_absolute_links_and_dots_inside),
 		AT_A_PLACE(file_read_at_says_where_a_short_file_ends),
 		AT_A_PLACE(file_read_line_trims_and_does_not_block),
+		AT_A_PLACE(file_read_does_not_wait_for_a_pipe),
 	};
 	return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }
