@@ -9,14 +9,21 @@
 
 #include "os/root_walk.h"
 
+enum { TRIES = 100 };
+
 static int open_in(const struct root *root, const char *path, int flags)
 {
 	const struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	const int fd = (int)syscall(SYS_openat2, root->fd, path, &how, sizeof how);
+	int fd, tries = 0;
 
+	/* EAGAIN: something was renamed or mounted anywhere while ".." was followed, as when
+	 * drivers load and cards change their names; the next try is on its own again. */
+	do
+		fd = (int)syscall(SYS_openat2, root->fd, path, &how, sizeof how);
+	while (fd < 0 && errno == EAGAIN && ++tries < TRIES);
 	return fd < 0 && errno == ENOSYS ? root_walk(root->fd, path, flags) : fd;
 }
 
