@@ -49,10 +49,12 @@ int signature_keys_read(struct signature_keys *keys, struct arena *a, const stru
 	struct names names = { 0 };
 
 	*keys = (struct signature_keys){ 0 };
-	if (!root_exists(root, path))
-		return 0;
-	if (names_read(&names, a, root, path, e))
-		return e->code;
+	/* Only a clear "there is none" is no key: without one, anybody's plan is taken. */
+	if (names_read(&names, a, root, path, e)) {
+		if (e->code != ERR_NOTFOUND)
+			return e->code;
+		return e->code = ERR_OK;
+	}
 	for (size_t i = 0; i < names.n; i++) {
 		if (!str_ends(str_from(names.v[i]), STR(".pem")))
 			continue;
@@ -63,6 +65,10 @@ int signature_keys_read(struct signature_keys *keys, struct arena *a, const stru
 			    arena_print(a, "%s/%s", path, names.v[i]), e))
 			return e->code;
 	}
+	if (names.n && !found.n)
+		return err_set(e, ERR_FORMAT,
+			"%s: holds '%s' and no key; the name of a public key ends in .pem", path,
+			names.v[0]);
 	*keys = found;
 	return 0;
 }

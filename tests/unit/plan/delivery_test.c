@@ -526,6 +526,22 @@ static void broken_key_is_not_the_same_as_no_key(void **state)
 		"writes one");
 }
 
+static void key_under_another_name_is_not_the_same_as_no_key(void **state)
+{
+	(void)state;
+	put_golden(machine_path, "etc/etcd-rescue/keys/site.pub", "first.pem");
+	put_text("etc/etcd-rescue/plan.yaml", "source: s3://image/\n");
+	ends_with(ERR_FORMAT,
+		"/etc/etcd-rescue/keys: holds 'site.pub' and no key; the name of a public key ends "
+		"in .pem");
+	remove(arena_print(&arena, "%s/etc/etcd-rescue/keys/site.pub", machine_path));
+	/* Nothing at all in there: nobody meant a key. */
+	taken(DELIVERY_IMAGE, "s3://image/");
+	remove(arena_print(&arena, "%s/etc/etcd-rescue/keys", machine_path));
+	put_text("etc/etcd-rescue/keys", "");
+	ends_with(ERR_IO, "/etc/etcd-rescue/keys: Not a directory");
+}
+
 static void file_named_by_a_person_keeps_to_the_same_rules(void **state)
 {
 	(void)state;
@@ -573,6 +589,7 @@ int main(void)
 		TEST(every_way_can_carry_a_signature),
 		TEST(with_a_key_words_nobody_signed_are_not_heard),
 		TEST(broken_key_is_not_the_same_as_no_key),
+		TEST(key_under_another_name_is_not_the_same_as_no_key),
 		TEST(file_named_by_a_person_keeps_to_the_same_rules),
 		TEST(plan_that_is_too_large_is_none),
 	};
