@@ -137,11 +137,20 @@ static int read_items(struct reader *r, const struct doc_node *node, const struc
 	return 0;
 }
 
+static bool says_something(const struct doc_node *map)
+{
+	const struct doc_node *c = map->first;
+
+	while (c && doc_is_null(c))
+		c = c->next;
+	return c;
+}
+
 static int read_one(
 	struct reader *r, const struct doc_node *node, const struct schema_row *row, char *base)
 {
 	if (node->kind == DOC_MAP && schema_has_keys(row)) {
-		if (!node->n)
+		if (!says_something(node))
 			return bad(r, node, row->key, "is empty");
 		/* The keys below say it instead. */
 		*(const char **)(void *)(base + row->field) = NULL;
