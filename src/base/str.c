@@ -133,8 +133,9 @@ size_t str_distance(struct str a, struct str b)
 	enum { MAX = 64 };
 	size_t row[MAX + 1];
 
+	/* As if nothing were the same. */
 	if (a.len > MAX || b.len > MAX)
-		return MAX;
+		return a.len > b.len ? a.len : b.len;
 	for (size_t j = 0; j <= b.len; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= a.len; i++) {

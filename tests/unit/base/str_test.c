@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "base/str.h"
 
 static void str_next_gives_empty_parts_between_marks(void **state)
@@ -49,6 +51,10 @@ static void str_distance_counts_single_edits(void **state)
 	assert_int_equal(str_distance(STR("snapshto"), STR("snapshot")), 2);
 	assert_int_equal(str_distance(STR("souce"), STR("source")), 1);
 	assert_int_equal(str_distance(STR(""), STR("abc")), 3);
+	/* Too long to be a slip of anything. */
+	char much[1000];
+	memset(much, 'x', sizeof much);
+	assert_int_equal(str_distance((struct str){ much, sizeof much }, STR("xxx")), 1000);
 }
 
 int main(void)
