@@ -217,7 +217,7 @@ static int transfer_error(struct transfer *t, CURLcode code)
 
 	switch (code) {
 	case CURLE_WRITE_ERROR: /* look_at_answer or the sink has said why */
-		return t->e->code;
+		return t->e->code ? (int)t->e->code : err_set(t->e, ERR_NET, "%s", why);
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return certificate_error(t->e, why);
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
