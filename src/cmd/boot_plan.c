@@ -4,7 +4,7 @@
 #include "cmd/boot.h"
 #include "plan/search.h"
 
-static void search(struct boot *b, struct err *e)
+static void search(struct boot *b, bool offline, struct err *e)
 {
 	const struct search_machine machine = {
 		.root = b->root,
@@ -12,6 +12,7 @@ static void search(struct boot *b, struct err *e)
 		.blocks = b->blocks,
 		/* Media of another root cannot be mounted here. */
 		.n_blocks = b->other_root ? 0 : b->n_blocks,
+		.offline = offline,
 	};
 	struct delivery *d = arena_alloc(b->arena, sizeof *d);
 
@@ -35,7 +36,7 @@ void boot_search_local_plan(struct boot *b, const char *const **words, size_t *n
 	/* A plan that comes by an address has to wait for the network. */
 	if (b->cmdline.plan)
 		return;
-	search(b, &e);
+	search(b, true, &e);
 	if (b->plan_found) {
 		*words = b->delivery->plan.network.v;
 		*n_words = b->delivery->plan.network.n;
@@ -66,7 +67,7 @@ void boot_search_plan(struct boot *b)
 	event_step(b->listener, "plan", "looking for one");
 	/* What was found before the network was up stays; what was not may be found now. */
 	if (!b->plan_found)
-		search(b, &e);
+		search(b, false, &e);
 	tell_places(b);
 	if (b->plan_found)
 		event_done(b->listener, "plan",

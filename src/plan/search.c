@@ -72,6 +72,15 @@ void search_facts(struct template_facts *facts, struct arena *a, const struct ro
 	};
 }
 
+/* Nobody would answer, and waiting for that would only keep the network from coming. */
+static int fetch_nothing(void *ctx, struct buf *out, const char *url, struct err *e)
+{
+	(void)ctx;
+	(void)out;
+	(void)url;
+	return err_set(e, ERR_NET, "there is no network yet");
+}
+
 static int with_reach(struct delivery *d, struct arena *a, const struct search_machine *machine,
 	const char *path, struct err *e)
 {
@@ -82,7 +91,7 @@ static int with_reach(struct delivery *d, struct arena *a, const struct search_m
 		.line = machine->line,
 		.blocks = machine->blocks,
 		.n_blocks = machine->n_blocks,
-		.fetch = reach_fetch,
+		.fetch = machine->offline ? fetch_nothing : reach_fetch,
 		.open_volume = reach_volume,
 		.ctx = &reach,
 	};

@@ -12,6 +12,7 @@ struct search_machine {
 	const struct node_cmdline *line;
 	const struct block *blocks; /* probed; fixed disks among them are left alone */
 	size_t n_blocks;
+	bool offline; /* there is no network yet: a plan behind an address cannot be read */
 };
 
 int search_plan(

@@ -1,11 +1,13 @@
 """etcd-rescue boot --dry-run: what it sees of a machine, in trees of machines and on the one that runs the tests."""
 
 import hashlib
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,35 @@ def test_kernel_line_that_is_not_understood_is_said(see, copied):
     (tree / "proc" / "cmdline").write_text("console=ttyS0 ip=eth0:dchp\n")
     _, said = see(tree)
     assert any(text.startswith("kernel line: ip=eth0:dchp: ") for text in warnings(said))
+
+
+def test_plan_behind_an_address_waits_for_the_network(see, tmp_path):
+    """Not asked for before the network is there: on a real machine that would be a minute lost."""
+    asked = []
+
+    class Nothing(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Nothing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            raw = tmp_path / "sys" / "firmware" / "dmi" / "entries" / "11-0" / "raw"
+            raw.parent.mkdir(parents=True)
+            url = f"http://127.0.0.1:{server.server_port}/plan.yaml"
+            raw.write_bytes(b"\x0b\x05\x00\x0b\x01etcd-rescue.plan=" + url.encode() + b"\0\0")
+            report, _ = see(tmp_path)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked == ["/plan.yaml"]
+    assert report["plan"]["trouble"] == f"SMBIOS string: {url}: there is no such thing (status 404)"
+    assert report["next"] == "correct-the-plan"
 
 
 def test_names_from_hardware_cannot_drive_the_terminal(boot, copied):
