@@ -45,6 +45,21 @@ void bolt_cursor_free(struct bolt_cursor *c)
 	c->depth = 0;
 }
 
+/* Only these kinds have items, which the load has found to lie within the page. */
+static int check_kind(const struct bolt_page *page, struct err *e)
+{
+	if (page->flags == BOLT_LEAF)
+		return 0;
+	if (page->flags != BOLT_BRANCH)
+		return err_set(e, ERR_FORMAT,
+			"page %" PRIu64 ": is a %s page, where a branch or leaf should be",
+			page->id, bolt_kind(page->flags));
+	if (!page->count)
+		return err_set(
+			e, ERR_FORMAT, "page %" PRIu64 ": a branch without children", page->id);
+	return 0;
+}
+
 static int check_bounds(const struct bolt_frame *f, struct err *e)
 {
 	const struct bolt_page *page = f->page;
@@ -71,12 +86,12 @@ static int push_root(struct bolt_cursor *c, struct err *e)
 	f->at = 0;
 	if (!c->bucket.root) {
 		f->page = &c->bucket.page;
-		return 0;
+		return check_kind(f->page, e);
 	}
 	if (bolt_db_load(&f->slot, c->db, c->bucket.root, e))
 		return e->code;
 	f->page = &f->slot.page;
-	return 0;
+	return check_kind(f->page, e);
 }
 
 /* Load the child at frame->at of the deepest frame, a branch. */
@@ -101,21 +116,7 @@ static int push_child(struct bolt_cursor *c, struct err *e)
 		return err_wrap(e, "page %" PRIu64 ", element %u", up->page->id, up->at);
 	f->page = &f->slot.page;
 	c->depth++;
-	return check_bounds(f, e);
-}
-
-static int check_kind(const struct bolt_page *page, struct err *e)
-{
-	if (page->flags == BOLT_LEAF)
-		return 0;
-	if (page->flags != BOLT_BRANCH)
-		return err_set(e, ERR_FORMAT,
-			"page %" PRIu64 ": is a %s page, where a branch or leaf should be",
-			page->id, bolt_kind(page->flags));
-	if (!page->count)
-		return err_set(
-			e, ERR_FORMAT, "page %" PRIu64 ": a branch without children", page->id);
-	return 0;
+	return check_kind(f->page, e) ? (int)e->code : check_bounds(f, e);
 }
 
 static void take(struct bolt_cursor *c)
@@ -133,8 +134,6 @@ static int descend(struct bolt_cursor *c, bool last, struct err *e)
 {
 	for (;;) {
 		struct bolt_frame *f = &c->frame[c->depth - 1];
-		if (check_kind(f->page, e))
-			return e->code;
 		if (last && f->page->count)
 			f->at = f->page->count - 1u;
 		if (f->page->flags == BOLT_LEAF)
@@ -191,8 +190,6 @@ int bolt_cursor_seek(bool *there, struct bolt_cursor *c, struct span key, struct
 		return e->code;
 	for (;;) {
 		struct bolt_frame *f = &c->frame[c->depth - 1];
-		if (check_kind(f->page, e))
-			return e->code;
 		f->at = bolt_page_find(f->page, key);
 		if (f->page->flags == BOLT_LEAF)
 			return settle(there, c, false, e);
