@@ -87,14 +87,15 @@ static int date_of_unverified(struct node_clock *result, const struct node_clock
 		llabs(again_ms - now_ms()) <= AGREE_S * 1000LL)
 		return 0;
 	/* Whoever answered is not the one we trust: as it was, and at least the floor. */
+	if (llabs(to_ms - before) < WORTH_MS)
+		return err_set(e, ERR_AUTH, "its certificate is not valid");
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	int64_t back = before + (end.tv_sec - start.tv_sec) * 1000LL;
 	if (back < state->floor * 1000)
 		back = state->floor * 1000;
 	clock_step(&ignored, back, &why);
 	result->off_ms = 0;
-	return err_set(e, ERR_AUTH,
-		"its certificate is not valid at the time it tells; the clock stays as it is");
+	return err_set(e, ERR_AUTH, "its certificate is not valid at the time it tells");
 }
 
 static int from_date(struct node_clock *result, const struct node_clock_wish *wish,

@@ -119,6 +119,11 @@ void actions_bond(struct actions *list, const struct network_bond *b)
 	RUN(list, b->name, IP, "link", "set", "dev", b->name, "up");
 }
 
+void actions_bond_primary(struct actions *list, const struct network_bond *b, const char *port)
+{
+	write_bond(list, b, "primary", port);
+}
+
 void actions_bond_mode(
 	struct actions *list, const struct network_bond *b, bool single, const char *first)
 {

@@ -14,6 +14,7 @@
 #define NETWORK_STATE "/run/etcd-rescue/net"
 
 enum { NETWORK_CARRIER_S = 120, NETWORK_PHASE_S = 600, NETWORK_PARTNER_S = 75 };
+enum { NETWORK_PORT_S = 45 };    /* each port of a bond, when tried alone */
 enum { NETWORK_EITHER6_S = 20 }; /* router advertisements have so long before DHCPv6 */
 
 struct action *actions_add(struct actions *list, const char *link);
@@ -54,6 +55,7 @@ void actions_bond(struct actions *list, const struct network_bond *b);
 /* The ports again, as LACP or, with `single`, as one port after the other. */
 void actions_bond_mode(
 	struct actions *list, const struct network_bond *b, bool single, const char *first);
+void actions_bond_primary(struct actions *list, const struct network_bond *b, const char *port);
 void actions_port(struct actions *list, const struct network_bond *b, const char *port);
 void actions_vlan(struct actions *list, const struct network *n, const struct network_vlan *v);
 /* What an earlier call or the firmware's driver left: the addresses; all of it. */

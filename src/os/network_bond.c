@@ -79,22 +79,28 @@ const char *network_bonds_turn(struct network_bonds *bonds, const struct network
 		}
 		if (port && !bonds->v[i].since)
 			bonds->v[i].since = now;
-		if (address || !port || now - bonds->v[i].since < limit)
+		const unsigned wait = bonds->v[i].single ? NETWORK_PORT_S : limit;
+		if (address || !port || now - bonds->v[i].since < wait)
 			continue;
 		/* Each port in turn, then LACP once more. */
-		const bool again = bonds->v[i].single && bonds->v[i].turn >= b->n_slaves;
+		const bool was_single = bonds->v[i].single;
+		const bool again = was_single && bonds->v[i].turn >= b->n_slaves;
 		bonds->v[i].single = !again;
 		bonds->v[i].turn = again ? 0 : bonds->v[i].turn + 1;
 		bonds->v[i].since = now;
 		if (again)
 			event_warning(listener, "network",
-				"%s: no answer from any port alone; "
-				"LACP once more",
-				b->name);
+				"%s: no answer through any port alone; LACP once more", b->name);
 		else
-			event_warning(listener, "network",
-				"%s: no LACP partner and no address after %u s; using %s alone",
-				b->name, limit, port);
+			event_warning(listener, "network", "%s: no %s after %u s; using %s alone",
+				b->name, was_single ? "address" : "LACP partner and no address",
+				wait, port);
+		if (was_single && !again) {
+			/* Nothing goes down: a switch may take half a minute to let it up again. */
+			actions_bond_primary(&list, b, port);
+			network_do(&list, 0, listener);
+			continue;
+		}
 		actions_bond_mode(&list, b, !again, port);
 		network_do(&list, 0, listener);
 		return b->name;

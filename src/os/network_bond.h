@@ -29,7 +29,7 @@ bool network_bonds_make(struct network_bonds *bonds, const struct network *n,
 	const struct link *links, size_t n_links, struct arena *a, const struct listener *listener);
 
 /* When a LACP bond has waited long enough: the next turn.  `address`: there is one already,
- * nothing is to be changed.  The name of the bond that was changed, or NULL. */
+ * nothing is to be changed.  The name of a bond that lost its routes by it, or NULL. */
 const char *network_bonds_turn(struct network_bonds *bonds, const struct network *n,
 	const struct link *links, size_t n_links, bool address, int64_t now, struct arena *a,
 	const struct root *root, const struct listener *listener);
