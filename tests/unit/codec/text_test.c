@@ -100,13 +100,18 @@ static void text_escapes_json_as_go_does(void **state)
 
 static void text_stops_at_the_maximum_of_the_buffer(void **state)
 {
-	CLEAN_BUF struct buf out = BUF(5);
 	struct err e;
 
 	(void)state;
-	assert_int_equal(codec_text_hex(&out, SPAN("abc"), &e), ERR_SPACE);
-	assert_int_equal(codec_text_base64(&out, SPAN("abcd"), &e), ERR_SPACE);
-	assert_int_equal(codec_text_go_json(&out, STR("abcd"), &e), ERR_SPACE);
+	for (size_t max = 0; max < 6; max++) {
+		CLEAN_BUF struct buf out = BUF(max);
+
+		assert_int_equal(codec_text_hex(&out, SPAN("abc"), &e), ERR_SPACE);
+		assert_int_equal(codec_text_unhex(&out, STR("616263646566"), &e), ERR_SPACE);
+		assert_int_equal(codec_text_base64(&out, SPAN("abcd"), &e), ERR_SPACE);
+		assert_int_equal(codec_text_unbase64(&out, STR("YWJjZGVm"), &e), ERR_SPACE);
+		assert_int_equal(codec_text_go_json(&out, STR("abcd\n"), &e), ERR_SPACE);
+	}
 }
 
 int main(void)

@@ -361,6 +361,86 @@ static void wal_with_a_segment_missing_is_refused(void **state)
 	place_remove(&p);
 }
 
+static void wal_of_segments_that_cannot_follow_each_other_is_refused(void **state)
+{
+	static const char *const later[] = { second, "0000000000000002-0000000000000005.wal" };
+	CLEAN_BUF struct buf bytes = BUF(1 << 20);
+	struct place p;
+	struct err e = { 0 };
+	bool torn;
+	size_t n;
+
+	(void)state;
+	golden(&bytes, GOLDEN "etcd-3.5/1/member.wal");
+	place_make(&p);
+	place_add(&p, later[0], buf_span(&bytes));
+	place_add(&p, later[1], buf_span(&bytes));
+	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
+	assert_string_equal(e.text, "0000000000000002-0000000000000005.wal begins before "
+				    "0000000000000001-0000000000000006.wal");
+	place_remove(&p);
+	place_make(&p);
+	place_add(&p, first, SPAN(""));
+	place_add(&p, second, buf_span(&bytes));
+	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
+	assert_string_equal(e.text, "0000000000000000-0000000000000000.wal is empty");
+	place_remove(&p);
+	place_make(&p);
+	assert_int_equal(mkdirat(p.fd, first, 0700), 0);
+	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
+	assert_string_equal(e.text, "0000000000000000-0000000000000000.wal is not a file");
+	unlinkat(p.fd, first, AT_REMOVEDIR);
+	place_remove(&p);
+}
+
+static void wal_record_larger_than_any_is_refused(void **state)
+{
+	struct place p;
+	struct err e = { 0 };
+	bool torn;
+	size_t n;
+
+	(void)state;
+	place_make(&p);
+	place_add(&p, first, SPAN("\0\0\0\x10\0\0\0\0"));
+	CLOSE_FD int fd = openat(p.fd, first, O_WRONLY | O_CLOEXEC);
+
+	/* A file with a hole: there is no such record, but a length that claims it. */
+	assert_int_equal(ftruncate(fd, 300 << 20), 0);
+	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_UNSUPPORTED);
+	assert_string_equal(e.text,
+		"0000000000000000-0000000000000000.wal: record at byte 0: it is longer than 128 "
+		"MiB");
+	place_remove(&p);
+}
+
+static void wal_file_is_read_whatever_its_name(void **state)
+{
+	CLEAN_ROOT struct root golden_dir = NO_ROOT;
+	CLEAN_WAL struct etcd_wal_reader wal = NO_WAL;
+	CLEAN_WAL struct etcd_wal_reader none = NO_WAL;
+	struct arena a = ARENA(1 << 20);
+	struct etcd_wal_record r = { .type = ETCD_WAL_CRC };
+	const char *words[] = { "crc", "metadata", "snapshot", "entry", "state", "snapshot",
+		"end" };
+	char longest[300];
+	struct err e;
+
+	(void)state;
+	assert_int_equal(root_open(&golden_dir, GOLDEN "etcd-3.5/1", &e), 0);
+	assert_int_equal(etcd_wal_open_file(&wal, golden_dir.fd, "member.wal", &a, &e), 0);
+	for (size_t i = 0; r.type != ETCD_WAL_END; i++) {
+		assert_int_equal(etcd_wal_next(&r, &wal, &e), 0);
+		assert_string_equal(etcd_wal_type_word(r.type), words[i]);
+	}
+	assert_int_equal(etcd_wal_open_file(&none, golden_dir.fd, "nothing", &a, &e), 0);
+	assert_int_equal(etcd_wal_next(&r, &none, &e), ERR_NOTFOUND);
+	memset(longest, 'x', sizeof longest);
+	longest[sizeof longest - 1] = 0;
+	assert_int_equal(etcd_wal_open_file(&none, golden_dir.fd, longest, &a, &e), ERR_USAGE);
+	arena_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +454,9 @@ int main(void)
 		cmocka_unit_test(wal_chains_its_checksum_through_segments),
 		cmocka_unit_test(wal_torn_before_its_last_segment_is_an_error),
 		cmocka_unit_test(wal_with_a_segment_missing_is_refused),
+		cmocka_unit_test(wal_of_segments_that_cannot_follow_each_other_is_refused),
+		cmocka_unit_test(wal_record_larger_than_any_is_refused),
+		cmocka_unit_test(wal_file_is_read_whatever_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
