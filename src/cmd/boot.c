@@ -147,8 +147,10 @@ static int run_steps(struct boot *b, bool json, struct err *e)
 	boot_search_local_plan(b, &words, &n_words);
 	boot_describe_network(b, words, n_words);
 	boot_bring_network_up(b);
+	boot_warn_firmware(b);
 	boot_set_clock(b);
 	boot_search_plan(b);
+	boot_check_memory(b);
 	if (print(b, json ? boot_print_json : boot_print_next, e))
 		return e->code;
 	return judge(b, e);

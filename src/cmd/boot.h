@@ -58,6 +58,7 @@ struct boot {
 	bool other_root; /* at a tree that is not this machine */
 
 	struct boot_image image;
+	enum { MEMORY_NOT_ASKED, MEMORY_ENOUGH, MEMORY_LOW } memory;
 	struct boot_drivers drivers;
 	struct system system;
 	struct dmi dmi;
@@ -83,6 +84,8 @@ struct boot {
 
 /* Every file of the image against the list made when it was built. */
 void boot_check_image(struct boot *b);
+
+/* Is there memory for a restore?  Says so once; later only when it no longer is enough. */
 void boot_check_memory(struct boot *b);
 
 /* Load drivers until nothing new appears. */
@@ -90,7 +93,11 @@ void boot_load_drivers(struct boot *b);
 
 /* Read what there is, without changing anything; then say what is wrong with it. */
 void boot_look(struct boot *b);
-void boot_warn(const struct boot *b);
+void boot_warn(struct boot *b);
+
+/* Firmware the kernel missed since it was last asked: many cards want theirs only when they
+ * are switched on. */
+void boot_warn_firmware(struct boot *b);
 
 /* What the network shall be: by the kernel line, else by the image, else by these words. */
 void boot_describe_network(struct boot *b, const char *const *plan_words, size_t n_words);

@@ -149,11 +149,20 @@ void boot_check_memory(struct boot *b)
 	uint64_t total, available;
 
 	system_memory(&total, &available, b->root);
-	if (!available || available >= BOOT_MEMORY_NEEDED)
+	if (!available || b->memory == MEMORY_LOW)
 		return;
+	if (available >= BOOT_MEMORY_NEEDED) {
+		if (b->memory == MEMORY_NOT_ASKED)
+			event_info(b->listener, "memory",
+				"%ju MB of %ju MB are free, a restore takes %d MB",
+				(uintmax_t)(available >> 20), (uintmax_t)(total >> 20),
+				BOOT_MEMORY_NEEDED >> 20);
+		b->memory = MEMORY_ENOUGH;
+		return;
+	}
+	b->memory = MEMORY_LOW;
 	event_warning(b->listener, "memory",
 		"only %ju MB of %ju MB are free and a restore takes %d MB: give the machine more "
 		"memory, or boot without firmware.img",
-		(uintmax_t)(available / (1024 * 1024)), (uintmax_t)(total / (1024 * 1024)),
-		BOOT_MEMORY_NEEDED / (1024 * 1024));
+		(uintmax_t)(available >> 20), (uintmax_t)(total >> 20), BOOT_MEMORY_NEEDED >> 20);
 }

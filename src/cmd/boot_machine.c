@@ -22,7 +22,6 @@ void boot_look(struct boot *b)
 		b->n_blocks = 0;
 	block_probe(b->blocks, b->n_blocks, b->arena, b->root, PROBE_MS);
 	module_orphans(&b->orphans, &b->n_orphans, b->arena, b->root);
-	kmsg_firmware(&b->firmware, &b->n_firmware, b->arena, b->root);
 	if (node_cmdline_parse(&b->cmdline, b->arena, str_from(b->system.line), &e))
 		event_warning(b->listener, "machine", "kernel line: %s", e.text);
 }
@@ -45,18 +44,41 @@ static bool has_disk(const struct boot *b)
 	return false;
 }
 
-void boot_warn(const struct boot *b)
+static bool is_known(const struct boot *b, const char *file)
 {
 	for (size_t i = 0; i < b->n_firmware; i++) {
-		const struct kmsg_firmware *f = &b->firmware[i];
+		if (!strcmp(b->firmware[i].file, file))
+			return true;
+	}
+	return false;
+}
+
+void boot_warn_firmware(struct boot *b)
+{
+	struct kmsg_firmware *all;
+	size_t n, n_new = 0;
+
+	kmsg_firmware(&all, &n, b->arena, b->root);
+	for (size_t i = 0; i < n; i++) {
+		const struct kmsg_firmware *f = &all[i];
+		if (is_known(b, f->file))
+			continue;
+		n_new++;
 		event_warning(b->listener, "drivers", "%s%s%s did not find its firmware %s",
 			f->driver[0] ? f->driver : "a driver", f->device[0] ? " at " : "",
 			f->device, f->file);
 	}
-	if (b->n_firmware)
+	b->firmware = all;
+	b->n_firmware = n;
+	if (n_new)
 		event_info(b->listener, "drivers",
 			"if that device does not work: boot etcd-rescue-firmware.iso, or add "
 			"firmware.img as a second initrd");
+}
+
+void boot_warn(struct boot *b)
+{
+	boot_warn_firmware(b);
 	for (size_t i = 0; i < b->n_orphans; i++) {
 		const struct module_orphan *o = &b->orphans[i];
 		event_warning(b->listener, "drivers",
@@ -221,7 +243,7 @@ static int print_link(struct buf *out, const struct link *l, struct err *e)
 	return buf_print(out, e, "%s\n",
 		l->carrier > 0    ? "link"
 		: l->carrier == 0 ? "no link: cable, switch port?"
-				  : "off");
+				  : "not switched on");
 }
 
 static int print_links(struct buf *out, const struct boot *b, struct err *e)
