@@ -34,7 +34,8 @@ def restore(image_file, tmp_path):
         log = tmp_path / "strace.log"
         done = subprocess.run([strace, "-f", "-qq", "-o", log, f"--inject={inject}", f"--trace={inject.split(':')[0]}",
                                program, "snapshot", "restore", SNAPSHOT, f"--data-dir={directory}/a/data",
-                               f"--initial-cluster={MEMBERS}", *options], capture_output=True, text=True, timeout=120)
+                               f"--initial-cluster={MEMBERS}", *(o.format(directory) for o in options)],
+                              capture_output=True, text=True, timeout=120)
         text = log.read_text()
         return done, "(INJECTED)" in text or "+++ killed by SIGKILL" in text
     return restore
@@ -47,7 +48,8 @@ def whole(image_file, tmp_path):
         directory = tmp_path / "whole"
         directory.mkdir()
         subprocess.run([image_file("etcd-rescue"), "snapshot", "restore", SNAPSHOT, f"--data-dir={directory}/a/data",
-                        f"--initial-cluster={MEMBERS}", *options], check=True, capture_output=True, timeout=120)
+                        f"--initial-cluster={MEMBERS}", *(o.format(directory) for o in options)],
+                       check=True, capture_output=True, timeout=120)
         return tree(directory)
     return whole
 
@@ -91,10 +93,11 @@ def test_a_machine_that_stops_leaves_all_or_nothing(restore, whole, tmp_path, ca
         assert left == good or left in ({}, {"a": None}), f"{call} {n}: {sorted(left)}"
 
 
+@pytest.mark.parametrize("options", [["--all-members"], ["--name=m1", "--wal-dir={}/b/wal"]],
+                         ids=["all members", "WAL elsewhere"])
 @pytest.mark.parametrize("call", ["renameat2", "fsync", "mkdirat", "fallocate"])
 @pytest.mark.needs("strace")
-def test_several_members_are_all_there_or_none(restore, whole, tmp_path, call):
-    options = ["--all-members"]
+def test_several_directories_are_all_there_or_none(restore, whole, tmp_path, call, options):
     good = whole(options)
     for n, done, directory in each_time(restore, tmp_path, options, call, "error=EIO"):
         if done.returncode == 0:
