@@ -116,9 +116,9 @@ check_signature() {
 add_network() {
 	readable --network "$1"
 	network_bad=$(awk '!/^[[:space:]]*(#|$)/ { for (i = 1; i <= NF; i++)
-		if ($i !~ /^(ip|bond|vlan|team|bridge|nameserver|rd\.[a-z0-9._-]+|BOOTIF|bootdev|ifname|rescue\.[a-z0-9._-]+)=./) {
+		if ($i !~ /^(ip|bond|vlan|nameserver|BOOTIF|bootdev|ifname|rd\.(route|peerdns|bootif|neednet|net\.[a-z0-9.]+))=./) {
 			print NR ": " $i; exit } }' "$1")
-	[ -z "$network_bad" ] || die "--network: $1:$network_bad: not in dracut's grammar (ip= bond= vlan= nameserver= rd.route= ...)"
+	[ -z "$network_bad" ] || die "--network: $1:$network_bad: not a word of the network (ip= bond= vlan= nameserver= rd.route= ifname= ...)"
 	add "$1" network
 }
 

@@ -21,15 +21,19 @@ static void add_embedded(struct boot *b, struct network *n)
 {
 	CLEAN_BUF struct buf words = BUF(WORDS_MAX);
 	struct err e = { 0 };
+	struct str line;
 
 	if (file_read(&words, b->root, embedded_path, &e)) {
 		if (e.code != ERR_NOTFOUND)
 			event_warning(b->listener, "network", "%s", e.text);
 		return;
 	}
-	if (node_cmdline_network(n, b->arena, buf_text(&words), &e))
-		event_warning(b->listener, "network", "/%s: %s", embedded_path, e.text);
-	else if (is_said(n))
+	/* A slip in one line must not lose the others, nor end in DHCP where none answers. */
+	for (struct str rest = buf_text(&words); str_next(&line, &rest, '\n');) {
+		if (node_cmdline_network(n, b->arena, line, &e))
+			event_warning(b->listener, "network", "/%s: %s", embedded_path, e.text);
+	}
+	if (is_said(n))
 		b->network.from = "image";
 }
 

@@ -60,6 +60,19 @@ static void tell_places(const struct boot *b)
 			b->delivery->unheard);
 }
 
+/* /init has opened the shells long before there was a plan to read. */
+static void tell_shell(const struct boot *b)
+{
+	const char *word = b->delivery->plan.shell.word;
+
+	if ((word && !strcmp(word, "open")) ||
+		root_exists(b->root, "etc/etcd-rescue/shell-password"))
+		return;
+	event_warning(b->listener, "plan",
+		"its key 'shell' does not close the shells of this image; ./build.sh customise "
+		"--shell-password does");
+}
+
 void boot_search_plan(struct boot *b)
 {
 	struct err e = { 0 };
@@ -69,16 +82,18 @@ void boot_search_plan(struct boot *b)
 	if (!b->plan_found)
 		search(b, false, &e);
 	tell_places(b);
-	if (b->plan_found)
+	if (b->plan_found) {
 		event_done(b->listener, "plan",
 			arena_print(b->arena, "%s (%s)%s%s", b->delivery->name,
 				delivery_way_word(b->delivery->way),
 				b->delivery->signed_by ? ", signed by " : ", not signed",
 				b->delivery->signed_by ? b->delivery->signed_by : ""));
-	else if (b->plan_trouble)
+		tell_shell(b);
+	} else if (b->plan_trouble) {
 		event_failed(b->listener, "plan", b->plan_trouble);
-	else
+	} else {
 		event_done(b->listener, "plan", "there is none");
+	}
 }
 
 static const char *next_word(const struct boot *b)

@@ -33,6 +33,7 @@ def keys(tmp_path_factory):
             "-days", "2")
     (folder / "both.pem").write_bytes((folder / "ca.crt").read_bytes() + (folder / "ca.key").read_bytes())
     (folder / "known_hosts").write_text("backup.local ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBB\n")
+    (folder / "bridge").write_text("ip=dhcp\nbridge=br0:eth0\n")
     (folder / "network").write_text("# rack 7\nip=10.0.0.7::10.0.0.1:255.255.255.0::eth0:none\nnameserver=10.0.0.1\n")
     return folder
 
@@ -176,6 +177,7 @@ MISTAKES = {
     "CA that is none": (("--initrd", "--ca", "network"), 1, "certificate"),
     "hosts that are none": (("--initrd", "--known-hosts", "network"), 1, "host type key"),
     "network that is none": (("--initrd", "--network", "known_hosts"), 1, "known_hosts:1"),
+    "network the image would not hear": (("--initrd", "--network", "bridge"), 1, "bridge:2: bridge=br0:eth0"),
     "quote on the kernel line": (("--uki", "x", "--cmdline", "a='b'"), 1, "may stand there"),
 }
 

@@ -159,6 +159,35 @@ def test_kernel_line_that_is_not_understood_is_said(see, copied):
     assert any(text.startswith("kernel line: ip=eth0:dchp: ") for text in warnings(said))
 
 
+def test_slip_in_the_network_of_the_image_does_not_lose_the_rest(see, copied):
+    tree = copied("dell-r610")
+    (tree / "proc" / "cmdline").write_text("quiet\n")
+    (tree / "etc" / "etcd-rescue").mkdir(parents=True, exist_ok=True)
+    (tree / "etc" / "etcd-rescue" / "network").write_text(
+        "# rack 7\nbridge=br0:eth0\nip=192.0.2.7::192.0.2.1:24:n1:eth0:none\n")
+    report, said = see(tree)
+    assert report["network"]["from"] == "image"
+    assert any("192.0.2.7/24" in line for line in report["network"]["would_do"])
+    assert [text for text in warnings(said) if "bridge=br0:eth0" in text]
+
+
+@pytest.mark.parametrize("shell", ["off", "{password-hash: $6$salt$" + 86 * "x" + "}"])
+def test_plan_that_would_close_the_shell_is_told_that_it_does_not(see, tmp_path, shell):
+    etc = tmp_path / "etc" / "etcd-rescue"
+    etc.mkdir(parents=True)
+    (etc / "plan.yaml").write_text(f"source: s3://b/\nshell: {shell}\n")
+    told = "customise --shell-password does"
+    _, said = see(tmp_path)
+    assert [text for text in warnings(said) if told in text]
+    (etc / "shell-password").write_text("off\n")
+    _, said = see(tmp_path)
+    assert not [text for text in warnings(said) if told in text]
+    (etc / "shell-password").unlink()
+    (etc / "plan.yaml").write_text("source: s3://b/\n")
+    _, said = see(tmp_path)
+    assert not [text for text in warnings(said) if told in text]
+
+
 def test_plan_behind_an_address_waits_for_the_network(see, tmp_path):
     """Not asked for before the network is there: on a real machine that would be a minute lost."""
     asked = []
