@@ -195,6 +195,7 @@ static void set_up(struct transfer *t, const struct url *url, struct curl_slist 
 	set_range(curl, q);
 }
 
+/* libcurl hands on mbedTLS's sentences, or its names where those were left out. */
 static int certificate_error(struct err *e, const char *why)
 {
 	if (strcasestr(why, "EXPIRED") || strcasestr(why, "FUTURE"))
@@ -202,9 +203,9 @@ static int certificate_error(struct err *e, const char *why)
 			"the server's certificate is not valid at this machine's time; is the "
 			"clock "
 			"right? (date)");
-	if (strcasestr(why, "CN_MISMATCH"))
+	if (strcasestr(why, "CN_MISMATCH") || strcasestr(why, "does not match"))
 		return err_set(e, ERR_AUTH, "the server's certificate is for another name");
-	if (strcasestr(why, "NOT_TRUSTED"))
+	if (strcasestr(why, "NOT_TRUSTED") || strcasestr(why, "not correctly signed"))
 		return err_set(e, ERR_AUTH,
 			"no certificate authority known here signed the server's certificate; "
 			"customise puts your own into the image");

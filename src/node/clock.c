@@ -83,12 +83,12 @@ static int date_of_unverified(struct node_clock *result, const struct node_clock
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (step_to(result, to_ms, e))
 		return e->code;
-	if (!ask_date(&again_ms, wish, wish->trust, e) &&
-		llabs(again_ms - now_ms()) <= AGREE_S * 1000LL)
+	const int bad = ask_date(&again_ms, wish, wish->trust, e);
+	if (!bad && llabs(again_ms - now_ms()) <= AGREE_S * 1000LL)
 		return 0;
+	if (llabs(to_ms - before) < WORTH_MS) /* the clock is right, and was not touched */
+		return bad ? bad : err_set(e, ERR_AUTH, "it tells two times in one minute");
 	/* Whoever answered is not the one we trust: as it was, and at least the floor. */
-	if (llabs(to_ms - before) < WORTH_MS)
-		return err_set(e, ERR_AUTH, "its certificate is not valid");
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	int64_t back = before + (end.tv_sec - start.tv_sec) * 1000LL;
 	if (back < state->floor * 1000)

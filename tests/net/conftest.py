@@ -11,7 +11,7 @@ from net.namespaces import Site
 
 @pytest.fixture
 def site(top, image_file):
-    requirement.need("unshare", "nsenter", "ip", "./build/x86_64/busybox")
+    requirement.need("unshare", "nsenter", "setpriv", "ip", "./build/x86_64/busybox")
     # Not below build/ when pytest's own directory is elsewhere: the tree is chrooted into and mounted over.
     work = tempfile.mkdtemp(prefix="net-", dir=top / "build")
     made = Site(work, image_file("etcd-rescue"), top / "build/x86_64/busybox")
