@@ -57,6 +57,16 @@ static void begin(struct bolt_scan *s, struct span piece)
 	s->page_size = s->off ? 0 : meta.page_size;
 }
 
+/* What lies below a bucket's entry has to be judged as well. */
+static bool has_buckets(const struct bolt_page *page)
+{
+	for (unsigned i = 0; i < page->count; i++) {
+		if (bolt_page_item(page, i).flags & BOLT_ITEM_BUCKET)
+			return true;
+	}
+	return false;
+}
+
 static void look(struct bolt_scan *s, struct span rest, uint64_t id)
 {
 	struct bolt_page page;
@@ -77,7 +87,7 @@ static void look(struct bolt_scan *s, struct span rest, uint64_t id)
 	}
 	const bool good =
 		!bolt_page_parse(&page, (struct span){ rest.p, (size_t)len }, id, &ignored) &&
-		(!s->approve || s->approve(s->ctx, &page));
+		!has_buckets(&page) && (!s->approve || s->approve(s->ctx, &page));
 	set(good ? s->leaf : s->again, id);
 }
 
@@ -123,14 +133,25 @@ struct judging {
 	struct span bucket;
 };
 
-static int show_leaf(struct judging *j, const struct bolt_page *page, struct err *e)
+static int judge_page(struct judging *j, uint64_t id, unsigned depth, struct err *e);
+
+static int show_leaf(struct judging *j, const struct bolt_page *page, unsigned depth, struct err *e)
 {
-	for (unsigned i = 0; j->visitor->entry && i < page->count; i++) {
+	struct bolt_bucket inner;
+
+	for (unsigned i = 0; i < page->count; i++) {
 		const struct bolt_item item = bolt_page_item(page, i);
-		if (item.flags & BOLT_ITEM_BUCKET)
-			continue;
-		if (j->visitor->entry(j->visitor->ctx, j->bucket, item.key, item.value, e))
+		if (item.flags & BOLT_ITEM_BUCKET) {
+			if (depth > BOLT_DEPTH_MAX)
+				return err_set(e, ERR_FORMAT, "buckets are nested too deep");
+			if (bolt_bucket_parse(&inner, j->db, item.key, item.value, e) ||
+				(inner.root ? judge_page(j, inner.root, depth + 1, e)
+					    : show_leaf(j, &inner.page, depth + 1, e)))
+				return err_wrap(e, "page %" PRIu64, page->id);
+		} else if (j->visitor->entry &&
+			   j->visitor->entry(j->visitor->ctx, j->bucket, item.key, item.value, e)) {
 			return err_wrap(e, "page %" PRIu64, page->id);
+		}
 	}
 	return 0;
 }
@@ -152,7 +173,7 @@ static int judge_page(struct judging *j, uint64_t id, unsigned depth, struct err
 	if (bolt_db_load(&slot, j->db, id, e))
 		return e->code;
 	if (slot.page.flags == BOLT_LEAF)
-		return show_leaf(j, &slot.page, e);
+		return show_leaf(j, &slot.page, depth, e);
 	if (slot.page.flags != BOLT_BRANCH)
 		return err_set(e, ERR_FORMAT,
 			"page %" PRIu64 ": is a %s page, where a branch or leaf should be", id,
@@ -175,7 +196,7 @@ static int judge_bucket(struct judging *j, const struct bolt_cursor *c, struct e
 	if (bolt_bucket_parse(&bucket, j->db, c->key, c->value, e))
 		return e->code;
 	j->bucket = c->key;
-	return bucket.root ? judge_page(j, bucket.root, 0, e) : show_leaf(j, &bucket.page, e);
+	return bucket.root ? judge_page(j, bucket.root, 0, e) : show_leaf(j, &bucket.page, 0, e);
 }
 
 static int judge(struct judging *j, struct err *e)

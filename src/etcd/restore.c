@@ -192,7 +192,7 @@ static bool approve(void *ctx, const struct bolt_page *page)
 	(void)ctx;
 	for (unsigned i = 0; i < page->count; i++) {
 		const struct bolt_item item = bolt_page_item(page, i);
-		if (item.flags & BOLT_ITEM_BUCKET || etcd_rev_parse(&rev, item.key, &ignored) ||
+		if (etcd_rev_parse(&rev, item.key, &ignored) ||
 			etcd_kv_parse(&kv, item.value, &ignored))
 			return false;
 	}
