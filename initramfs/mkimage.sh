@@ -50,6 +50,9 @@ main() {
 	fi
 	need cpio zstd xz xorriso mcopy mkfs.vfat depmod dpkg-deb
 	mkdir -p "$image"
+	# Two builds at once would mix their files.
+	exec 9>"$image/lock"
+	flock 9
 	for input in kernel ca-certificates shim-signed grub-efi-amd64-signed systemd-boot-efi isolinux \
 		syslinux-common $(awk '$1 ~ /^firmware-/ { print $1 }' "$scripts/features.d/firmware.list" | sort -u); do
 		take_input "$input"
