@@ -144,6 +144,9 @@ static const char *find_serial(
 	while (climb(path)) {
 		if ((serial = attribute_text(a, root, "%s/serial", path)))
 			return serial;
+		/* This was the stick; above it are hubs, which have serials of their own. */
+		if (attribute_text(a, root, "%s/idVendor", path))
+			return NULL;
 	}
 	return NULL;
 }

@@ -260,6 +260,17 @@ def test_disk_that_cannot_be_read_does_not_hide_the_others(see, copied):
     assert (stick["content"], stick["transport"], stick["serial"]) == ("luks2", "usb", "4C530001230815112233")
 
 
+def test_stick_without_a_serial_does_not_get_that_of_its_hub(see, copied):
+    tree = copied("dell-r610")
+    hub = tree / "sys" / "devices" / "pci0000:00" / "0000:00:1d.7" / "usb1"
+    (hub / "serial").write_text("0000:00:1d.7\n")
+    (hub / "1-3" / "idVendor").write_text("0781\n")
+    (hub / "1-3" / "serial").unlink()
+    report, _ = see(tree)
+    stick = named(report["disks"], "sdb")
+    assert (stick["transport"], stick["serial"]) == ("usb", None)
+
+
 def test_whole_image_is_said_to_be_whole(see, copied):
     tree = copied("uefi-san")
     add_manifest(tree, {"bin/busybox": b"x" * 200000, "etc/shadow": b"root:*:\n"})
