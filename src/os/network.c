@@ -17,6 +17,7 @@
 enum {
 	CARDS = 128,
 	PASS_MS = 1000,
+	SOON_MS = 50,     /* the address is there, and its script still at work */
 	NO_CARD_S = 5,    /* drivers are loaded; a card that is there shows itself by then */
 	PREFER_S = 10,    /* the boot card, or IPv4 beside IPv6, may be that much later */
 	SPEAK_S = 10,     /* how often to say what is being waited for */
@@ -48,6 +49,7 @@ struct runner {
 	bool vlan[NETWORK_LIST]; /* made */
 	const char *chosen;
 	int64_t start, first_at, spoke_at;
+	bool soon;
 };
 
 static int64_t now_s(void)
@@ -376,7 +378,8 @@ static void report(struct network_result *result, struct runner *r, const struct
 	result->link = first->name;
 	result->address = arena_copy(a, str_from(first->address));
 	add_time_servers(result, a, network_lease_value(a, &r->root, first->name, "ntpsrv"));
-	result->hostname = network_lease_value(a, &r->root, first->name, "hostname");
+	result->hostname =
+		network_lease_host(network_lease_value(a, &r->root, first->name, "hostname"));
 	url = network_lease_value(a, &r->root, first->name, "opt224");
 	result->plan_url = url ? network_lease_text(a, str_from(url)) : NULL;
 }
@@ -385,6 +388,7 @@ static int wait_for_address(struct runner *r, int watch, const struct card **fir
 {
 	for (;;) {
 		bool wait;
+		r->soon = false;
 		if (look_at_all(r, e))
 			return e->code;
 		*first = best_card(r, &wait);
@@ -393,7 +397,7 @@ static int wait_for_address(struct runner *r, int watch, const struct card **fir
 		if (!*first && is_over(r, e))
 			return e->code;
 		speak(r);
-		if (network_watch_wait(watch, PASS_MS) && !r->n->no_peer_dns) {
+		if (network_watch_wait(watch, r->soon ? SOON_MS : PASS_MS) && !r->n->no_peer_dns) {
 			struct actions list = new_list(r);
 			actions_resolver(&list);
 			network_do(&list, 0, r->listener);

@@ -1,11 +1,12 @@
 #include "os/network_lease.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "os/file.h"
 #include "os/network_actions.h"
 
-enum { LEASE_MAX = 65536, TEXT_MAX = 1024 };
+enum { LEASE_MAX = 65536, TEXT_MAX = 1024, HOST_MAX = 253 };
 
 const char *network_lease_value(
 	struct arena *a, const struct root *root, const char *link, const char *key)
@@ -43,4 +44,15 @@ const char *network_lease_text(struct arena *a, struct str hex)
 		text[len++] = (char)c;
 	}
 	return len ? text : NULL;
+}
+
+const char *network_lease_host(const char *name)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789.-";
+
+	return name && *name && *name != '-' && *name != '.' && strlen(name) <= HOST_MAX &&
+			       strspn(name, plain) == strlen(name)
+		       ? name
+		       : NULL;
 }

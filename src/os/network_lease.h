@@ -21,3 +21,6 @@ const char *network_lease_value(
 /* Text of an option udhcpc does not know and so gives as hexadecimal digits; NULL when it
  * is not printable ASCII or longer than 1024 bytes. */
 const char *network_lease_text(struct arena *a, struct str hex);
+
+/* `name` when it can be a host's name, which later stands in URLs and files; else NULL. */
+const char *network_lease_host(const char *name);

@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 BOOT_MAC = "52:54:00:aa:00:02"
 
 
@@ -186,6 +188,31 @@ def test_dhcp6_is_asked(site):
     result = site.network("ip=eth0:dhcp6")
     assert (result.status, result.json and result.json["address"]) == (0, "2001:db8:1::77/128"), result.stderr
     assert site.read("/etc/resolv.conf") == "nameserver 2001:0db8:0000:0000:0000:0000:0000:0053\n"
+
+
+def test_link_local_is_enough_when_asked_for(site):
+    site.cable("eth0")
+    result = site.network("ip=eth0:link6")
+    assert result.status == 0 and result.json["address"].startswith("fe80::"), result.stderr
+
+
+@pytest.mark.long
+def test_either6_asks_dhcp_when_no_router_gives_an_address(site):
+    peer = site.cable("eth0")
+    site.serve(peer, "router6.py", "eth0", "2001:db8:1::", "dhcp6:2001:db8:1::77")
+    result = site.network("ip=eth0:either6")
+    assert (result.status, result.json and result.json["address"]) == (0, "2001:db8:1::77/128"), result.stderr
+    assert result.seconds > 20
+
+
+@pytest.mark.long
+def test_a_switch_port_that_listens_only_after_half_a_minute(site):
+    peer = site.cable("eth0")
+    site.address(peer, "eth0", "192.0.2.1/24")
+    site.serve(peer, "dhcp_server.py", "eth0", "192.0.2.7", "3=c0000201", "deaf=40")
+    result = site.network()
+    assert (result.status, result.json["address"]) == (0, "192.0.2.7/24"), result.stderr
+    assert 40 <= result.seconds < 60
 
 
 def test_a_static_ipv6_address(site):

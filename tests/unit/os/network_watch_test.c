@@ -116,12 +116,25 @@ static void network_lease_text_decodes_what_the_client_gives_in_hex(void **state
 	arena_free(&a);
 }
 
+static void network_lease_host_is_a_host_name_or_nothing(void **state)
+{
+	(void)state;
+	assert_string_equal(network_lease_host("ncn-m001.local"), "ncn-m001.local");
+	assert_null(network_lease_host(NULL));
+	assert_null(network_lease_host(""));
+	assert_null(network_lease_host("-m001"));
+	assert_null(network_lease_host("../etc"));
+	assert_null(network_lease_host("m001/x"));
+	assert_null(network_lease_host("m 1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(network_watch_reads_the_servers_a_router_names),
 		cmocka_unit_test(network_watch_takes_nothing_from_broken_messages),
 		cmocka_unit_test(network_lease_text_decodes_what_the_client_gives_in_hex),
+		cmocka_unit_test(network_lease_host_is_a_host_name_or_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
