@@ -55,7 +55,8 @@ def iso(ways, work, settings, image_file):
     path.unlink()
 
 
-@pytest.mark.parametrize("loader", ["bios", "uefi", "secure-boot"])
+# Secure Boot reads the same menu by the same loader as plain UEFI.
+@pytest.mark.parametrize("loader", ["bios", pytest.param("uefi", marks=pytest.mark.long), "secure-boot"])
 def test_customised_iso_boots_with_its_settings(loader, fleet, iso, settings):
     options = {"bios": lambda: dict(memory=192),
                "uefi": lambda: dict(memory=256, machine="q35", firmware=firmware.plain()),

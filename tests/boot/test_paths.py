@@ -23,7 +23,11 @@ def has_network(name):
     return name.startswith("pxe") or name in ("direct", "uefi-http-uki")
 
 
-pytestmark = pytest.mark.parametrize("booted", list(PATHS), indirect=True)
+# Neither says what another path does not: the script of one, the loader of the other boot elsewhere too.
+LONG = ("pxe-uefi-tftp", "uki")
+
+pytestmark = pytest.mark.parametrize(
+    "booted", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in PATHS], indirect=True)
 
 
 @pytest.fixture

@@ -33,6 +33,11 @@ class Picture:
         if len(pixels) != self.width * self.height * 3:
             raise ValueError(f"PPM of {self.width}x{self.height} holds {len(pixels)} bytes")
 
+    def cropped(self, width, height):
+        """The upper left part of the picture."""
+        rows = (self.pixels[y * self.width * 3:(y * self.width + width) * 3] for y in range(height))
+        return Picture(b"P6\n%d %d\n255\n" % (width, height) + b"".join(rows))
+
     def png(self):
         """The same picture as PNG: by palette when it has at most 256 colours, as a console always has."""
         triples = [self.pixels[i:i + 3] for i in range(0, len(self.pixels), 3)]
