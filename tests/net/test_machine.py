@@ -17,6 +17,7 @@ from machine import accelerator
 from machine.cpio import append, archive
 from machine.vm import BOOT, Vm
 from net import authority
+from net.time_server import TimeServer
 
 MAC = "52:54:00:aa:00:0"
 HUB = ("-netdev", "user,id=world", "-netdev", "hubport,id=port9,hubid=1,netdev=world",
@@ -101,6 +102,27 @@ def test_a_date_sets_the_clock_once_the_certificate_holds_at_it(guest):
     assert guest.known.requests[-2:] == ["HEAD /x?secret"] * 2
     # The machine remembers it.
     assert time.strftime("%Y", time.gmtime()) in guest.run("hwclock -u").text
+
+
+def test_a_time_server_sets_the_clock(guest):
+    try:
+        server = TimeServer()
+    except OSError as error:
+        pytest.skip(f"needs UDP port 123 of 127.0.0.1: {error}")
+    try:
+        result, told = guest.network("ip=eth1:dhcp")
+        assert result, told
+        guest.run("date -s 1970-01-02")
+        answer = guest.run("etcd-rescue clock --ntp 10.0.2.2 2>&1", 120)
+    finally:
+        server.close()
+    assert answer.status == 0 and "set by 10.0.2.2" in answer.text, answer.text
+    assert server.asked and abs(int(guest.run("date +%s").text) - time.time()) < 30
+
+
+def test_a_time_server_that_is_silent_is_named(guest):
+    answer = guest.run("etcd-rescue clock --ntp 10.0.2.77 2>&1", 120)
+    assert answer.status == 1 and "10.0.2.77" in answer.text, answer.text
 
 
 def test_a_pulled_cable_is_waited_for(guest):
