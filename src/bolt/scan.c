@@ -1,5 +1,6 @@
 #include "bolt/scan.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -109,20 +110,30 @@ void bolt_scan_feed(struct bolt_scan *s, struct span piece)
 	s->next += piece.len;
 }
 
-uint64_t bolt_scan_wanted(const struct bolt_scan *s, uint64_t from, uint64_t to)
+/* Ask for all of them at once, in the order of the file. */
+static void fetch(const struct bolt_scan *s, const struct bolt_db *db)
 {
-	if (s->off || !s->page_size)
-		return to;
-	for (uint64_t id = from / s->page_size; id < s->room && id * s->page_size < to; id++) {
-		/* Whole words of nothing are the rule. */
+	enum { GAP = 4 };
+	uint64_t from = 0, to = 0;
+
+	for (uint64_t id = 2; id < s->room && id < db->meta.pgid; id++) {
 		if (!(id % 64) && !s->again[id / 64]) {
 			id += 63;
 			continue;
 		}
-		if (get(s->again, id))
-			return id * s->page_size;
+		if (!get(s->again, id))
+			continue;
+		if (to && id - to > GAP) {
+			posix_fadvise(db->fd, (off_t)(from * s->page_size),
+				(off_t)((to + 1 - from) * s->page_size), POSIX_FADV_WILLNEED);
+			from = id;
+		}
+		from = to ? from : id;
+		to = id;
 	}
-	return to;
+	if (to)
+		posix_fadvise(db->fd, (off_t)(from * s->page_size),
+			(off_t)((to + 1 - from) * s->page_size), POSIX_FADV_WILLNEED);
 }
 
 struct judging {
@@ -234,6 +245,7 @@ int bolt_scan_judge(const struct bolt_scan *scan, const struct bolt_db *db,
 	j.seen = calloc(words, sizeof *j.seen);
 	if (!j.seen)
 		out_of_memory(words * sizeof *j.seen);
+	fetch(scan, db);
 	judge(&j, e);
 	free(j.seen);
 	return e->code;

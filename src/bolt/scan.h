@@ -33,10 +33,6 @@ void bolt_scan_free(struct bolt_scan *scan);
 /* The next piece of the file; pieces are whole pages but for the last. */
 void bolt_scan_feed(struct bolt_scan *scan, struct span piece);
 
-/* Will the judge read a page that begins in these bytes?  For `from`, the first byte of
- * such a page, or `to` when there is none. */
-uint64_t bolt_scan_wanted(const struct bolt_scan *scan, uint64_t from, uint64_t to);
-
 /* The verdict on the finished file.  `visitor` is shown the entries of the leaves that had
  * to be read. */
 int bolt_scan_judge(const struct bolt_scan *scan, const struct bolt_db *db,

@@ -1,5 +1,6 @@
 #include "etcd/copy.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "base/arena.h"
 #include "os/file.h"
 
-enum { BLOCK = 1024 * 1024, BLOCKS = 8, WINDOW = 16 * 1024 * 1024, HELD = CODEC_SHA256_SIZE };
+enum { BLOCK = 4 * 1024 * 1024, BLOCKS = 4, WINDOW = 16 * 1024 * 1024, HELD = CODEC_SHA256_SIZE };
 
 struct ring;
 
@@ -36,7 +37,7 @@ struct ring {
 	size_t n_held;
 	/* the writer's */
 	int to;
-	const struct bolt_scan *scan;
+	bool direct;
 	struct err failed; /* under the lock */
 };
 
@@ -59,18 +60,17 @@ static void hash_block(struct ring *r, struct span b, uint64_t at)
 	r->n_held += b.len;
 }
 
-static void drop(int fd, const struct bolt_scan *scan, uint64_t from, uint64_t to)
+/* Past the page cache, where the file system can: a copy less for the processor, and no
+ * dirty pages to wait for.  Blocks are aligned; the last one, short, goes the usual way. */
+static bool set_direct(int fd, bool on)
 {
-	while (from < to) {
-		const uint64_t keep = scan ? bolt_scan_wanted(scan, from, to) : to;
-		if (keep > from)
-			posix_fadvise(fd, (off_t)from, (off_t)(keep - from), POSIX_FADV_DONTNEED);
-		from = keep + 4096;
-	}
+	const int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
 
-/* Start the write-back of the window just written; wait for an older one and drop it. */
-static void push_out(int fd, const struct bolt_scan *scan, uint64_t at)
+/* Otherwise: start the write-back of the window just written; wait for an older one, drop it. */
+static void push_out(int fd, uint64_t at)
 {
 	enum {
 		WAIT = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
@@ -82,9 +82,27 @@ static void push_out(int fd, const struct bolt_scan *scan, uint64_t at)
 	sync_file_range(fd, (off_t)(at - WINDOW), WINDOW, SYNC_FILE_RANGE_WRITE);
 	if (at < 3 * (uint64_t)WINDOW)
 		return;
-	const uint64_t old = at - 3 * (uint64_t)WINDOW;
-	sync_file_range(fd, (off_t)old, WINDOW, WAIT);
-	drop(fd, scan, old, old + WINDOW);
+	const off_t old = (off_t)(at - 3 * (uint64_t)WINDOW);
+	sync_file_range(fd, old, WINDOW, WAIT);
+	posix_fadvise(fd, old, WINDOW, POSIX_FADV_DONTNEED);
+}
+
+static int write_out(struct ring *r, struct span b, uint64_t at, struct err *e)
+{
+	if (r->direct && b.len == BLOCK) {
+		if (!file_write_at(r->to, b.p, b.len, at, e))
+			return 0;
+		/* Some file systems take the flag and refuse the write. */
+		if (e->errnum != EINVAL)
+			return e->code;
+		*e = (struct err){ 0 };
+	}
+	if (r->direct)
+		r->direct = !set_direct(r->to, false);
+	if (file_write_at(r->to, b.p, b.len, at, e))
+		return e->code;
+	push_out(r->to, at + b.len);
+	return 0;
 }
 
 static void write_block(struct ring *r, struct span b, uint64_t at)
@@ -94,13 +112,11 @@ static void write_block(struct ring *r, struct span b, uint64_t at)
 	/* After a failure blocks are only passed on, until the reader has noticed. */
 	if (r->failed.code)
 		return;
-	if (file_write_at(r->to, b.p, b.len, at, &e)) {
+	if (write_out(r, b, at, &e)) {
 		pthread_mutex_lock(&r->lock);
 		r->failed = e;
 		pthread_mutex_unlock(&r->lock);
-		return;
 	}
-	push_out(r->to, r->scan, at + b.len);
 }
 
 static void *work(void *ctx)
@@ -182,12 +198,11 @@ static int pump(uint64_t *size, struct ring *r, struct bolt_scan *scan,
 			return e->code;
 		if (!len)
 			break;
-		/* Before the writer can drop the pages the scan wants to keep. */
 		if (scan)
 			bolt_scan_feed(scan, (struct span){ r->block[i], len });
 		r->len[i] = len;
 		hand_over(r, false);
-		if (*size % (16 * (uint64_t)BLOCK) == 0 && *size)
+		if (*size % (4 * (uint64_t)BLOCK) == 0 && *size)
 			event_progress(l, step, *size, from->size);
 	}
 	return 0;
@@ -212,10 +227,9 @@ static void join(struct worker *w)
 int etcd_copy(struct etcd_copied *copied, int to, const struct etcd_source *from,
 	const struct listener *listener, const char *step, struct err *e)
 {
-	struct ring r = { .lock = PTHREAD_MUTEX_INITIALIZER,
-		.moved = PTHREAD_COND_INITIALIZER,
-		.to = to,
-		.scan = copied->scan };
+	struct ring r = {
+		.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER, .to = to
+	};
 	uint8_t *blocks = aligned_alloc(4096, (size_t)BLOCKS * BLOCK);
 	uint64_t size = 0;
 
@@ -224,12 +238,15 @@ int etcd_copy(struct etcd_copied *copied, int to, const struct etcd_source *from
 	for (unsigned i = 0; i < BLOCKS; i++)
 		r.block[i] = blocks + (size_t)i * BLOCK;
 	codec_sha256_init(&r.sha);
+	r.direct = to >= 0 && set_direct(to, true);
 	if (!start(&r.hasher, &r, hash_block, e) &&
 		(to < 0 || !start(&r.writer, &r, write_block, e)))
 		pump(&size, &r, copied->scan, from, listener, step, e);
 	hand_over(&r, true);
 	join(&r.hasher);
 	join(&r.writer);
+	if (r.direct)
+		set_direct(to, false);
 	free(blocks);
 	if (!e->code && r.failed.code)
 		*e = r.failed;

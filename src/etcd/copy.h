@@ -2,9 +2,8 @@
  *
  * The source is whatever can hand out bytes, so that a download needs no copy of its own.
  * Blocks go round a ring: this thread fills them, a second one hashes, a third one writes,
- * so that processor, input and output are busy at the same time.  What is written goes to
- * the disk at once and leaves the page cache, so that memory stays small and the final
- * fsync short; only pages that the judge of bolt/scan.h will want stay.
+ * so that processor, input and output are busy at the same time.  Output goes past the
+ * page cache or leaves it soon, so that memory stays small and the final fsync short.
  *
  * Units:      bytes.
  * Ownership:  descriptors, source and scan stay the caller's.
