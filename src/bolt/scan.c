@@ -29,11 +29,13 @@ static void set(uint64_t *bits, uint64_t i)
 
 static uint64_t *grow(uint64_t *bits, uint64_t from, uint64_t to)
 {
-	bits = realloc(bits, (size_t)(to / 8));
-	if (!bits)
+	uint64_t *more = realloc(bits, (size_t)(to / 8));
+
+	if (!more)
 		out_of_memory((size_t)(to / 8));
-	memset((uint8_t *)bits + from / 8, 0, (size_t)((to - from) / 8));
-	return bits;
+	for (uint64_t i = from / 64; i < to / 64; i++)
+		more[i] = 0;
+	return more;
 }
 
 static void make_room(struct bolt_scan *s, uint64_t pages)
