@@ -15,6 +15,7 @@ import time
 import pytest
 
 import requirement
+from interop import boltwrite
 from interop.boltdb import BoltDB
 from interop.server import PEERS, GatewayError, Server, b64, free_ports, start_all, stop_all
 
@@ -270,3 +271,33 @@ def test_status_and_hashkv_beside_etcdutl(program, source, tmp_path, version):
     assert {key: ours[key] for key in theirs} == theirs
     done = subprocess.run([program, "snapshot", "hashkv", snapshot], check=True, capture_output=True, text=True)
     assert int(done.stdout.split(",")[0]) == said["hash"]
+
+
+@pytest.mark.needs("etcdutl-3.5", "etcdutl-3.6", "bbolt-3.6")
+@pytest.mark.parametrize("page_size, freelist, server_version",
+                         [(16384, "short", "3.6"), (65536, "long", "3.5"), (4096, "long", "3.4"), (1024, "none", "3.6")])
+def test_files_of_other_machines(program, source, tmp_path, page_size, freelist, server_version):
+    """16 KiB and 64 KiB pages, a stored freelist in both encodings, one leaf over many pages."""
+    requirement.need(f"etcd-{server_version}", f"etcdctl-{server_version}")
+    original, said = source("3.5")
+    snapshot = tmp_path / "other.db"
+    snapshot.write_bytes(boltwrite.snapshot(BoltDB(original).buckets(), page_size, freelist))
+    theirs = subprocess.run([PEERS / "etcdutl-3.6", "snapshot", "status", snapshot, "-w", "json"], check=True,
+                            capture_output=True)
+    ours = subprocess.run([program, "snapshot", "status", snapshot, "-w", "json"], check=True, capture_output=True)
+    theirs, ours = json.loads(theirs.stdout), json.loads(ours.stdout)
+    assert {key: ours[key] for key in theirs} == theirs and ours["pageSize"] == page_size
+
+    servers = make_servers(server_version, 1, tmp_path)
+    restore(program, snapshot, tmp_path, servers, False)
+    etcdutl("3.5", snapshot, servers[0], servers, tmp_path / "theirs", False)
+    same_database(servers[0].data_dir / "member/snap/db", tmp_path / "theirs/member/snap/db")
+    done = subprocess.run([PEERS / "bbolt-3.6", "check", servers[0].data_dir / "member/snap/db"], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        start_all(servers)
+        serve_the_same(servers, said, False)
+        write_restart_defragment(servers)
+    finally:
+        stop_all(servers)
