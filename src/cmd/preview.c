@@ -6,9 +6,16 @@
 #include "etcd/live.h"
 #include "kube/stored.h"
 
+/* Names come from whoever wrote the snapshot and go to a terminal. */
 static struct str keep(struct arena *a, struct str s)
 {
-	return s.len ? (struct str){ arena_copy(a, s), s.len } : (struct str){ "", 0 };
+	char *text = arena_copy(a, s);
+
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+			text[i] = '?';
+	}
+	return (struct str){ text, s.len };
 }
 
 static void add_name(struct preview *p, struct preview_list *list, struct str name,
