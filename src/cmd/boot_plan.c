@@ -128,8 +128,8 @@ int boot_print_next(struct buf *out, const struct boot *b, struct err *e)
 	return buf_print(out, e,
 		"next      There is no plan, so nothing will be restored.  Give one of these:\n"
 		"            rescue.plan=https://HOST/plan.yaml     on the kernel line\n"
-		"            plan.yaml on a USB stick or CD labelled RESCUE, then: etcd-rescue "
-		"boot\n"
+		"            plan.yaml on a CD or a USB stick under 4 GiB, labelled RESCUE, then:\n"
+		"                                                   etcd-rescue boot\n"
 		"            an image with the plan in it, made by ./build.sh customise\n"
 		"          etcd-rescue plan --keys lists what a plan can say.\n");
 }

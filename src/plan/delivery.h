@@ -4,7 +4,7 @@
  *   kernel-line   rescue.plan=URL (http, https, file), with templates    URL.sig
  *   image         /etc/etcd-rescue/plan.yaml, put there by customise     plan.yaml.sig
  *   volume        plan.yaml on a volume labelled RESCUE, CIDATA or       plan.yaml.sig
- *                 config-2: optical, or USB and under 4 GiB
+ *                 config-2: optical, or a USB disk under 4 GiB
  *   fw-cfg        QEMU's opt/etcd-rescue/plan                            ..plan.sig
  *   smbios        type 11 string etcd-rescue.plan=URL or base64          ..plan.sig=base64
  *   dhcp          option 224, an address                                 URL.sig

@@ -7,6 +7,7 @@
 #include "plan/places.h"
 #include "plan/signature.h"
 
+/* Of the whole disk: a small partition does not make a stick of a big one. */
 static const uint64_t max_usb = 4ull << 30;
 
 /* Another system's files on the same volume; ours begins with this line. */
@@ -21,14 +22,14 @@ static bool is_label(const char *label)
 	       !strcasecmp(label, "config-2");
 }
 
-static bool is_wanted(const struct block *disk, const struct superblock *content, uint64_t size)
+static bool is_wanted(const struct block *disk, const struct superblock *content)
 {
 	const bool is_usb = disk->transport && !strcmp(disk->transport, "usb");
 
 	if (content->kind != SUPERBLOCK_ISO9660 && content->kind != SUPERBLOCK_VFAT &&
 		content->kind != SUPERBLOCK_EXT2 && content->kind != SUPERBLOCK_EXT4)
 		return false;
-	return is_label(content->label) && (disk->optical || (is_usb && size < max_usb));
+	return is_label(content->label) && (disk->optical || (is_usb && disk->size < max_usb));
 }
 
 static int read_at(struct candidate *c, const struct search *s, const struct root *volume,
@@ -103,14 +104,14 @@ int place_volume(struct candidate *c, const struct search *s, struct err *e)
 	for (size_t i = 0; i < s->from->n_blocks; i++) {
 		const struct block *disk = &s->from->blocks[i];
 		/* A hybrid image has the same file system on the disk and in its partition. */
-		if (is_wanted(disk, &disk->content, disk->size)) {
+		if (is_wanted(disk, &disk->content)) {
 			if (look_at(c, s, disk->name, &disk->content, e))
 				return e->code;
 			continue;
 		}
 		for (size_t k = 0; k < disk->n_parts; k++) {
 			const struct block_part *part = &disk->parts[k];
-			if (is_wanted(disk, &part->content, part->size) &&
+			if (is_wanted(disk, &part->content) &&
 				look_at(c, s, part->name, &part->content, e))
 				return e->code;
 		}

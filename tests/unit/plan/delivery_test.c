@@ -348,6 +348,10 @@ static void volume_must_be_one_that_can_be_pulled_out(void **state)
 	taken(DELIVERY_VOLUME, "s3://stick/");
 	stick("usb", 4ull << 30, "RESCUE");
 	assert_int_equal(delivery_find(&d, &from, &e), ERR_NOTFOUND);
+	/* A small partition of a big disk is a part of somebody's data. */
+	parts[0].size = 1ull << 30;
+	blocks[1].size = 2ull << 40;
+	assert_int_equal(delivery_find(&d, &from, &e), ERR_NOTFOUND);
 	stick("sata", 1ull << 30, "RESCUE");
 	assert_int_equal(delivery_find(&d, &from, &e), ERR_NOTFOUND);
 	stick("usb", 1ull << 30, "BACKUP");
