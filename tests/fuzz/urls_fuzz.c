@@ -1,5 +1,5 @@
-/* Any text as a peer URL, which normalised twice is the same as once; and as the argument of
- * --initial-cluster, which gives sorted members with ids. */
+/* Any text as a peer URL, which normalised twice is the same as once, but for blanks at the end;
+ * and as the argument of --initial-cluster, which gives sorted members with ids. */
 #include <stdlib.h>
 
 #include "etcd/ident.h"
@@ -19,8 +19,10 @@ static void check_url(struct str text)
 			if ((unsigned char)once.p[i] < 0x20)
 				abort();
 		}
-		/* Go itself refuses some of what it prints: a zone with bytes beyond ASCII. */
-		if (!etcd_peerurl_normalise(&twice, &a, once, &e) && !str_equal(once, twice))
+		/* Go itself refuses some of what it prints: a zone with bytes beyond ASCII.  And it
+		 * keeps the blanks before an empty fragment, which the next time are at the end. */
+		if (!etcd_peerurl_normalise(&twice, &a, once, &e) &&
+			!str_equal(str_trim(once), twice))
 			abort();
 	}
 	arena_free(&a);

@@ -28,6 +28,7 @@ static void peerurl_becomes_what_go_prints(void **state)
 		{ "http://\xc3\xa9:1", "http://%C3%A9:1" },
 		{ "http://h%e9:1", "http://h%E9:1" },
 		{ "unix:foo", "unix:foo" },
+		{ "unix:foo #", "unix:foo " },
 		{ "unix:/x", "unix:/x" },
 		{ "unix://", "unix:" },
 		{ "unix:///a/b", "unix:///a/b" },
