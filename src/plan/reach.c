@@ -39,13 +39,31 @@ int reach_fetch(void *ctx, struct buf *out, const char *url, struct err *e)
 	return http_get_buf(out, &response, &request, DEADLINE_MS, e);
 }
 
-/* The file system of a device, not attached anywhere: its root's descriptor. */
-static int mount_detached(const char *type, const char *source)
+/* "ro" alone still replays a journal, which writes to a medium somebody pulled out in a hurry. */
+static int leave_journal(int fs, enum superblock_kind kind)
 {
-	CLOSE_FD int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+	switch (kind) {
+	case SUPERBLOCK_EXT3:
+	case SUPERBLOCK_EXT4:
+		return (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "noload", NULL, 0);
+	case SUPERBLOCK_XFS:
+		return (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "norecovery", NULL, 0);
+	case SUPERBLOCK_BTRFS:
+		return (int)syscall(
+			SYS_fsconfig, fs, FSCONFIG_SET_STRING, "rescue", "nologreplay", 0);
+	default:
+		return 0;
+	}
+}
+
+/* The file system of a device, not attached anywhere: its root's descriptor. */
+static int mount_detached(enum superblock_kind kind, const char *source)
+{
+	CLOSE_FD int fs = (int)syscall(SYS_fsopen, superblock_word(kind), FSOPEN_CLOEXEC);
 
 	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", source, 0) ||
 		syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) ||
+		leave_journal(fs, kind) ||
 		syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		return -1;
 	return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
@@ -62,7 +80,7 @@ int reach_volume(void *ctx, struct root *volume, const char *device, enum superb
 	if (!type || strchr(device, '/') || device[0] == '.')
 		return err_set(e, ERR_BUG, "%s: not a device to mount", device);
 	snprintf(source, sizeof source, "/dev/%s", device);
-	const int fd = mount_detached(type, source);
+	const int fd = mount_detached(kind, source);
 	if (fd < 0)
 		return err_sys(e, "mount of %s as %s", source, type);
 	volume->fd = fd;

@@ -1,8 +1,8 @@
 /* plan/reach.h - how a search for the plan touches the world: http, and media mounted
  *
  * A medium is mounted without a mount point: the descriptor of its root directory is all
- * there is of it, and closing that lets the medium go.  Read-only, without devices, set-id
- * programs or execution.
+ * there is of it, and closing that lets the medium go.  Read-only, its journal
+ * not replayed, without devices, set-id programs or execution.
  *
  * Source:     fsopen(2), fsmount(2), Linux 5.2.
  * Units:      none.

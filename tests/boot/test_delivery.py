@@ -28,6 +28,23 @@ def vfat(path, label, files):
     return path
 
 
+def ext4_in_use(path, files, folder):
+    """As a stick is that was pulled out while mounted: its journal waits to be replayed."""
+    mkfs, debugfs = requirement.need("mkfs.ext4", "debugfs")
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    subprocess.run([mkfs, "-q", "-F", "-L", "RESCUE", "-d", folder, path, "16M"], check=True)
+    subprocess.run([debugfs, "-w", "-R", "feature needs_recovery", path], check=True, capture_output=True)
+    shutil.rmtree(folder)
+    return path
+
+
+@pytest.fixture(scope="module")
+def in_use(work):
+    return ext4_in_use(work / "in-use.img", {"plan.yaml": "source: s3://by-ext4/\n"}, work / "in-use")
+
+
 @pytest.fixture(scope="module")
 def web(work):
     """A web server on the host's loopback, which the machine sees as 10.0.2.2."""
@@ -49,7 +66,7 @@ def web(work):
 
 
 @pytest.fixture(scope="module")
-def machine(fleet, work, image_file):
+def machine(fleet, work, image_file, in_use):
     """A stick and a disk with the same label, fw_cfg and an SMBIOS string, all with a plan."""
     stick = vfat(work / "stick.img", "RESCUE", {"plan.yaml": "source: s3://by-stick/\nnetwork: [ip=dhcp]\n"})
     disk = vfat(work / "disk.img", "RESCUE", {"plan.yaml": "source: s3://by-fixed-disk/\n"})
@@ -57,6 +74,7 @@ def machine(fleet, work, image_file):
     extra = ["-device", "qemu-xhci,id=bus",
              "-drive", f"if=none,id=stick,format=raw,readonly=on,file={stick}",
              "-device", "usb-storage,bus=bus.0,drive=stick,removable=on,id=pen",
+             "-drive", f"if=none,id=in-use,format=raw,cache=writethrough,file={in_use}",
              "-drive", f"if=none,id=fixed,format=raw,readonly=on,file={disk}",
              "-device", "virtio-blk-pci,drive=fixed",
              "-fw_cfg", f"name=opt/etcd-rescue/plan,file={work / 'fwcfg.txt'}",
@@ -116,3 +134,16 @@ def test_kernel_line_goes_before_all_and_plain_http_stays_attended(machine, web)
     assert shown["plan"]["source"] == "s3://by-kernel-line/" and shown["plan"]["auto"] is True
     assert shown["way"] == "kernel-line" and shown["name"] == f"{web}/{MAC}.yaml"
     assert shown["may_run_unattended"] is False
+
+
+def test_stick_with_a_journal_is_read_and_not_written_to(machine, in_use):
+    before = in_use.read_bytes()
+    machine.qmp("device_add", driver="usb-storage", bus="bus.0", drive="in-use", id="ext4", removable=True)
+    assert machine.console.run("n=0; until blkid | grep -q ext4; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; "
+                               "[ $n -lt 60 ]", 90).status == 0
+    shown = plan(machine)
+    assert (shown["plan"]["source"], shown["way"]) == ("s3://by-ext4/", "volume")
+    # The kernel would have said that it recovers.
+    assert "recovery" not in machine.console.run("dmesg | grep -i EXT4-fs").text.replace("norecovery", "")
+    machine.qmp("device_del", id="ext4")
+    assert in_use.read_bytes() == before
