@@ -27,7 +27,8 @@ const char *attribute_text(struct arena *arena, const struct root *root, const c
 	if (!text[0])
 		return NULL;
 	for (char *c = text; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f)
+		/* Whether a char has a sign is up to the processor. */
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
 			*c = '?';
 	}
 	return arena_copy(arena, str_from(text));

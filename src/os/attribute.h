@@ -3,6 +3,8 @@
  * What is not there is not known: no function here fails.  Texts come from hardware, so
  * bytes that are not printable ASCII become '?' before anybody prints them on a terminal.
  *
+ * Source:     sysfs(5), Documentation/filesystems/sysfs.rst of Linux 6.12.
+ * Units:      none; numbers are decimal, or hexadecimal behind 0x.
  * Ownership:  texts live in the caller's arena.
  * Errors:     none; see each function for how "not known" looks.
  */

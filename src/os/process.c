@@ -102,9 +102,15 @@ int process_run(
 		return e->code;
 	}
 	close(ends[1]);
-	const int late = collect(ends[0], deadline, output) || wait_end(pid, &how, deadline) > 0;
+	const int end = collect(ends[0], deadline, output) ? 1 : wait_end(pid, &how, deadline);
+	const int errnum = errno;
 	close(ends[0]);
-	if (late) {
+	/* A parent that ignores SIGCHLD leaves its children nobody to tell. */
+	if (end < 0) {
+		errno = errnum;
+		return err_sys(e, "%s: how it ended is not known", argv[0]);
+	}
+	if (end > 0) {
 		kill(pid, SIGKILL);
 		/* A program stuck in the kernel does not die; it is left to PID 1. */
 		wait_end(pid, &how, now_ms() + 500);

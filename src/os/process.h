@@ -3,11 +3,12 @@
  * No shell is involved: `argv` goes to the program as it is.  stdin is /dev/null; stdout
  * and stderr go to `output` (up to its maximum; what is more is read and dropped).
  *
+ * Source:     posix_spawn(3), waitpid(2).
  * Units:      milliseconds.
  * Ownership:  `output` is the caller's and may be NULL.
  * Errors:     ERR_NOTFOUND when there is no such program, ERR_IO when it cannot be started
- *             or does not end within `timeout_ms` (it is killed then).  How the program
- *             ended is no error here: see `*status`.
+ *             or does not end within `timeout_ms` (it is killed then), or when the kernel
+ *             does not tell how it ended.  How it ended is no error here: see `*status`.
  */
 #pragma once
 

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <time.h>
 
 #include "os/process.h"
@@ -76,6 +77,21 @@ static void process_run_tells_the_signal(void **state)
 	assert_int_equal(status, 128 + 9);
 }
 
+static void process_run_does_not_take_an_unknown_end_for_a_good_one(void **state)
+{
+	const char *argv[] = { "/bin/sh", "-c", "exit 3", NULL };
+	struct err e = { 0 };
+	int status = -1;
+
+	(void)state;
+	void (*before)(int) = signal(SIGCHLD, SIG_IGN);
+	const int code = process_run(&status, argv, 10000, NULL, &e);
+	signal(SIGCHLD, before);
+	assert_int_equal(code, ERR_IO);
+	assert_string_equal(e.text, "/bin/sh: how it ended is not known: No child process");
+	assert_int_equal(status, -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -84,6 +100,7 @@ int main(void)
 		cmocka_unit_test(process_run_names_what_is_not_there),
 		cmocka_unit_test(process_run_ends_what_takes_too_long),
 		cmocka_unit_test(process_run_tells_the_signal),
+		cmocka_unit_test(process_run_does_not_take_an_unknown_end_for_a_good_one),
 	};
 	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
 }
