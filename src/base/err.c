@@ -99,7 +99,7 @@ int err_status(enum err_code code)
 	return 0;
 }
 
-const char *err_hint(enum err_code code)
+static const char *hint_of(enum err_code code)
 {
 	switch (code) {
 #define X(name, value, word, status, hint)                                                         \
@@ -111,4 +111,32 @@ const char *err_hint(enum err_code code)
 		break;
 	}
 	return NULL;
+}
+
+const char *err_advice(const struct err *e)
+{
+	if (e->code != ERR_IO)
+		return hint_of(e->code);
+	switch (e->errnum) {
+	/* No errno: a device was too slow, or told something that cannot be. */
+	case 0:
+	case EIO:
+	case ENXIO:
+	case ENODEV:
+	case ENOMEDIUM:
+	case EREMOTEIO:
+	case ETIMEDOUT:
+	case EUCLEAN:
+	case EBADMSG:
+		return hint_of(ERR_IO);
+	case EACCES:
+	case EPERM:
+		return "it is not permitted: look at owner and mode with ls -ld, or be root";
+	case ELOOP:
+		return "symbolic links are not followed here: give the path they lead to";
+	case EROFS:
+		return "the file system is mounted read-only: choose another place";
+	default:
+		return NULL;
+	}
 }

@@ -54,7 +54,9 @@ int err_sys(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2
 /* Put "context: " in front of the text; returns the code it already has. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The stable word, exit status and hint (NULL: none) of a code. */
+/* The stable word and exit status of a code. */
 const char *err_word(enum err_code code);
 int err_status(enum err_code code);
-const char *err_hint(enum err_code code);
+
+/* What to do next, NULL when there is nothing to say; by errno too, where there was one. */
+const char *err_advice(const struct err *e);

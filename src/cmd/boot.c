@@ -122,12 +122,17 @@ static int print(const struct boot *b,
 	return write(&out, b, e) ? e->code : app_print(&out, e);
 }
 
+/* Whoever only looks wants to know by the exit status whether it would work. */
 static int judge(const struct boot *b, struct err *e)
 {
-	if (b->image.state != IMAGE_INCOMPLETE && (b->image.state != IMAGE_UNKNOWN || b->dry))
-		return 0;
-	return err_set(e, ERR_MISMATCH,
-		"this image is not complete, so nothing will be restored with it; see above");
+	if (b->image.state == IMAGE_INCOMPLETE || (b->image.state == IMAGE_UNKNOWN && !b->dry))
+		return err_set(e, ERR_MISMATCH,
+			"this image is not complete, so nothing will be restored with it; see "
+			"above");
+	if (b->dry && b->plan_trouble)
+		return err_set(e, ERR_MISMATCH,
+			"the plan cannot be used, so nothing would be restored; see above");
+	return 0;
 }
 
 /* Whatever goes wrong in one step, the next one may still help the person at the console. */

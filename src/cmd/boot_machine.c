@@ -183,6 +183,22 @@ static int print_system(struct buf *out, const struct boot *b, struct err *e)
 	return 0;
 }
 
+/* "proxy=user:password@host": what stands before the host, without a "://" to tell it by. */
+static int add_plain_word(struct buf *out, struct str word, struct err *e)
+{
+	const char *at = memrchr(word.p, '@', word.len);
+	size_t start = 0, secret;
+
+	if (!at || !str_find(&secret, word, STR(":")) || word.p + secret > at)
+		return buf_add_str(out, word, e);
+	if (str_find(&start, word, STR("=")) && word.p + start < at)
+		start++;
+	else
+		start = 0;
+	return buf_print(
+		out, e, "%.*s...%.*s", (int)start, word.p, (int)(word.p + word.len - at), at);
+}
+
 /* A presigned URL is a password: words with an address in them are shown without it. */
 const char *boot_line_shown(struct arena *a, const char *line)
 {
@@ -195,7 +211,7 @@ const char *boot_line_shown(struct arena *a, const char *line)
 		if (shown.len && buf_print(&shown, &e, " "))
 			break;
 		if (!str_find(&at, word, STR("://"))) {
-			if (buf_add_str(&shown, word, &e))
+			if (add_plain_word(&shown, word, &e))
 				break;
 			continue;
 		}

@@ -1,4 +1,5 @@
 /* argv to applet; the one place where errors are printed and the exit status is made. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,7 +78,7 @@ static int unknown_applet(struct err *e, int argc, char **argv)
 	size_t best = one.len / 3 + 2;
 	char two[128];
 
-	snprintf(two, sizeof two, "%s %s", argv[1], argc > 2 ? argv[2] : "");
+	snprintf(two, sizeof two, "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
 	for (const struct applet *const *a = applets; *a; a++) {
 		const struct str name = str_from((*a)->name);
 		/* "snapshot" alone, or with a wrong second word, is near to its family. */
@@ -108,17 +109,17 @@ static void print_error(const struct err *e, const char *applet, bool json)
 		json_key_text(&j, "command", applet);
 		json_key_text(&j, "code", err_word(e->code));
 		json_key_text(&j, "text", e->text);
-		if (err_hint(e->code))
-			json_key_text(&j, "hint", err_hint(e->code));
+		if (err_advice(e))
+			json_key_text(&j, "hint", err_advice(e));
 		json_close(&j, '}');
 		buf_add(&out, "\n", 1, &ignored);
 	} else {
 		buf_print(&out, &ignored, "etcd-rescue: %s\n", e->text);
 		if (e->code == ERR_USAGE)
-			buf_print(&out, &ignored, "  see: etcd-rescue %s--help\n",
-				applet ? applet : "");
-		else if (err_hint(e->code))
-			buf_print(&out, &ignored, "  %s\n", err_hint(e->code));
+			buf_print(&out, &ignored, "  see: etcd-rescue %s%s--help\n", applet,
+				*applet ? " " : "");
+		else if (err_advice(e))
+			buf_print(&out, &ignored, "  %s\n", err_advice(e));
 	}
 	file_write(STDERR_FILENO, out.p, out.len, &ignored);
 }
@@ -139,14 +140,12 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 	CLEAN_ROOT struct root root = NO_ROOT;
 	CLEAN_BUF struct buf help = BUF(OUTPUT_LIMIT);
 	struct err e = { 0 };
-	char name[160];
 	int status = 0, json_fd = STDERR_FILENO;
 	struct console console;
 	struct listener listener;
 
 	struct option_common *common = arena_alloc(&arena, a->options_size);
 	struct app app = { .arena = &arena, .options = common, .listener = &listener };
-	snprintf(name, sizeof name, "%s ", a->name);
 
 	if (options_parse(&app.n_operands, common, a->options, argc, argv, &e))
 		goto out;
@@ -166,7 +165,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 		e.code = ERR_OK; /* what it met on the way, it has dealt with */
 out:
 	if (e.code) {
-		print_error(&e, name, common->json);
+		print_error(&e, a->name, common->json);
 		status = app.status ? app.status : err_status(e.code);
 	}
 	arena_free(&arena);
@@ -202,6 +201,8 @@ int main(int argc, char **argv)
 
 	if (argc < 1)
 		return 2;
+	/* Ignored signals are inherited; with this one nobody would learn how a child ended. */
+	signal(SIGCHLD, SIG_DFL);
 	const struct applet *a = find_applet(&skip, argc, argv);
 	return a ? run_applet(a, argc - skip, argv + skip) : no_applet(argc, argv);
 }

@@ -40,11 +40,13 @@ def see(boot):
     """see(tree) is the report of that tree as an object, and what was said beside it."""
     def run(tree, status=0):
         done = boot("--dry-run", "--json", "--root", tree)
-        assert done.returncode == status, done.stderr
         lines = done.stdout.splitlines()
-        assert len(lines) == 1
+        assert len(lines) == 1, done.stderr
+        report = json.loads(lines[0])
+        # The line of dell-r610 has a source with a password in it, which no plan may have.
+        assert done.returncode == (1 if report["plan"]["trouble"] else status), done.stderr
         said = [json.loads(line) for line in done.stderr.splitlines()]
-        return json.loads(lines[0]), said
+        return report, said
     return run
 
 
@@ -152,6 +154,23 @@ def test_secrets_of_the_kernel_line_are_not_shown(boot):
             assert secret not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("word, shown", [
+    ("proxy=joe:hunter2@10.0.0.9:3128", "proxy=...@10.0.0.9:3128"),
+    ("rescue.proxy=joe:hun@ter2@10.0.0.9:3128", "rescue.proxy=...@10.0.0.9:3128"),
+    ("joe:hunter2@10.0.0.9", "...@10.0.0.9"),
+    ("netroot=iscsi:joe:hunter2@10.0.0.9::::iqn.a", "netroot=...@10.0.0.9::::iqn.a"),
+    ("mail=joe@10.0.0.9", "mail=joe@10.0.0.9"),
+    ("ip=10.0.0.2::10.0.0.1:24:n1:eth0:none", "ip=10.0.0.2::10.0.0.1:24:n1:eth0:none"),
+])
+def test_password_before_a_host_without_a_scheme_is_not_shown(boot, copied, word, shown):
+    tree = copied("bare")
+    (tree / "proc" / "cmdline").write_text(f"quiet {word} ro\n")
+    done = boot("--dry-run", "--root", tree)
+    assert f"quiet {shown} ro\n" in done.stdout
+    assert "hun" not in done.stdout
+    assert f"quiet {shown} ro" in json.loads(boot("--dry-run", "--json", "--root", tree).stdout)["kernel"]["cmdline"]
+
+
 def test_kernel_line_that_is_not_understood_is_said(see, copied):
     tree = copied("bare")
     (tree / "proc" / "cmdline").write_text("console=ttyS0 ip=eth0:dchp\n")
@@ -188,6 +207,20 @@ def test_plan_that_would_close_the_shell_is_told_that_it_does_not(see, tmp_path,
     assert not [text for text in warnings(said) if told in text]
 
 
+def test_exit_status_of_a_look_tells_whether_the_plan_is_good(see, tmp_path):
+    """0 when there is nothing in the way, a machine without a plan included; 1 when there is."""
+    etc = tmp_path / "etc" / "etcd-rescue"
+    etc.mkdir(parents=True)
+    assert see(tmp_path)[0]["next"] == "give-a-plan"
+    (etc / "plan.yaml").write_text("source: s3://b/\n")
+    assert see(tmp_path)[0]["next"] == "check-the-plan"
+    (etc / "plan.yaml").write_text("source: s3://b/\nrole: chief\n")
+    report, said = see(tmp_path, status=1)
+    assert report["next"] == "correct-the-plan" and "chief" in report["plan"]["trouble"]
+    assert (said[-1]["event"], said[-1]["command"]) == ("error", "boot")
+    assert said[-1]["text"].startswith("the plan cannot be used")
+
+
 def test_plan_behind_an_address_waits_for_the_network(see, tmp_path):
     """Not asked for before the network is there: on a real machine that would be a minute lost."""
     asked = []
@@ -208,7 +241,7 @@ def test_plan_behind_an_address_waits_for_the_network(see, tmp_path):
             raw.parent.mkdir(parents=True)
             url = f"http://127.0.0.1:{server.server_port}/plan.yaml"
             raw.write_bytes(b"\x0b\x05\x00\x0b\x01etcd-rescue.plan=" + url.encode() + b"\0\0")
-            report, _ = see(tmp_path)
+            report, _ = see(tmp_path, status=1)
         finally:
             server.shutdown()
             thread.join()
@@ -316,7 +349,7 @@ def test_looking_changes_nothing(boot, copied):
     def state():
         return {path: (path.lstat().st_mtime_ns, path.lstat().st_size) for path in tree.rglob("*")}
     before = state()
-    assert boot("--dry-run", "--root", tree).returncode == 0
+    assert "XFS" in boot("--dry-run", "--root", tree).stdout.upper()
     assert state() == before
 
 

@@ -58,6 +58,36 @@ static void err_status_tells_the_state_of_the_target(void **state)
 	assert_string_equal(err_word(ERR_NOTFOUND), "not-found");
 }
 
+static const char *advice(int errnum)
+{
+	struct err e;
+
+	errno = errnum;
+	err_sys(&e, "db");
+	err_wrap(&e, "restore");
+	return err_advice(&e);
+}
+
+static void err_advice_goes_by_what_the_system_said(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_non_null(strstr(advice(EIO), "dmesg"));
+	assert_non_null(strstr(advice(EACCES), "owner and mode"));
+	assert_non_null(strstr(advice(EPERM), "owner and mode"));
+	assert_non_null(strstr(advice(ELOOP), "symbolic links"));
+	assert_null(advice(EPIPE));
+	assert_null(advice(EBADF));
+	assert_null(advice(ENOENT));
+	err_set(&e, ERR_IO, "no answer");
+	assert_non_null(strstr(err_advice(&e), "dmesg"));
+	err_set(&e, ERR_NET, "no answer");
+	assert_non_null(strstr(err_advice(&e), "ip route"));
+	e.code = ERR_OK;
+	assert_null(err_advice(&e));
+}
+
 static void err_stays_one_line_that_does_not_talk_to_the_terminal(void **state)
 {
 	struct err e;
@@ -75,6 +105,7 @@ int main(void)
 		cmocka_unit_test(err_wrap_cuts_what_does_not_fit),
 		cmocka_unit_test(err_sys_picks_the_code_by_errno),
 		cmocka_unit_test(err_stays_one_line_that_does_not_talk_to_the_terminal),
+		cmocka_unit_test(err_advice_goes_by_what_the_system_said),
 		cmocka_unit_test(err_status_tells_the_state_of_the_target),
 	};
 	return cmocka_run_group_tests_name("err", tests, NULL, NULL);
