@@ -35,6 +35,11 @@ __attribute__((format(printf, 4, 0))) static void say(const struct listener *l,
 	char text[1024];
 
 	vsnprintf(text, sizeof text, fmt, ap);
+	/* As in an error: names out of a hostile file must not talk to the terminal. */
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
 	tell(l, (struct event){ .kind = kind, .step = step, .text = text });
 }
 

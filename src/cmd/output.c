@@ -42,6 +42,22 @@ int output_one_operand(struct app *app, const char *command, struct err *e)
 	return output_bad_args(app, e);
 }
 
+void output_tame(struct buf *out)
+{
+	for (size_t i = 0; i < out->len; i++) {
+		if ((out->p[i] < 0x20 && out->p[i] != '\n') || out->p[i] == 0x7f)
+			out->p[i] = '?';
+	}
+}
+
+/* Tenths to wholes as Go's %.0f does it: 20.5 is 20, 21.5 is 22. */
+static uint64_t half_even(uint64_t tenths)
+{
+	const uint64_t whole = tenths / 10, rest = tenths % 10;
+
+	return whole + (rest > 5 || (rest == 5 && whole % 2));
+}
+
 struct output_size output_size(uint64_t bytes)
 {
 	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
@@ -53,7 +69,7 @@ struct output_size output_size(uint64_t bytes)
 		unit *= 1000;
 		i++;
 	}
-	/* humanize rounds to tenths, half up, and shows them below ten. */
+	/* humanize rounds to tenths, half up, shows them below ten, and rounds again above. */
 	const uint64_t tenths = bytes / unit * 10 + (bytes % unit * 10 + unit / 2) / unit;
 	if (!i)
 		snprintf(out.text, sizeof out.text, "%" PRIu64 " B", bytes);
@@ -61,7 +77,7 @@ struct output_size output_size(uint64_t bytes)
 		snprintf(out.text, sizeof out.text, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10,
 			tenths % 10, units[i]);
 	else
-		snprintf(out.text, sizeof out.text, "%" PRIu64 " %s", (tenths + 5) / 10, units[i]);
+		snprintf(out.text, sizeof out.text, "%" PRIu64 " %s", half_even(tenths), units[i]);
 	return out;
 }
 

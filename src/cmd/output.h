@@ -24,13 +24,16 @@ struct output_size {
 };
 struct output_size output_size(uint64_t bytes);
 
-/* A framed table; `cells` holds a row of headings, then the rows; figures stand right when
- * `right` says so for the column. */
+/* A framed table; `cells` holds a row of headings, then the rows; cells that are
+ * figures stand to the right. */
 int output_table(
 	struct buf *out, size_t n_columns, size_t n_rows, const char *const *cells, struct err *e);
 
 /* ERR_USAGE "COMMAND requires exactly one argument", and 128, unless there is one. */
 int output_one_operand(struct app *app, const char *command, struct err *e);
+
+/* What would steer a terminal, out of names in a hostile file, becomes '?'; lines stay. */
+void output_tame(struct buf *out);
 
 /* ERR_USAGE and 128. */
 int output_bad_args(struct app *app, struct err *e);

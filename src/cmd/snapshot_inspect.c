@@ -224,6 +224,7 @@ static int run(struct app *app, struct err *e)
 	if (format == OUTPUT_JSON ? print_json(&out, p, &status, e)
 				  : print_text(&out, p, &status, o->all, e))
 		return e->code;
+	output_tame(&out);
 	return app_print(&out, e);
 }
 

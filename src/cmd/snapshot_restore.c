@@ -3,8 +3,10 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cmd/output.h"
 #include "codec/json.h"
@@ -239,23 +241,63 @@ static void tell(const struct listener *l, const struct etcd_restore_result *res
 	}
 }
 
+static int is_directory(struct err *e, const char *path)
+{
+	return err_set(e, ERR_USAGE,
+		"%s is a directory; the database of a stopped member is member/snap/db in it, and "
+		"needs --skip-hash-check",
+		path);
+}
+
+static volatile sig_atomic_t stopped_by;
+
+static void on_signal(int number)
+{
+	stopped_by = number;
+}
+
+/* The first signal ends the copy, so that what was staged is taken away; a second one kills. */
+static void notice_signals(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	const struct sigaction notice = { .sa_handler = on_signal,
+		.sa_flags = (int)(SA_RESTART | SA_RESETHAND) };
+	struct sigaction before;
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &notice, NULL);
+	}
+}
+
+static int read_unless_stopped(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
+{
+	const struct etcd_source *file = ctx;
+
+	if (stopped_by)
+		return err_set(e, ERR_DECLINED, "stopped by signal %d; nothing is left behind",
+			(int)stopped_by);
+	return file->read(file->ctx, got, bytes, room, e);
+}
+
 /* All that a restore would find out, without a target. */
 static int rehearse(struct etcd_restore_result *result, const struct etcd_restore *r,
 	struct app *app, struct err *e)
 {
 	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
-	struct bolt_tally tally;
 
 	if (etcd_restore_check(result, app->arena, r, e))
 		return e->code;
 	if (etcd_snapshot_open(&file, AT_FDCWD, app->operands[0], e))
 		return e->code;
+	if (file.member)
+		return is_directory(e, app->operands[0]);
 	if (file.trailer == ETCD_TRAILER_NONE && !r->skip_hash_check) {
 		etcd_snapshot_no_trailer(e, file.size, (struct span){ 0 });
 		return err_wrap(e, "%s", app->operands[0]);
 	}
 	if ((!r->skip_hash_check && etcd_snapshot_verify(&file, app->listener, e)) ||
-		bolt_check(&tally, &file.db, NULL, e))
+		etcd_restore_look(result, &file.db, r, app->listener, e))
 		return err_wrap(e, "%s", app->operands[0]);
 	result->verified = file.trailer == ETCD_TRAILER_GOOD;
 	return 0;
@@ -266,10 +308,15 @@ static int restore(struct etcd_restore_result *result, const struct etcd_restore
 {
 	const char *path = app->operands[0];
 	CLOSE_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st))
 		return err_sys(e, "%s", path);
-	const struct etcd_source source = etcd_source_file(&fd);
+	if (S_ISDIR(st.st_mode))
+		return is_directory(e, path);
+	struct etcd_source file = etcd_source_file(&fd);
+	const struct etcd_source source = { read_unless_stopped, &file, file.size };
+	notice_signals();
 	return etcd_restore_run(result, app->arena, r, &source, app->listener, e);
 }
 
@@ -290,7 +337,7 @@ static int run(struct app *app, struct err *e)
 		return output_bad_args(app, e);
 	if (o->dry_run ? rehearse(&result, &r, app, e) : restore(&result, &r, app, e)) {
 		/* etcdutl says 1 for what it finds out beyond the flags themselves. */
-		app->status = 1;
+		app->status = stopped_by ? 128 + (int)stopped_by : 1;
 		return e->code;
 	}
 	if (!o->dry_run)

@@ -181,6 +181,7 @@ static int run(struct app *app, struct err *e)
 	if (format == OUTPUT_JSON ? print_json(&out, &status, &file, e)
 				  : print_text(&out, format, &status, e))
 		return e->code;
+	output_tame(&out);
 	return app_print(&out, e);
 }
 

@@ -199,13 +199,22 @@ static bool approve(void *ctx, const struct bolt_page *page)
 	return true;
 }
 
+static const struct bolt_visitor visitor = { NULL, check_entry, NULL };
+
+int etcd_restore_look(struct etcd_restore_result *result, const struct bolt_db *db,
+	const struct etcd_restore *r, const struct listener *listener, struct err *e)
+{
+	struct bolt_tally tally;
+
+	return bolt_check(&tally, db, &visitor, e) ? e->code
+						   : look_before(result, db, r, listener, e);
+}
+
 int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
 	const struct etcd_copied *copied, const struct etcd_restore *r,
 	const struct listener *listener, struct err *e)
 {
-	const struct bolt_visitor visitor = { NULL, check_entry, NULL };
 	struct etcd_edits edits = r->edits;
-	struct bolt_tally tally;
 	struct bolt_db db;
 	uint64_t size;
 
@@ -219,10 +228,9 @@ int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
 	if (!result->verified)
 		event_info(listener, step, "no sha256 was compared");
 	/* Also with the right sha256: a server saves what its disk has made of the pages. */
-	if (result->verified && copied->scan ? bolt_scan_judge(copied->scan, &db, &visitor, e)
-					     : bolt_check(&tally, &db, &visitor, e))
-		return e->code;
-	if (look_before(result, &db, r, listener, e))
+	if (result->verified && copied->scan ? bolt_scan_judge(copied->scan, &db, &visitor, e) ||
+						       look_before(result, &db, r, listener, e)
+					     : etcd_restore_look(result, &db, r, listener, e))
 		return e->code;
 	/* Space behind the pages in use: the trailer, or what the server had grown. */
 	if (ftruncate(fd, (off_t)(db.meta.pgid * db.meta.page_size)))

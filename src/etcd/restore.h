@@ -40,6 +40,10 @@ struct etcd_restore_result {
 int etcd_restore_check(struct etcd_restore_result *result, struct arena *a,
 	const struct etcd_restore *r, struct err *e);
 
+/* What can be refused of the database itself, and what there is to warn of; for a dry run. */
+int etcd_restore_look(struct etcd_restore_result *result, const struct bolt_db *db,
+	const struct etcd_restore *r, const struct listener *listener, struct err *e);
+
 int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
 	const struct etcd_restore *r, const struct etcd_source *source,
 	const struct listener *listener, struct err *e);

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from base64 import b64decode
 from pathlib import Path
@@ -281,6 +282,48 @@ def test_a_copied_database_needs_the_flag_and_may_be_longer(run, tmp_path):
 def test_dry_run_writes_nothing(run, tmp_path):
     run("snapshot", "restore", golden("3.5"), "--data-dir", "d", "--dry-run")
     assert not list(tmp_path.iterdir())
+
+
+def test_dry_run_finds_what_a_restore_finds(run, tmp_path):
+    same = ("--name=source", "--initial-cluster=source=http://127.0.0.1:23901", "--data-dir=d", "-w", "json")
+    done = run("snapshot", "restore", golden("3.5"), *same, "--dry-run")
+    assert json.loads(done.stdout)["sameIDs"] and b"--initial-cluster-token" in done.stderr
+    body = golden("3.5").read_bytes()[:-32]
+    bad = body.replace(b'{"id":', b'["id":')
+    assert bad != body
+    (tmp_path / "in.db").write_bytes(seal(bad))
+    for more in ([], ["--dry-run"]):
+        assert b"member 8425f172696c3d59" in run("snapshot", "restore", "in.db", *same, *more, status=1).stderr
+
+
+def test_a_directory_is_no_snapshot(run, tmp_path):
+    run("snapshot", "restore", golden("3.5"), "--data-dir", "d")
+    for more in ([], ["--dry-run"]):
+        done = run("snapshot", "restore", "d", "--data-dir", "new", "--skip-hash-check", *more, status=1)
+        assert b"d is a directory; the database of a stopped member is member/snap/db in it" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_signal_ends_a_restore_and_leaves_nothing(program, tmp_path):
+    with subprocess.Popen([program, "snapshot", "restore", "/dev/stdin", "--data-dir", "d"], cwd=tmp_path,
+                          stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as restore:
+        # More than one block, so that by the end of this the program reads, and has staged.
+        restore.stdin.write(bytes(5 << 20))
+        assert [p.name[:13] for p in tmp_path.iterdir()] == [".etcd-rescue-"]
+        restore.send_signal(signal.SIGTERM)
+        restore.stdin.write(bytes(1 << 20))
+        said = restore.stderr.read().decode()
+        assert restore.wait(30) == 128 + signal.SIGTERM and "stopped by signal 15" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_do_not_steer_the_terminal(run, tmp_path):
+    body = golden("3.5").read_bytes()[:-32]
+    body = body.replace(b'"name":"source"', b'"name":"\\u001b"').replace(b"/registry/configmaps", b"/registry\x1bconfigmaps")
+    (tmp_path / "in.db").write_bytes(seal(body))
+    for command in ("status", "inspect"):
+        done = run("snapshot", command, "in.db")
+        assert b"\x1b" not in done.stdout + done.stderr and b"8425f172696c3d59 ? http" in done.stdout + done.stderr
 
 
 def test_keys_and_values_at_each_revision(run):
