@@ -50,8 +50,8 @@ def main():
         system = disk(work / "system.img", label="root", megabytes=2048)
         data = disk(work / "data.img", label="etcd", megabytes=1024)
         server = ("-smbios", "type=1,manufacturer=Example,product=Rack Server R1,serial=SN4711",
-                  "-drive", f"if=none,id=d0,format=raw,file={system}", "-device", "nvme,drive=d0,serial=NV0001",
-                  "-drive", f"if=none,id=d1,format=raw,file={data}", "-device", "nvme,drive=d1,serial=NV0002",
+                  "-drive", f"if=none,id=d0,format=raw,file={system}", "-device", "ide-hd,bus=ide.0,drive=d0,model=EXAMPLE SSD 2G,serial=S0001",
+                  "-drive", f"if=none,id=d1,format=raw,file={data}", "-device", "ide-hd,bus=ide.1,drive=d1,model=EXAMPLE SSD 1G,serial=S0002",
                   "-netdev", "user,id=lan", "-device", "e1000e,netdev=lan,mac=52:54:00:12:34:56,romfile=",
                   "-device", "e1000e,mac=52:54:00:12:34:57,romfile=")
         with Vm("picture", work / "vm", accel, memory=1024, machine="q35", firmware=firmware.plain(),
