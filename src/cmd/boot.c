@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -25,14 +24,6 @@ struct boot_options {
 	bool dry_run;
 	const char *root;
 };
-
-uint64_t boot_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* Steps, warnings and failures go into the kernel's log too: it outlives this program, and a
  * BMC or netconsole may carry it away. */

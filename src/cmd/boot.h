@@ -108,9 +108,6 @@ void boot_set_clock(struct boot *b);
 void boot_search_local_plan(struct boot *b, const char *const **words, size_t *n_words);
 void boot_search_plan(struct boot *b);
 
-/* Milliseconds of the clock that is never set. */
-uint64_t boot_now_ms(void);
-
 /* The kernel line as it may be shown: addresses without what could be a password. */
 const char *boot_line_shown(struct arena *a, const char *line);
 

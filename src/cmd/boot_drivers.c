@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "cmd/boot.h"
 
 enum {
@@ -120,14 +121,14 @@ static void load_waves(struct boot *b, int listener)
 			module_wait(listener, USB_QUIET_MS, WAVE_MS);
 			continue;
 		}
-		const uint64_t started = boot_now_ms();
+		const int64_t started = monotonic_ms();
 		load(b, &new);
 		b->drivers.n_waves++;
-		const uint64_t loaded = boot_now_ms();
+		const int64_t loaded = monotonic_ms();
 		const size_t came = module_wait(listener, QUIET_MS, WAVE_MS);
 		event_debug(b->listener, "drivers",
 			"%zu new aliases loaded in %ju ms, then %zu devices in %ju ms", new.n,
-			(uintmax_t)(loaded - started), came, (uintmax_t)(boot_now_ms() - loaded));
+			(uintmax_t)(loaded - started), came, (uintmax_t)(monotonic_ms() - loaded));
 	}
 	b->drivers.n_aliases = known.n;
 	wait_for_disks(b, listener, &known);
@@ -135,7 +136,7 @@ static void load_waves(struct boot *b, int listener)
 
 void boot_load_drivers(struct boot *b)
 {
-	const uint64_t started = boot_now_ms();
+	const int64_t started = monotonic_ms();
 	const int listener = module_listen();
 	struct names listed;
 	struct err e = { 0 };
@@ -149,7 +150,7 @@ void boot_load_drivers(struct boot *b)
 		close(listener);
 	b->drivers.done = true;
 	b->drivers.n_modules = module_count(b->root);
-	b->drivers.took_ms = (unsigned)(boot_now_ms() - started);
+	b->drivers.took_ms = (unsigned)(monotonic_ms() - started);
 	event_done(b->listener, "drivers",
 		arena_print(b->arena, "%zu modules for %zu kinds of devices in %u.%u s",
 			b->drivers.n_modules, b->drivers.n_aliases, b->drivers.took_ms / 1000,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/monotonic.h"
 #include "cmd/boot.h"
 #include "codec/sha256.h"
 #include "codec/text.h"
@@ -105,7 +106,7 @@ static void say_incomplete(const struct boot *b)
 void boot_check_image(struct boot *b)
 {
 	CLEAN_BUF struct buf manifest = BUF(MANIFEST_MAX);
-	const uint64_t started = boot_now_ms();
+	const int64_t started = monotonic_ms();
 	struct err e = { 0 };
 	struct str line;
 
@@ -131,7 +132,7 @@ void boot_check_image(struct boot *b)
 			return;
 		}
 	}
-	b->image.took_ms = (unsigned)(boot_now_ms() - started);
+	b->image.took_ms = (unsigned)(monotonic_ms() - started);
 	const bool whole = b->image.n_files && !b->image.n_missing && !b->image.n_changed;
 	b->image.state = whole ? IMAGE_COMPLETE : IMAGE_INCOMPLETE;
 	if (!whole) {

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "codec/text.h"
+
 static void put(struct json *j, const char *p, size_t len)
 {
 	if (!j->e.code)
@@ -29,34 +31,13 @@ void json_close(struct json *j, char bracket)
 	j->comma = true;
 }
 
-/* Length of the UTF-8 character at p, or 0 when it is none (RFC 3629, table 3-7). */
-static size_t utf8_length(const uint8_t *p, size_t left)
-{
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	const size_t n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (left < n)
-		return 0;
-	const uint8_t low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
-	const uint8_t high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++) {
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	}
-	return n;
-}
-
 static void put_quoted(struct json *j, struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.p;
 
 	put(j, "\"", 1);
 	for (size_t i = 0; i < s.len;) {
-		const size_t n = utf8_length(p + i, s.len - i);
+		const size_t n = codec_text_utf8(p + i, s.len - i);
 		char escape[8];
 
 		if (p[i] == '"' || p[i] == '\\') {

@@ -108,8 +108,7 @@ int codec_text_unbase64(struct buf *out, struct str text, struct err *e)
 	return 0;
 }
 
-/* Length of the UTF-8 character at p, or 0 when it is none (RFC 3629, table 3-7). */
-static size_t utf8_length(const uint8_t *p, size_t left)
+size_t codec_text_utf8(const uint8_t *p, size_t left)
 {
 	if (p[0] < 0x80)
 		return 1;
@@ -162,7 +161,7 @@ int codec_text_go_json(struct buf *out, struct str s, struct err *e)
 	if (buf_add(out, "\"", 1, e))
 		return e->code;
 	for (size_t i = 0; i < s.len;) {
-		const size_t n = utf8_length(p + i, s.len - i);
+		const size_t n = codec_text_utf8(p + i, s.len - i);
 		char room[8];
 		const struct str escape = go_escape(room, p + i, n);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
 
 /* Where in a URL a character stands decides whether it is written as it is. */
@@ -18,19 +19,9 @@ static bool among(char c, const char *set)
 	return c && strchr(set, c);
 }
 
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static int hex_value(char c)
 {
-	if (is_digit(c))
+	if (ascii_is_digit(c))
 		return c - '0';
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
@@ -42,7 +33,7 @@ static int hex_value(char c)
 /* net/url shouldEscape */
 static bool needs_escape(char c, enum place place)
 {
-	if (is_letter(c) || is_digit(c) || among(c, "-_.~"))
+	if (ascii_is_letter(c) || ascii_is_digit(c) || among(c, "-_.~"))
 		return false;
 	if (place == IN_HOST || place == IN_ZONE)
 		return !among(c, "!$&'()*+,;=:[]<>\"");
@@ -160,7 +151,7 @@ static int take_scheme(struct parts *parts, struct str *rest, struct str url, st
 			*rest = (struct str){ url.p + i + 1, url.len - i - 1 };
 			return 0;
 		}
-		if (!is_letter(c) && !(i && (is_digit(c) || among(c, "+-."))))
+		if (!ascii_is_letter(c) && !(i && (ascii_is_digit(c) || among(c, "+-."))))
 			break;
 	}
 	*rest = url;
@@ -173,7 +164,7 @@ static bool is_port(struct str s)
 	if (s.len && s.p[0] != ':')
 		return false;
 	for (size_t i = 1; i < s.len; i++) {
-		if (!is_digit(s.p[i]))
+		if (!ascii_is_digit(s.p[i]))
 			return false;
 	}
 	return true;
@@ -230,7 +221,7 @@ static int take_authority(struct parts *parts, struct str authority, struct str 
 	for (size_t i = 0; parts->has_user && i < at; i++) {
 		const char c = authority.p[i];
 
-		if (!is_letter(c) && !is_digit(c) && !among(c, "-._:~!$&'()*+,;=%@"))
+		if (!ascii_is_letter(c) && !ascii_is_digit(c) && !among(c, "-._:~!$&'()*+,;=%@"))
 			return bad(e, url, "net/url: invalid userinfo");
 	}
 	return 0;

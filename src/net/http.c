@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/monotonic.h"
 #include "net/retry.h"
 #include "net/url.h"
 
@@ -322,25 +323,17 @@ static int into_buf(void *ctx, struct span bytes, struct err *e)
 	return buf_add(ctx, bytes.p, bytes.len, e);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 int http_get_buf(struct buf *body, struct http_response *response,
 	const struct http_request *request, unsigned deadline_ms, struct err *e)
 {
-	const int64_t end = now_ms() + deadline_ms;
+	const int64_t end = monotonic_ms() + deadline_ms;
 	struct http_request q = *request;
 
 	q.sink = into_buf;
 	q.ctx = body;
 	q.cap = body->max;
 	for (unsigned n = 1;; n++) {
-		const int64_t left = end - now_ms();
+		const int64_t left = end - monotonic_ms();
 		if (!q.total_ms || left < q.total_ms)
 			q.total_ms = left > 1 ? (unsigned)left : 1;
 		buf_clear(body);
@@ -351,7 +344,7 @@ int http_get_buf(struct buf *body, struct http_response *response,
 		clock_gettime(CLOCK_MONOTONIC, &t);
 		const unsigned wait =
 			retry_wait_ms(n, response->retry_ms, (unsigned)t.tv_nsec >> 4);
-		if (now_ms() + wait >= end)
+		if (monotonic_ms() + wait >= end)
 			return bad;
 		t = (struct timespec){ wait / 1000, (long)(wait % 1000) * 1000000 };
 		nanosleep(&t, NULL);

@@ -1,17 +1,8 @@
 #include "net/url.h"
+#include "base/ascii.h"
 
 #include <string.h>
 #include <strings.h>
-
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
 
 /* Up to and without the first of `marks`; what follows it goes to `rest`. */
 static struct str until(struct str *rest, struct str s, const char *marks)
@@ -28,10 +19,10 @@ static int read_scheme(struct url *url, struct str *rest, struct err *e)
 {
 	const struct str s = until(rest, url->text, ":/?#");
 
-	if (!s.len || !rest->len || *rest->p != ':' || !is_letter(*s.p))
+	if (!s.len || !rest->len || *rest->p != ':' || !ascii_is_letter(*s.p))
 		return err_set(e, ERR_FORMAT, "not a URL: no scheme such as https://");
 	for (size_t i = 0; i < s.len; i++) {
-		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && !strchr("+-.", s.p[i]))
+		if (!ascii_is_letter(s.p[i]) && !ascii_is_digit(s.p[i]) && !strchr("+-.", s.p[i]))
 			return err_set(e, ERR_FORMAT, "not a URL: no scheme such as https://");
 	}
 	url->scheme = s;
@@ -60,7 +51,7 @@ static int read_bracketed(struct url *url, struct str text, struct err *e)
 		return err_set(e, ERR_FORMAT, "URL: the bracket of the address is not closed");
 	for (size_t i = 0; i < url->host.len; i++) {
 		const char c = url->host.p[i];
-		if (!is_letter(c) && !is_digit(c) && !strchr(":.%", c))
+		if (!ascii_is_letter(c) && !ascii_is_digit(c) && !strchr(":.%", c))
 			return err_set(e, ERR_FORMAT, "URL: no IPv6 address in the brackets");
 	}
 	if (after.len == 1)

@@ -2,6 +2,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "node/network_words.h"
 
 enum { SHOWN = 80 };
@@ -9,16 +10,6 @@ enum { SHOWN = 80 };
 static int shown(struct str s)
 {
 	return s.len > SHOWN ? SHOWN : (int)s.len;
-}
-
-static bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool is_word(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 bool network_is_v6(const char *address)
@@ -52,10 +43,10 @@ bool network_part(struct str *part, struct str *rest)
 
 int network_card(const char **name, struct arena *a, struct str text, struct err *e)
 {
-	bool good = text.len && text.len < IFNAMSIZ && is_word(text.p[0]);
+	bool good = text.len && text.len < IFNAMSIZ && ascii_is_word(text.p[0]);
 
 	for (size_t i = 1; good && i < text.len; i++)
-		good = is_word(text.p[i]) || strchr("-_.@", text.p[i]);
+		good = ascii_is_word(text.p[i]) || strchr("-_.@", text.p[i]);
 	if (!good || memchr(text.p, 0, text.len))
 		return err_set(e, ERR_USAGE, "'%.*s' is not the name of a network card",
 			shown(text), text.p);
@@ -71,7 +62,7 @@ int network_mac(const char **mac, struct arena *a, struct str text, struct err *
 		goto bad;
 	for (size_t i = 0; i < 17; i++) {
 		const char c = text.p[i];
-		if (i % 3 == 2 ? c != ':' && c != '-' : !is_hex(c))
+		if (i % 3 == 2 ? c != ':' && c != '-' : !ascii_is_hex(c))
 			goto bad;
 		bytes[i] = i % 3 == 2 ? ':' : c >= 'A' && c <= 'F' ? (char)(c + 'a' - 'A') : c;
 	}
@@ -114,7 +105,7 @@ int network_host(const char **host, struct arena *a, struct str text, struct err
 	bool good = text.len && text.len <= 253 && text.p[0] != '-';
 
 	for (size_t i = 0; good && i < text.len; i++)
-		good = is_word(text.p[i]) || text.p[i] == '-' || text.p[i] == '.' ||
+		good = ascii_is_word(text.p[i]) || text.p[i] == '-' || text.p[i] == '.' ||
 		       text.p[i] == '_';
 	if (!good)
 		return err_set(e, ERR_USAGE, "'%.*s' is not a host name", shown(text), text.p);

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "os/block.h"
 #include "os/file.h"
 
@@ -25,14 +25,6 @@ struct cell {
 	struct superblock content;
 	char trouble[160];
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void probe_node(
 	struct cell *cell, const struct root *root, const char *name, uint64_t size, bool no_tail)
@@ -98,7 +90,7 @@ static bool wait_one(int fd, int64_t deadline)
 	struct err e;
 	size_t got;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	const int64_t left = deadline - now_ms();
+	const int64_t left = deadline - monotonic_ms();
 
 	if (left <= 0)
 		return false;
@@ -111,7 +103,7 @@ static bool wait_one(int fd, int64_t deadline)
 static void probe_all(struct cell *cells, const size_t *first, const struct block *blocks, size_t n,
 	const struct root *root, int limit_ms)
 {
-	const int64_t deadline = now_ms() + limit_ms;
+	const int64_t deadline = monotonic_ms() + limit_ms;
 	pid_t children[CHILDREN];
 	size_t running = 0, next = 0;
 	int ends[2];

@@ -6,23 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "os/attribute.h"
 #include "os/file.h"
 #include "os/process.h"
 
 /* A command line may be longer, but not by much on every kernel. */
 enum { ARGUMENTS_MAX = 96 * 1024, LIST_MAX = 64 * 1024 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void keep(struct names *list, size_t *room, struct arena *a, const char *name)
 {
@@ -119,7 +111,7 @@ void module_listed(struct names *names, struct arena *a, const struct root *root
 
 int module_load(const struct names *aliases, struct arena *a, int limit_ms, struct err *e)
 {
-	const int64_t deadline = now_ms() + limit_ms;
+	const int64_t deadline = monotonic_ms() + limit_ms;
 	size_t next = 0;
 
 	while (next < aliases->n) {
@@ -136,7 +128,7 @@ int module_load(const struct names *aliases, struct arena *a, int limit_ms, stru
 			argv[n++] = aliases->v[next++];
 		}
 		argv[n] = NULL;
-		const int64_t left = deadline - now_ms();
+		const int64_t left = deadline - monotonic_ms();
 		/* Its status only says that some alias has no module, which is the rule. */
 		if (process_run(&status, argv, left > 1000 ? (int)left : 1000, NULL, e))
 			return e->code;
@@ -188,12 +180,12 @@ static int hear_one(int listener)
 
 size_t module_wait(int listener, int quiet_ms, int limit_ms)
 {
-	const int64_t deadline = now_ms() + limit_ms;
-	int64_t quiet_until = now_ms() + quiet_ms;
+	const int64_t deadline = monotonic_ms() + limit_ms;
+	int64_t quiet_until = monotonic_ms() + quiet_ms;
 	size_t n = 0;
 
 	for (;;) {
-		const int64_t now = now_ms();
+		const int64_t now = monotonic_ms();
 		const int64_t until = quiet_until < deadline ? quiet_until : deadline;
 		if (now >= until)
 			return n;
@@ -204,7 +196,7 @@ size_t module_wait(int listener, int quiet_ms, int limit_ms)
 			if (!one)
 				continue;
 			n++;
-			quiet_until = now_ms() + quiet_ms;
+			quiet_until = monotonic_ms() + quiet_ms;
 		}
 	}
 }

@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "os/network_actions.h"
 #include "os/network_bond.h"
 #include "os/network_do.h"
@@ -54,10 +54,7 @@ struct runner {
 
 static int64_t now_s(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + 1; /* never 0, which means: not yet */
+	return monotonic_ms() / 1000 + 1; /* never 0, which means: not yet */
 }
 
 static struct card *card_named(struct runner *r, const char *name)

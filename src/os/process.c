@@ -10,17 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "os/file.h"
 
 extern char **environ;
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int start(pid_t *pid, int write_end, const char *const *argv, struct err *e)
 {
@@ -54,7 +47,7 @@ static int collect(int fd, int64_t deadline, struct buf *output)
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		const int64_t left = deadline - now_ms();
+		const int64_t left = deadline - monotonic_ms();
 		if (left <= 0)
 			return 1;
 		const int n = poll(&p, 1, left > 1000000 ? 1000000 : (int)left);
@@ -80,7 +73,7 @@ static int wait_end(pid_t pid, int *how, int64_t deadline)
 			return 0;
 		if (got < 0 && errno != EINTR)
 			return -1;
-		if (now_ms() >= deadline)
+		if (monotonic_ms() >= deadline)
 			return 1;
 		const struct timespec pause = { .tv_nsec = 2000000 };
 		nanosleep(&pause, NULL);
@@ -90,7 +83,7 @@ static int wait_end(pid_t pid, int *how, int64_t deadline)
 int process_run(
 	int *status, const char *const *argv, int timeout_ms, struct buf *output, struct err *e)
 {
-	const int64_t deadline = now_ms() + timeout_ms;
+	const int64_t deadline = monotonic_ms() + timeout_ms;
 	int ends[2], how = 0;
 	pid_t pid;
 
@@ -113,7 +106,7 @@ int process_run(
 	if (end > 0) {
 		kill(pid, SIGKILL);
 		/* A program stuck in the kernel does not die; it is left to PID 1. */
-		wait_end(pid, &how, now_ms() + 500);
+		wait_end(pid, &how, monotonic_ms() + 500);
 		return err_set(
 			e, ERR_IO, "%s: no end after %d seconds", argv[0], timeout_ms / 1000);
 	}

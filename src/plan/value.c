@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "codec/rfc3339.h"
 #include "node/cmdline.h"
 #include "plan/value_address.h"
@@ -10,21 +11,6 @@
 enum { MAX_TEXT = 4096 };
 
 static const uint64_t max_count = 1ull << 60; /* revisions are signed 64-bit numbers */
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_hex(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 static char *lower(struct arena *a, struct str s)
 {
@@ -84,7 +70,7 @@ static int set_mac(const char **out, struct arena *a, struct str text, struct er
 		return value_bad(e, text, "no MAC address, such as 52:54:00:12:34:56");
 	for (size_t i = 0; i < 17; i++) {
 		const char c = text.p[i];
-		if (i % 3 == 2 ? c != ':' && c != '-' : !is_hex(c))
+		if (i % 3 == 2 ? c != ':' && c != '-' : !ascii_is_hex(c))
 			return value_bad(e, text, "no MAC address, such as 52:54:00:12:34:56");
 	}
 	char *mac = lower(a, text);
@@ -100,7 +86,7 @@ static int set_uuid(const char **out, struct arena *a, struct str text, struct e
 	bool good = text.len == sizeof shape - 1;
 
 	for (size_t i = 0; good && i < text.len; i++)
-		good = shape[i] == '-' ? text.p[i] == '-' : is_hex(text.p[i]);
+		good = shape[i] == '-' ? text.p[i] == '-' : ascii_is_hex(text.p[i]);
 	if (!good)
 		return value_bad(e, text, "no UUID; the machine's own: etcd-rescue boot --dry-run");
 	*out = lower(a, text);
@@ -112,7 +98,7 @@ static int set_sha256(const char **out, struct arena *a, struct str text, struct
 	bool good = text.len == 64;
 
 	for (size_t i = 0; good && i < text.len; i++)
-		good = is_hex(text.p[i]);
+		good = ascii_is_hex(text.p[i]);
 	if (!good)
 		return value_bad(e, text, "no SHA-256: 64 hexadecimal digits, as sha256sum prints");
 	*out = lower(a, text);
@@ -125,7 +111,8 @@ static int set_fingerprint(const char **out, struct arena *a, struct str text, s
 	bool good = text.len == prefix.len + 43 && str_starts(text, prefix);
 
 	for (size_t i = prefix.len; good && i < text.len; i++)
-		good = is_letter(text.p[i]) || is_digit(text.p[i]) || strchr("+/", text.p[i]);
+		good = ascii_is_letter(text.p[i]) || ascii_is_digit(text.p[i]) ||
+		       strchr("+/", text.p[i]);
 	if (!good)
 		return value_bad(e, text,
 			"no fingerprint: SHA256: and 43 letters, as ssh-keygen -lf prints");
@@ -145,7 +132,8 @@ static int set_hash(const char **out, struct arena *a, struct str text, struct e
 	good = good && str_cut(&salt, &hash, rest, '$') && salt.len <= 16 &&
 	       hash.len == (is_512 ? 86 : 43);
 	for (size_t i = 0; good && i < text.len; i++)
-		good = is_letter(text.p[i]) || is_digit(text.p[i]) || strchr("$./=", text.p[i]);
+		good = ascii_is_letter(text.p[i]) || ascii_is_digit(text.p[i]) ||
+		       strchr("$./=", text.p[i]);
 	/* It may be the password itself, so it is not repeated. */
 	if (!good)
 		return err_set(e, ERR_FORMAT,

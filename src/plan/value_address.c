@@ -4,20 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "net/url.h"
 #include "plan/value_words.h"
 
 enum { MAX_HOST = 253 };
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 bool value_is_ip(struct str s)
 {
@@ -37,7 +28,7 @@ static bool looks_like_ip(struct str s)
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.p[i] == ':')
 			return true;
-		only_digits &= is_digit(s.p[i]) || s.p[i] == '.';
+		only_digits &= ascii_is_digit(s.p[i]) || s.p[i] == '.';
 	}
 	return only_digits;
 }
@@ -47,7 +38,7 @@ bool value_is_name(struct str s)
 	if (!s.len || s.len > MAX_HOST || s.p[0] == '-' || s.p[0] == '.')
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
-		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && !strchr("-_.", s.p[i]))
+		if (!ascii_is_letter(s.p[i]) && !ascii_is_digit(s.p[i]) && !strchr("-_.", s.p[i]))
 			return false;
 		if (s.p[i] == '.' && i + 1 < s.len && s.p[i + 1] == '.')
 			return false;
@@ -98,7 +89,7 @@ static int bad_scheme(struct err *e, const char *words, struct str text)
 	char list[VALUE_WORDS_MAX];
 	size_t n = 0;
 
-	while (n < text.len && (is_letter(text.p[n]) || is_digit(text.p[n])))
+	while (n < text.len && (ascii_is_letter(text.p[n]) || ascii_is_digit(text.p[n])))
 		n++;
 	if (n && n < text.len && text.p[n] == ':')
 		return value_none_of(e, words, (struct str){ text.p, n + 1 });

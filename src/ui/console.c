@@ -1,20 +1,12 @@
 #include "ui/console.h"
+#include "base/monotonic.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { TERMINAL_EVERY_MS = 250, PLAIN_EVERY_MS = 5000 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void put(struct console *c, const char *line)
 {
@@ -25,7 +17,7 @@ static void put(struct console *c, const char *line)
 
 static void progress(struct console *c, const struct event *ev)
 {
-	const uint64_t now = now_ms();
+	const uint64_t now = (uint64_t)monotonic_ms();
 	char line[160], share[32] = "", speed[48] = "";
 
 	if (!c->started_ms || ev->done < c->started_done) {

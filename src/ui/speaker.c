@@ -1,4 +1,5 @@
 #include "ui/speaker.h"
+#include "base/monotonic.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_MAX = 128 * 1024, PATIENCE_MS = 5000 };
@@ -25,14 +25,6 @@ struct speaker {
 	char text[TEXT_MAX];
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void open_all(struct speaker *s, const char *const *paths, size_t n)
 {
 	for (size_t i = 0; i < n && s->n < SPEAKER_MAX; i++) {
@@ -42,7 +34,7 @@ static void open_all(struct speaker *s, const char *const *paths, size_t n)
 		const int fd = open(paths[i],
 			O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | make, 0600);
 		if (fd >= 0)
-			s->v[s->n++] = (struct listener_console){ fd, 0, now_ms() };
+			s->v[s->n++] = (struct listener_console){ fd, 0, monotonic_ms() };
 	}
 }
 
@@ -82,7 +74,7 @@ static void pass_on(struct speaker *s)
 			if (n <= 0)
 				break;
 			c->at += (size_t)n;
-			c->moved_ms = now_ms();
+			c->moved_ms = monotonic_ms();
 		}
 	}
 }
@@ -98,7 +90,7 @@ static bool all_have_all(const struct speaker *s)
 
 static void drop_the_dead(struct speaker *s)
 {
-	const int64_t now = now_ms();
+	const int64_t now = monotonic_ms();
 
 	for (size_t i = 0; i < s->n;) {
 		if (s->v[i].at < s->len && now - s->v[i].moved_ms > PATIENCE_MS)
@@ -150,7 +142,7 @@ static _Noreturn void speak(int in, int life, const char *const *paths, size_t n
 		wait_any(&s, more ? in : -1, life);
 		if (more && !(more = take(&s, in, life))) {
 			for (size_t i = 0; i < s.n; i++)
-				s.v[i].moved_ms = now_ms();
+				s.v[i].moved_ms = monotonic_ms();
 		}
 		pass_on(&s);
 		if (!more)
