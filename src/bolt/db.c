@@ -37,15 +37,25 @@ static void slot_room(struct bolt_slot *slot, size_t len)
 	slot->room = len;
 }
 
-static int mark_seen(const struct bolt_db *db, const struct bolt_header *h, struct err *e)
+static int check_end(const struct bolt_db *db, uint64_t id, uint32_t overflow, struct err *e)
 {
-	for (uint64_t id = h->id; id <= h->id + h->overflow; id++) {
+	if (overflow < db->meta.pgid - id)
+		return 0;
+	return err_set(e, ERR_FORMAT, "page %" PRIu64 ": goes on for %u more pages, past the end",
+		id, overflow);
+}
+
+int bolt_db_mark(const struct bolt_db *db, uint64_t first, uint32_t overflow, struct err *e)
+{
+	if (check_end(db, first, overflow, e))
+		return e->code;
+	for (uint64_t id = first; db->seen && id <= first + overflow; id++) {
 		const uint64_t bit = UINT64_C(1) << (id % 64);
 		if (db->seen[id / 64] & bit)
 			return err_set(e, ERR_FORMAT,
 				"page %" PRIu64 ": used twice (found again through page %" PRIu64
 				")",
-				id, h->id);
+				id, first);
 		db->seen[id / 64] |= bit;
 	}
 	return 0;
@@ -74,10 +84,8 @@ int bolt_db_load(struct bolt_slot *slot, const struct bolt_db *db, uint64_t id, 
 	if (h.id != id)
 		return err_set(
 			e, ERR_FORMAT, "page %" PRIu64 ": says it is page %" PRIu64, id, h.id);
-	if (h.overflow >= db->meta.pgid - id)
-		return err_set(e, ERR_FORMAT,
-			"page %" PRIu64 ": goes on for %u more pages, past the end", id,
-			h.overflow);
+	if (check_end(db, id, h.overflow, e))
+		return e->code;
 	const uint64_t len = (1 + (uint64_t)h.overflow) * page_size;
 	if (len > BOLT_PAGE_LIMIT)
 		return err_set(e, ERR_UNSUPPORTED,
@@ -92,7 +100,7 @@ int bolt_db_load(struct bolt_slot *slot, const struct bolt_db *db, uint64_t id, 
 	slot->last = (size_t)len;
 	if (bolt_page_parse(&slot->page, (struct span){ slot->p, (size_t)len }, id, e))
 		return e->code;
-	return db->seen ? mark_seen(db, &h, e) : 0;
+	return bolt_db_mark(db, id, h.overflow, e);
 }
 
 void bolt_slot_free(struct bolt_slot *slot)

@@ -44,6 +44,9 @@ int bolt_db_open(struct bolt_db *db, int fd, uint64_t size, struct err *e);
 /* Read and parse a page.  While db->seen is set, a page that was read before is refused. */
 int bolt_db_load(struct bolt_slot *slot, const struct bolt_db *db, uint64_t id, struct err *e);
 
+/* The same for a page that need not be read again, and for the pages that belong to it. */
+int bolt_db_mark(const struct bolt_db *db, uint64_t first, uint32_t overflow, struct err *e);
+
 void bolt_slot_free(struct bolt_slot *slot);
 
 /* Ask for the children of a branch page, in file order. */

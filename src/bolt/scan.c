@@ -13,7 +13,9 @@ void bolt_scan_free(struct bolt_scan *scan)
 {
 	free(scan->leaf);
 	free(scan->again);
+	free(scan->more);
 	scan->leaf = scan->again = NULL;
+	scan->more = NULL;
 	scan->room = 0;
 }
 
@@ -48,6 +50,10 @@ static void make_room(struct bolt_scan *s, uint64_t pages)
 		return;
 	s->leaf = grow(s->leaf, s->room, room);
 	s->again = grow(s->again, s->room, room);
+	uint8_t *more = realloc(s->more, (size_t)room);
+	if (!more)
+		out_of_memory((size_t)room);
+	s->more = more;
 	s->room = room;
 }
 
@@ -91,7 +97,13 @@ static void look(struct bolt_scan *s, struct span rest, uint64_t id)
 	const bool good =
 		!bolt_page_parse(&page, (struct span){ rest.p, (size_t)len }, id, &ignored) &&
 		!has_buckets(&page) && (!s->approve || s->approve(s->ctx, &page));
-	set(good ? s->leaf : s->again, id);
+	/* A count that does not fit is as rare as values of a MiB. */
+	if (good && h.overflow <= UINT8_MAX) {
+		s->more[id] = (uint8_t)h.overflow;
+		set(s->leaf, id);
+	} else {
+		set(s->again, id);
+	}
 }
 
 void bolt_scan_feed(struct bolt_scan *s, struct span piece)
@@ -140,9 +152,8 @@ static void fetch(const struct bolt_scan *s, const struct bolt_db *db)
 
 struct judging {
 	const struct bolt_scan *scan;
-	const struct bolt_db *db;
+	const struct bolt_db *db; /* watches which pages are used */
 	const struct bolt_visitor *visitor;
-	uint64_t *seen;
 	struct span bucket;
 };
 
@@ -176,13 +187,8 @@ static int judge_page(struct judging *j, uint64_t id, unsigned depth, struct err
 	if (depth > BOLT_DEPTH_MAX)
 		return err_set(e, ERR_FORMAT, "page %" PRIu64 ": the tree is deeper than %d pages",
 			id, BOLT_DEPTH_MAX);
-	if (id >= 2 && id < j->db->meta.pgid) {
-		if (get(j->seen, id))
-			return err_set(e, ERR_FORMAT, "page %" PRIu64 ": used twice", id);
-		set(j->seen, id);
-		if (id < j->scan->room && get(j->scan->leaf, id))
-			return 0;
-	}
+	if (id >= 2 && id < j->db->meta.pgid && id < j->scan->room && get(j->scan->leaf, id))
+		return bolt_db_mark(j->db, id, j->scan->more[id], e);
 	if (bolt_db_load(&slot, j->db, id, e))
 		return e->code;
 	if (slot.page.flags == BOLT_LEAF)
@@ -215,12 +221,10 @@ static int judge_bucket(struct judging *j, const struct bolt_cursor *c, struct e
 static int judge(struct judging *j, struct err *e)
 {
 	const struct bolt_bucket root = bolt_bucket_root(j->db);
-	struct bolt_db watched = *j->db;
 	CLEAN_CURSOR struct bolt_cursor c = { 0 };
 	bool there;
 
-	watched.seen = j->seen;
-	bolt_cursor_init(&c, &watched, &root);
+	bolt_cursor_init(&c, j->db, &root);
 	if (bolt_cursor_first(&there, &c, e))
 		return e->code;
 	while (there) {
@@ -236,7 +240,8 @@ static int judge(struct judging *j, struct err *e)
 int bolt_scan_judge(const struct bolt_scan *scan, const struct bolt_db *db,
 	const struct bolt_visitor *visitor, struct err *e)
 {
-	struct judging j = { .scan = scan, .db = db, .visitor = visitor ? visitor : &nobody };
+	struct bolt_db watched = *db;
+	struct judging j = { scan, &watched, visitor ? visitor : &nobody, { 0 } };
 	struct bolt_tally tally;
 	const size_t words = (size_t)(db->meta.pgid / 64 + 1);
 
@@ -244,11 +249,11 @@ int bolt_scan_judge(const struct bolt_scan *scan, const struct bolt_db *db,
 	if (scan->off || scan->page_size != db->meta.page_size ||
 		scan->next < db->meta.pgid * db->meta.page_size)
 		return bolt_check(&tally, db, visitor, e);
-	j.seen = calloc(words, sizeof *j.seen);
-	if (!j.seen)
-		out_of_memory(words * sizeof *j.seen);
+	watched.seen = calloc(words, sizeof *watched.seen);
+	if (!watched.seen)
+		out_of_memory(words * sizeof *watched.seen);
 	fetch(scan, db);
 	judge(&j, e);
-	free(j.seen);
+	free(watched.seen);
 	return e->code;
 }

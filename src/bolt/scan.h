@@ -1,10 +1,11 @@
 /* bolt/scan.h - pages judged while the file streams by, so that they need not be read again
  *
  * A stream shows pages in the order of the file, where free pages with old content look
- * like any other.  So the scan only notes, one bit a page, which places hold a leaf that
- * parses; afterwards the judge walks the branches, which are few, down to these leaves,
- * and reads again only what was not noted.  A leaf that was noted is not held against
- * its parent's bounds; bolt/check.h does that too, and reads everything.
+ * like any other.  So the scan only notes which places hold a leaf that parses, and how
+ * many pages go with it; afterwards the judge walks the branches, which are few, down to
+ * these leaves, and reads again only what was not noted.  A page that belongs to two is
+ * found here as well: a server would free it once and use it twice.  A leaf that was noted
+ * is not held against its parent's bounds; bolt/check.h does that too, and reads everything.
  *
  * Units:      bytes; page ids count pages.
  * Ownership:  the scan owns its bits: CLEAN_SCAN.
@@ -19,6 +20,7 @@ struct bolt_scan {
 	uint64_t next;      /* bytes seen */
 	uint64_t *leaf;     /* a leaf that parses, all of it seen */
 	uint64_t *again;    /* will be wanted by the judge */
+	uint8_t *more;      /* of a noted leaf: how many pages follow that belong to it */
 	uint64_t room;      /* pages the bits are for */
 	bool off;           /* no use: the first meta page is not readable */
 	/* NULL, or more to ask of a leaf that parses. */
