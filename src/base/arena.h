@@ -3,6 +3,7 @@
  * Chunks are taken from malloc as needed and given back all at once.  There is no free
  * for a single piece; `arena_mark` and `arena_release` bound a loop.
  *
+ * Source:     none; malloc(3) below.
  * Units:      bytes; every piece is zeroed and aligned for any type.
  * Ownership:  the arena owns all pieces; they die with arena_release or arena_free.
  * Errors:     none to handle: past `limit`, or when malloc gives nothing, the process

@@ -1,5 +1,6 @@
 /* base/buf.h - bytes that grow, up to a maximum given at the start
  *
+ * Source:     none; realloc(3) below.
  * Units:      bytes.
  * Ownership:  the buf owns its bytes; buf_free, or CLEAN_BUF at its declaration, gives
  *             them back.  `buf_span` and `buf_text` borrow until the next change.

@@ -5,6 +5,7 @@
  * what was found, not which function failed: "a.db: trailer says sha256 9f86.., file
  * has 3b0c..".  Lower case, no full stop.
  *
+ * Source:     errno(3) for err_sys; the exit statuses are those --help lists.
  * Units:      none.
  * Ownership:  the caller owns the struct, on its stack; nothing is allocated, so it
  *             works when memory does not.

@@ -5,6 +5,7 @@
  * kinds and the words of their fields are what --json prints; they are added to, never
  * renamed.
  *
+ * Source:     none.
  * Units:      progress in bytes unless `unit` says otherwise.
  * Ownership:  an event and its texts live until the listener returns.
  * Errors:     none; a listener cannot fail its caller.  A NULL listener hears nothing.

@@ -3,6 +3,7 @@
  * Bytes from outside travel as a span and are decoded by these readers after a length
  * check; never by casting a struct over them.
  *
+ * Source:     none; byte orders as their names say.
  * Units:      bytes; offsets count from the span's start.
  * Ownership:  a span borrows; it is passed by value and owns nothing.
  * Errors:     the le/be readers trust the caller's check; the cursor checks itself and

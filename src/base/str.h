@@ -3,6 +3,7 @@
  * Text is a pointer and a length; it need not end in a zero byte and may hold one.
  * Print it with "%.*s" and STR_ARG.
  *
+ * Source:     none.
  * Units:      bytes; no function here knows about characters beyond ASCII.
  * Ownership:  a str borrows and is passed by value.
  * Errors:     the number readers refuse an empty text, signs, blanks, trailing bytes and

@@ -3,6 +3,8 @@
  * One row is one thing a person can ask for.  A name may be two words ("snapshot status").
  * The program is called as `etcd-rescue NAME ...`, or through a link of that name.
  *
+ * Source:     design of the command line: one table for help, completion and man page.
+ * Units:      none.
  * Ownership:  `options` points to zeroed memory of `options_size` bytes, which begins with
  *             struct option_common; `operands` is what argv held beside options.
  * Errors:     `run` returns 0, or a negative ERR_* with `*e` filled; main prints it once and

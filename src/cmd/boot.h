@@ -3,6 +3,8 @@
  * Each step fills its own part of struct boot and tells what it does through the
  * listener; the report is printed from the whole, as text or as one JSON object.
  *
+ * Source:     the headers it includes.
+ * Units:      bytes; milliseconds where the name says _ms.
  * Ownership:  everything lives in the arena.
  * Errors:     a step that cannot do its work says so and the next one begins; only what
  *             makes the rest meaningless is an error.

@@ -4,6 +4,7 @@
  * own struct of options.  Long options take "--name VALUE" and "--name=VALUE"; "--" ends
  * them; an abbreviation is refused, with the nearest known name.
  *
+ * Source:     getopt_long(3) for what people expect of options.
  * Units:      OPTION_SIZE takes K, M, G, T (and Ki, Mi, Gi, Ti), powers of 1024.
  * Ownership:  texts borrow from argv.
  * Errors:     ERR_USAGE, naming the option; the caller then shows how to get help.

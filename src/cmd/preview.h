@@ -1,5 +1,6 @@
 /* cmd/preview.h - what a Kubernetes snapshot holds, gathered in one walk over the live keys
  *
+ * Source:     the keys of kube-apiserver 1.31 and CoreDNS as they stand in etcd.
  * Units:      bytes of key and value; seconds since 1970, 0: not known.
  * Ownership:  everything lives in the arena given.
  * Errors:     those of etcd/live.h.

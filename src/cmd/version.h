@@ -1,6 +1,9 @@
 /* cmd/version.h - this program's version and those of the libraries in it
  *
+ * Source:     CHANGELOG.md for ours, each library for its own.
+ * Units:      none.
  * Ownership:  texts are static.
+ * Errors:     ERR_SPACE from the buf.
  */
 #pragma once
 

@@ -4,6 +4,8 @@
  * Tests hand in the other values to force each path.
  *
  * Source:     cpuid leaves 1 and 7 (x86-64); AT_HWCAP (arm64).
+ * Units:      none.
+ * Ownership:  a value.
  * Errors:     none.
  */
 #pragma once

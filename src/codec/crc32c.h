@@ -4,6 +4,8 @@
  * nothing is 0, and a value can be continued: crc(a b) == codec_crc32c(crc(a), b).
  *
  * Source:     RFC 3720 appendix B.4; Go hash/crc32.
+ * Units:      bytes.
+ * Ownership:  the bytes stay the caller's.
  * Errors:     none.
  */
 #pragma once

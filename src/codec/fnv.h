@@ -1,6 +1,8 @@
 /* codec/fnv.h - FNV-1a, 64 bits: the checksum of bbolt's meta pages
  *
  * Source:     draft-eastlake-fnv; Go hash/fnv.
+ * Units:      bytes.
+ * Ownership:  the bytes stay the caller's.
  * Errors:     none.
  */
 #pragma once

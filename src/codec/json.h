@@ -7,6 +7,7 @@
  * not UTF-8 become U+FFFD, so that the output always parses.
  *
  * Source:     RFC 8259.
+ * Units:      none; numbers are written as they are given.
  * Ownership:  borrows the buf.
  * Errors:     sticky: after the first one nothing more is written; json_end reports it.
  */

@@ -8,6 +8,7 @@
  * (with *e zeroed before).  Groups, which etcd never wrote, are refused.
  *
  * Source:     protobuf.dev/programming-guides/encoding.
+ * Units:      bytes.
  * Ownership:  the bytes of a field borrow the message.
  * Errors:     reading: ERR_FORMAT naming the offset in the message.  Writing: ERR_SPACE,
  *             sticky, reported by codec_pb_end.

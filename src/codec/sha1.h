@@ -3,6 +3,8 @@
  * Not for anything that must resist an attacker.
  *
  * Source:     FIPS 180-4.
+ * Units:      bytes.
+ * Ownership:  the bytes stay the caller's.
  * Errors:     none.
  */
 #pragma once

@@ -8,6 +8,8 @@
  * A copy of the struct is a copy of the state: take one to look at the digest so far.
  *
  * Source:     FIPS 180-4.
+ * Units:      bytes.
+ * Ownership:  the struct is the caller's; pieces are not kept.
  * Errors:     none.
  */
 #pragma once

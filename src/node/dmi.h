@@ -5,6 +5,7 @@
  *
  * Source:     /sys/class/dmi/id, Linux 6.12; SMBIOS 3.7 section 7.4.1 for the chassis
  *             types; /sys/firmware/devicetree where there is no SMBIOS.
+ * Units:      none.
  * Ownership:  texts live in the arena.
  * Errors:     none; NULL is not known.  Serial numbers and UUID are root's to read.
  */

@@ -6,6 +6,7 @@
  * it is more than 20 years after it.  node/clock.h puts the ways to the true time
  * together.
  *
+ * Source:     clock_settime(2), rtc(4); ntpd of BusyBox asks the time servers.
  * Units:      seconds since 1970, UTC.
  * Ownership:  nothing to free.
  * Errors:     ERR_IO when the kernel refuses the new time; ERR_NET when no time server

@@ -3,6 +3,7 @@
  *
  * Short transfers and EINTR are handled here and nowhere else.
  *
+ * Source:     read(2), write(2), fsync(2), rename(2).
  * Units:      bytes.
  * Ownership:  descriptors stay the caller's; CLOSE_FD closes one at the end of its scope.
  * Errors:     ERR_IO, ERR_NOTFOUND, ERR_SPACE; file_read_at gives ERR_FORMAT when the file

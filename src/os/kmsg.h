@@ -9,6 +9,7 @@
  *
  * Source:     Documentation/ABI/testing/dev-kmsg; drivers/base/firmware_loader/main.c,
  *             Linux 6.12, and Debian's patch to it.
+ * Units:      levels of syslog(2): 4 warning, 6 information.
  * Ownership:  texts live in the arena; what kmsg_missing finds borrows from its line.
  * Errors:     none; a log that cannot be read names nothing.
  */

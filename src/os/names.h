@@ -3,6 +3,8 @@
  * The kernel gives names in any order; reports, tests and choices must not depend on it.
  * Numbers inside names count as numbers: sd9 before sd10, nvme0n1p2 before nvme0n1p10.
  *
+ * Source:     readdir(3).
+ * Units:      entries.
  * Ownership:  the names live in the caller's arena.
  * Errors:     ERR_NOTFOUND, ERR_IO; ERR_SPACE past NAMES_MAX entries.
  */

@@ -3,6 +3,7 @@
  * Each appends what is to be done for one thing: a card, a bond, a VLAN.  They look at the
  * description and at the cards only; nothing is changed or read.
  *
+ * Source:     ip(8) and udhcpc of BusyBox; bonding.rst of Linux 6.12.
  * Units:      as in os/network.h.
  * Ownership:  all texts live in the list's arena or in the description.
  * Errors:     none.

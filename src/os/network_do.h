@@ -2,6 +2,7 @@
  *
  * What a client that stays running says goes to NETWORK_STATE/<card>.log.
  *
+ * Source:     as os/network_actions.h.
  * Units:      none.
  * Ownership:  none.
  * Errors:     none: what went wrong is told to the listener, and the next action follows.

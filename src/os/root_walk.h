@@ -5,6 +5,8 @@
  * outside, also when the tree changes meanwhile.  For kernels before 5.6 and for user-mode
  * emulators that do not know the system call.
  *
+ * Source:     openat2(2), RESOLVE_IN_ROOT.
+ * Units:      none.
  * Ownership:  the descriptor is the caller's.
  * Errors:     -1 and errno, as open(2); ELOOP after 40 links, ENAMETOOLONG for a path that
  *             grows beyond 4096 bytes or 128 levels.

@@ -3,6 +3,7 @@
  * A probe looks at the head of a disk, fills label and UUID when it knows what it sees, and
  * says so; one that finds nothing may leave anything in them.
  *
+ * Source:     as os/superblock.h.
  * Units:      bytes from the start of the disk.
  * Ownership:  pieces borrow the head.
  * Errors:     none: what the disk does not have is not there.

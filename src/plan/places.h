@@ -1,5 +1,7 @@
 /* plan/places.h - the ways of plan/delivery.h, each looked at; for plan/delivery.c alone
  *
+ * Source:     as plan/delivery.h.
+ * Units:      none.
  * Ownership:  a candidate's bytes live in the arena.
  * Errors:     a way without a plan is no error: `there` stays false.
  */

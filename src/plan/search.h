@@ -1,5 +1,7 @@
 /* plan/search.h - the plan of this machine: plan/delivery.h with everything it asks for
  *
+ * Source:     as plan/delivery.h.
+ * Units:      none.
  * Ownership:  everything lives in the arena; borrows `line` and `blocks`.
  * Errors:     those of delivery_find; `d` tells how far the search came in any case.
  */

@@ -5,6 +5,8 @@
  * are shown without what follows the '?', password hashes not at all; a plan with one of
  * these is refused when it is loaded again, rather than taken for another.
  *
+ * Source:     YAML 1.2, RFC 8259; the keys of plan/schema.h.
+ * Units:      as plan/schema.h has them.
  * Ownership:  appends to the caller's buf.
  * Errors:     ERR_SPACE from the buf.
  */

@@ -7,6 +7,7 @@
  * stays one part of the path.
  *
  * Source:     the variables iPXE has, less the many that an attacker could choose.
+ * Units:      none.
  * Ownership:  the result lives in the arena.
  * Errors:     ERR_FORMAT for an unknown ${name}; ERR_NOTFOUND when this machine does not
  *             know its own.

@@ -2,6 +2,7 @@
  *
  * Source:     the types of plan/schema.h; RFC 1123 for host names, RFC 4122 for UUIDs,
  *             crypt(5) for hashes, ssh-keygen(1) for fingerprints.
+ * Units:      as plan/schema.h has them.
  * Ownership:  texts are copied into the arena.
  * Errors:     ERR_FORMAT.  The text begins with a verb or the value and names no place:
  *             "'pth' is none of: auto, path, host".  What could hold a secret is not

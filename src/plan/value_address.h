@@ -1,6 +1,7 @@
 /* plan/value_address.h - names, addresses and URLs in a plan
  *
  * Source:     RFC 1123 for host names, with the '_' that people use; RFC 3986.
+ * Units:      none.
  * Ownership:  texts are copied into the arena.
  * Errors:     ERR_FORMAT, as plan/value.h has them; a URL is never repeated.
  */

@@ -1,5 +1,7 @@
 /* plan/value_words.h - words of a row, and how to say that a value is none of them
  *
+ * Source:     the rows of plan/schema.h.
+ * Units:      none.
  * Ownership:  nothing is kept.
  * Errors:     ERR_FORMAT, as plan/value.h has them.
  */

@@ -3,6 +3,8 @@
  * Steps, warnings and progress on one descriptor.  On a terminal progress rewrites its
  * line; elsewhere it is one line every five seconds.
  *
+ * Source:     isatty(3); the events of base/event.h.
+ * Units:      percent, and a line every five seconds at most.
  * Ownership:  the listener borrows the console, which the caller keeps.
  * Errors:     none: a console that does not take the text loses it.
  */

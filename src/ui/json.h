@@ -3,6 +3,8 @@
  *   {"event":"warning","step":"network","text":"eth0 has no carrier"}
  *   {"event":"progress","step":"fetch","done":1048576,"total":2644480032}
  *
+ * Source:     RFC 8259; the events of base/event.h.
+ * Units:      as the event has them.
  * Ownership:  the listener borrows `*fd`, which the caller keeps.
  * Errors:     none, as in ui/console.h.
  */

@@ -6,6 +6,7 @@
  * process stays until each console has all of the text, or has taken nothing for five
  * seconds.
  *
+ * Source:     pipe(7), fork(2), poll(2).
  * Units:      bytes; a console may be TEXT_MAX (128 KB) behind before it loses text.
  * Ownership:  the descriptor is the caller's.
  * Errors:     ERR_IO when there can be no pipe or process.  A console that cannot be opened

@@ -54,6 +54,17 @@ check_headers() {
 	while read -r header; do found "$header does not compile alone"; done <"$list"
 }
 
+# The headers are the manual: where the knowledge comes from, units, who owns what, errors.
+check_manual() {
+	git ls-files 'src/base/*.h' 'src/os/*.h' 'src/codec/*.h' 'src/net/*.h' 'src/node/*.h' \
+		'src/plan/*.h' 'src/ui/*.h' 'src/cmd/*.h' | while read -r header; do
+		for field in Source Units Ownership Errors; do
+			grep -q "^ \* $field: " "$header" || printf '%s says nothing under %s\n' "$header" "$field"
+		done
+	done >"$list"
+	while read -r line; do found "$line"; done <"$list"
+}
+
 check_sizes() {
 	git ls-files 'src/*.[ch]' 'initramfs/*.sh' build.sh 'tests/*.py' | xargs wc -l |
 		awk '$2 != "total" && $1 > 600 { print $2 " has " $1 " lines: split it" }' >"$list"
@@ -97,6 +108,7 @@ main() {
 	check_shell
 	check_cppcheck
 	check_headers
+	check_manual
 	check_sizes
 	check_words
 	check_man
