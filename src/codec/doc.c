@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/text.h"
+
 struct anchor {
 	struct str name;
 	const struct doc_node *node;
@@ -47,24 +49,14 @@ static int bad_node(struct reader *r, const struct doc_node *node, const char *t
 static size_t character(struct str s, size_t at)
 {
 	const uint8_t *p = (const uint8_t *)s.p + at;
-	const size_t left = s.len - at;
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 
 	if (*p < 0x80)
 		return *p == '\t' || *p == '\n' || *p == '\r' || (*p >= 0x20 && *p != 0x7f);
-	const size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
-	if (*p < 0xc2 || *p > 0xf4 || left < n)
-		return 0;
-	uint32_t c = *p & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	const bool is_control = (c >= 0x80 && c < 0xa0 && c != 0x85) || c == 0xfffe || c == 0xffff;
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || is_control)
-		return 0;
-	return n;
+	const size_t n = codec_text_utf8(p, s.len - at);
+	/* U+0080 to U+009F but for the line end U+0085; U+FFFE and U+FFFF. */
+	const bool is_control = (n == 2 && p[0] == 0xc2 && p[1] < 0xa0 && p[1] != 0x85) ||
+				(n == 3 && p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe);
+	return is_control ? 0 : n;
 }
 
 static int check_bytes(struct reader *r)
@@ -401,54 +393,4 @@ int doc_parse(struct doc *doc, struct arena *a, struct str source, const char *n
 		return status;
 	*doc = found;
 	return 0;
-}
-
-const struct doc_node *doc_get(const struct doc_node *map, const char *key)
-{
-	if (!map || map->kind != DOC_MAP)
-		return NULL;
-	for (const struct doc_node *c = map->first; c; c = c->next) {
-		if (str_is(c->key->text, key))
-			return c;
-	}
-	return NULL;
-}
-
-/* Is `part` of a pointer, with ~1 for / and ~0 for ~, this key? */
-static bool pointer_names(struct str part, struct str key)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < part.len; i++, at++) {
-		char c = part.p[i];
-		if (c == '~' && i + 1 < part.len)
-			c = part.p[++i] == '1' ? '/' : '~';
-		if (at >= key.len || key.p[at] != c)
-			return false;
-	}
-	return at == key.len;
-}
-
-const struct doc_node *doc_find(const struct doc_node *node, const char *pointer)
-{
-	struct str rest = str_from(*pointer == '/' ? pointer + 1 : pointer), part;
-
-	while (node && str_next(&part, &rest, '/')) {
-		const bool is_list = node->kind == DOC_LIST;
-		const struct doc_node *child = node->first;
-		uint64_t index = 0;
-
-		if (node->kind == DOC_SCALAR || (is_list && !str_u64(&index, part, 10, node->n)))
-			return NULL;
-		while (child && (is_list ? index-- > 0 : !pointer_names(part, child->key->text)))
-			child = child->next;
-		node = child;
-	}
-	return node;
-}
-
-bool doc_is_null(const struct doc_node *node)
-{
-	return node->kind == DOC_SCALAR && node->style == DOC_PLAIN &&
-	       (!node->text.len || str_is(node->text, "~") || str_is(node->text, "null"));
 }

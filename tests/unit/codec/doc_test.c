@@ -202,6 +202,11 @@ static void doc_refuses_bytes_that_are_not_text(void **state)
 	refused("a: \xc0\xaf\n", "f:1:4: byte 0xc0 is not UTF-8 text");
 	refused("a: \xed\xa0\x80\n", "f:1:4: byte 0xed is not UTF-8 text");
 	refused("a: \xe2\x82", "f:1:4: byte 0xe2 is not UTF-8 text");
+	refused("a: \xc2\x9b"
+		"2J\n",
+		"f:1:4: byte 0xc2 is not UTF-8 text");
+	refused("a: \xef\xbf\xbe\n", "f:1:4: byte 0xef is not UTF-8 text");
+	refused("a: \xf4\x90\x80\x80\n", "f:1:4: byte 0xf4 is not UTF-8 text");
 	refused("a: \x1b[2J\n", "f:1:4: byte 0x1b is not UTF-8 text");
 	assert_int_equal(
 		doc_parse(&doc, &arena, (struct str){ "a: \0b", 5 }, "f", DOC_YAML, DOC_LIMITS, &e),
