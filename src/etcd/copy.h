@@ -23,8 +23,14 @@ struct etcd_source {
 	uint64_t size; /* for progress; 0: not known */
 };
 
-/* A file as a source, from its current place. `*fd` is the context. */
+/* A file as a source, from its current place; `*fd` is the context.  The page cache keeps
+ * the file when it had it before, or when the second one is used. */
 struct etcd_source etcd_source_file(int *fd);
+struct etcd_source etcd_source_keep(int *fd);
+
+/* Is most of the file in the page cache?  Single bytes all over it are looked at, with
+ * RWF_NOWAIT, which fails where the disk would be asked. */
+bool etcd_source_is_cached(int fd, uint64_t size);
 
 struct etcd_copied {
 	uint64_t size;                     /* all bytes of the source */

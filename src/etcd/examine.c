@@ -1,20 +1,10 @@
 #include "etcd/examine.h"
 
 #include <pthread.h>
-#include <sys/uio.h>
 
-/* Look at single bytes all over the file; RWF_NOWAIT fails where the disk would be asked. */
-bool etcd_snapshot_is_cached(const struct etcd_snapshot_file *s)
+static bool is_cached(const struct etcd_snapshot_file *s)
 {
-	enum { LOOKS = 128, ENOUGH = 120 };
-	unsigned hits = 0;
-
-	for (uint64_t i = 0; i < LOOKS; i++) {
-		uint8_t byte;
-		const struct iovec v = { &byte, 1 };
-		hits += preadv2(s->fd, &v, 1, (off_t)(s->size / LOOKS * i), RWF_NOWAIT) == 1;
-	}
-	return hits >= ENOUGH;
+	return etcd_source_is_cached(s->fd, s->size);
 }
 
 struct verifying {
@@ -39,11 +29,11 @@ int etcd_examine(struct etcd_status *status, struct etcd_snapshot_file *s, struc
 	struct err other = { 0 };
 	pthread_t thread;
 
-	if (s->trailer == ETCD_TRAILER_NONE || !etcd_snapshot_is_cached(s) ||
+	if (s->trailer == ETCD_TRAILER_NONE || !is_cached(s) ||
 		pthread_create(&thread, NULL, verify, &v)) {
 		if (etcd_snapshot_verify(s, listener, e))
 			return e->code;
-		db.ahead = !etcd_snapshot_is_cached(s);
+		db.ahead = !is_cached(s);
 		return etcd_status_read(status, a, &db, e);
 	}
 	etcd_status_read(status, a, &db, &other);

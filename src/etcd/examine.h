@@ -17,6 +17,3 @@
 
 int etcd_examine(struct etcd_status *status, struct etcd_snapshot_file *s, struct arena *a,
 	const struct listener *listener, struct err *e);
-
-/* Is most of the file in the page cache? */
-bool etcd_snapshot_is_cached(const struct etcd_snapshot_file *s);
