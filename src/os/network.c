@@ -12,12 +12,12 @@
 #include "os/network_bond.h"
 #include "os/network_do.h"
 #include "os/network_lease.h"
+#include "os/network_tell.h"
 #include "os/network_watch.h"
 
 enum {
 	CARDS = 128,
 	PASS_MS = 1000,
-	SOON_MS = 50,     /* the address is there, and its script still at work */
 	NO_CARD_S = 5,    /* drivers are loaded; a card that is there shows itself by then */
 	PREFER_S = 10,    /* the boot card, or IPv4 beside IPv6, may be that much later */
 	SPEAK_S = 10,     /* how often to say what is being waited for */
@@ -49,7 +49,6 @@ struct runner {
 	bool vlan[NETWORK_LIST]; /* made */
 	const char *chosen;
 	int64_t start, first_at, spoke_at;
-	bool soon;
 };
 
 static int64_t now_s(void)
@@ -107,16 +106,6 @@ static int make_vlans(struct runner *r, struct err *e)
 	return 0;
 }
 
-/* A card whose bond may still change its mode is proved by an answer alone. */
-static bool is_proved(struct runner *r, const char *name)
-{
-	for (size_t i = 0; i < r->n->n_vlans; i++) {
-		if (!strcmp(r->n->vlan[i].name, name))
-			name = r->n->vlan[i].parent;
-	}
-	return network_bonds_settled(&r->bonds, r->n, name);
-}
-
 static const char *lease_of(struct runner *r, const char *name)
 {
 	return network_lease_value(&r->scratch, &r->root, name, "ip");
@@ -130,10 +119,11 @@ static void look_for_address(struct runner *r, struct card *card)
 	/* A lease is noted last, after routes and name servers.  It proves that somebody is
 	 * there; an address given by hand proves nothing of a bond that is still trying. */
 	const bool good4 =
-		*found.v4 && (card->ways & NETWORK_STATIC ? is_proved(r, card->name)
-							  : lease_of(r, card->name) != NULL);
-	const bool good6 =
-		*found.v6 && (!(card->ways & NETWORK_STATIC) || is_proved(r, card->name));
+		*found.v4 &&
+		(card->ways & NETWORK_STATIC ? network_bonds_settled(&r->bonds, r->n, card->name)
+					     : lease_of(r, card->name) != NULL);
+	const bool good6 = *found.v6 && (!(card->ways & NETWORK_STATIC) ||
+						network_bonds_settled(&r->bonds, r->n, card->name));
 	const bool usable = card->carrier_at && (good4 || good6);
 	const char *best = good4 ? found.v4 : found.v6;
 	if (usable && !card->usable) {
@@ -280,12 +270,7 @@ static void describe(const struct runner *r, struct buf *text)
 			buf_print(text, &e, "has asked for an address for %d s",
 				(int)(now_s() - card->carrier_at));
 	}
-	/* Cards that were asked for by name and are not there. */
-	for (size_t i = 0; i < r->n->n_ip; i++) {
-		const char *name = r->n->ip[i].link;
-		if (name && !link_named(r->links, r->n_links, name))
-			buf_print(text, &e, "%s%s does not exist", text->len ? ", " : "", name);
-	}
+	network_tell_absent(text, r->n, r->links, r->n_links);
 }
 
 /* True when waiting longer makes no sense. */
@@ -354,38 +339,10 @@ static void leave_the_rest(struct runner *r, const struct card *first)
 	network_do(&list, 0, r->listener);
 }
 
-static void add_time_servers(struct network_result *result, struct arena *a, const char *list)
-{
-	struct str word, rest = str_from(list);
-
-	while (result->n_ntp < NETWORK_SERVERS && str_word(&word, &rest))
-		result->ntp[result->n_ntp++] = arena_copy(a, word);
-}
-
-static void report(struct network_result *result, struct runner *r, const struct card *first)
-{
-	struct arena *a = r->keep;
-	const char *url = NULL;
-
-	*result = (struct network_result){ 0 };
-	for (size_t i = 0; i < r->n->n_ntp; i++)
-		result->ntp[result->n_ntp++] = r->n->ntp[i];
-	if (!first)
-		return;
-	result->link = first->name;
-	result->address = arena_copy(a, str_from(first->address));
-	add_time_servers(result, a, network_lease_value(a, &r->root, first->name, "ntpsrv"));
-	result->hostname =
-		network_lease_host(network_lease_value(a, &r->root, first->name, "hostname"));
-	url = network_lease_value(a, &r->root, first->name, "opt224");
-	result->plan_url = url ? network_lease_text(a, str_from(url)) : NULL;
-}
-
 static int wait_for_address(struct runner *r, int watch, const struct card **first, struct err *e)
 {
 	for (;;) {
 		bool wait;
-		r->soon = false;
 		if (look_at_all(r, e))
 			return e->code;
 		*first = best_card(r, &wait);
@@ -394,7 +351,7 @@ static int wait_for_address(struct runner *r, int watch, const struct card **fir
 		if (!*first && is_over(r, e))
 			return e->code;
 		speak(r);
-		if (network_watch_wait(watch, r->soon ? SOON_MS : PASS_MS) && !r->n->no_peer_dns) {
+		if (network_watch_wait(watch, PASS_MS) && !r->n->no_peer_dns) {
 			struct actions list = new_list(r);
 			actions_resolver(&list);
 			network_do(&list, 0, r->listener);
@@ -432,7 +389,8 @@ int network_up(struct network_result *result, struct arena *a, const struct netw
 	if (watch >= 0)
 		close(watch);
 	leave_the_rest(r, first);
-	report(result, r, first);
+	network_tell_result(result, a, network, &r->root, first ? first->name : NULL,
+		first ? first->address : NULL);
 out:
 	arena_free(&r->scratch);
 	root_close(&r->root);

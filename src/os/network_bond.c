@@ -111,6 +111,10 @@ const char *network_bonds_turn(struct network_bonds *bonds, const struct network
 bool network_bonds_settled(
 	const struct network_bonds *bonds, const struct network *n, const char *name)
 {
+	for (size_t i = 0; i < n->n_vlans; i++) {
+		if (!strcmp(n->vlan[i].name, name))
+			name = n->vlan[i].parent;
+	}
 	for (size_t i = 0; i < n->n_bonds; i++) {
 		if (!strcmp(n->bond[i].name, name) && network_bond_is_lacp(&n->bond[i]))
 			return bonds->v[i].partner || bonds->v[i].single;

@@ -34,6 +34,7 @@ const char *network_bonds_turn(struct network_bonds *bonds, const struct network
 	const struct link *links, size_t n_links, bool address, int64_t now, struct arena *a,
 	const struct root *root, const struct listener *listener);
 
-/* False for a LACP bond that has neither a partner nor done without. */
+/* False for a LACP bond, or a VLAN on one, that has neither a partner nor done without: its
+ * mode may still change, so only an answer proves that it leads anywhere. */
 bool network_bonds_settled(
 	const struct network_bonds *bonds, const struct network *n, const char *name);
