@@ -29,11 +29,11 @@ int etcd_examine(struct etcd_status *status, struct etcd_snapshot_file *s, struc
 	struct err other = { 0 };
 	pthread_t thread;
 
-	if (s->trailer == ETCD_TRAILER_NONE || !is_cached(s) ||
-		pthread_create(&thread, NULL, verify, &v)) {
+	/* What the hashing has not brought into the cache yet, the walk asks for itself. */
+	db.ahead = !is_cached(s);
+	if (s->trailer == ETCD_TRAILER_NONE || pthread_create(&thread, NULL, verify, &v)) {
 		if (etcd_snapshot_verify(s, listener, e))
 			return e->code;
-		db.ahead = !is_cached(s);
 		return etcd_status_read(status, a, &db, e);
 	}
 	etcd_status_read(status, a, &db, &other);

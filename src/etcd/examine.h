@@ -1,9 +1,8 @@
 /* etcd/examine.h - a snapshot's trailer and its pages, checked in one go
  *
- * Hashing needs the file in order, the check needs the pages in key order.  What the
- * page cache holds is looked at by both at once; a cold file is hashed first, which brings it
- * into the cache in the order disks like.  A file that does not fit there is walked with
- * read-ahead for a branch's pages at a time.
+ * Hashing needs the file in order, the check needs the pages in key order; both go on at
+ * once.  Where the file is not in the page cache, the walk asks for the pages below a
+ * branch together, so that the disk can sort them.
  *
  * Units:      bytes.
  * Ownership:  lists and texts of the status live in the arena.
