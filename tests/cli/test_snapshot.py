@@ -1,5 +1,6 @@
 """snapshot status, restore, hashkv, inspect, keys and verify, as an operator calls them, on files of real etcd."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -311,7 +312,9 @@ def test_a_signal_ends_a_restore_and_leaves_nothing(program, tmp_path):
         restore.stdin.write(bytes(5 << 20))
         assert [p.name[:13] for p in tmp_path.iterdir()] == [".etcd-rescue-"]
         restore.send_signal(signal.SIGTERM)
-        restore.stdin.write(bytes(1 << 20))
+        # Wakes one that goes on reading; one that ended at once has closed its end.
+        with contextlib.suppress(BrokenPipeError):
+            restore.stdin.write(bytes(1 << 20))
         said = restore.stderr.read().decode()
         assert restore.wait(30) == 128 + signal.SIGTERM and "stopped by signal 15" in said
     assert not list(tmp_path.iterdir())
