@@ -36,6 +36,7 @@ struct applet {
 	const struct option_row *options;
 	size_t options_size;
 	size_t min_operands, max_operands;
+	int usage_status; /* exit status for an option nobody knows; 0: the 2 of all others */
 	int (*run)(struct app *app, struct err *e);
 };
 

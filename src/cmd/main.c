@@ -147,8 +147,10 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 	struct option_common *common = arena_alloc(&arena, a->options_size);
 	struct app app = { .arena = &arena, .options = common, .listener = &listener };
 
-	if (options_parse(&app.n_operands, common, a->options, argc, argv, &e))
+	if (options_parse(&app.n_operands, common, a->options, argc, argv, &e)) {
+		app.status = a->usage_status;
 		goto out;
+	}
 	if (common->help) {
 		if (!print_help(&help, a, &e))
 			app_print(&help, &e);

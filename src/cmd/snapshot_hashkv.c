@@ -86,5 +86,6 @@ const struct applet applet_snapshot_hashkv = {
 	.options = rows,
 	.options_size = sizeof(struct options),
 	.max_operands = 16,
+	.usage_status = 1, /* as etcdutl */
 	.run = run,
 };

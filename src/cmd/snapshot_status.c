@@ -197,5 +197,6 @@ const struct applet applet_snapshot_status = {
 	.options = rows,
 	.options_size = sizeof(struct options),
 	.max_operands = 16,
+	.usage_status = 1, /* as etcdutl */
 	.run = run,
 };

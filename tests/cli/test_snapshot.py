@@ -169,6 +169,8 @@ def test_the_ids_of_the_old_cluster_are_warned_of(run):
 
 
 ARGUMENTS = [
+    (["snapshot", "status", "FILE", "--bogus"], 1, "unknown option --bogus"),
+    (["snapshot", "restore", "FILE", "--bump-revision", "x"], 1, "--bump-revision: 'x' is no number"),
     (["snapshot", "status"], 128, "requires exactly one argument"),
     (["snapshot", "status", "a", "b"], 128, "requires exactly one argument"),
     (["snapshot", "status", "FILE", "-w", "xml"], 128, "unsupported output format"),
