@@ -169,7 +169,7 @@ int speaker_start(int *pipe_end, const char *const *paths, size_t n, struct err 
 	if (!child) {
 		close(text[1]);
 		close(life[1]);
-		/* Not of this session any more: no hang-up and no job control may stop it. */
+		/* In a session of its own by now: no hang-up and no job control may stop it. */
 		setsid();
 		signal(SIGPIPE, SIG_IGN);
 		/* Who waits for the end of our output is not waiting for a slow console. */

@@ -21,7 +21,7 @@ def sweep(build):
 
 @pytest.fixture(scope="session")
 def work(top, artefacts):
-    """Files of this session's machines and keys. At the end the transcripts become test artefacts, the rest goes."""
+    """Files of the machines and keys. At the end the transcripts become test artefacts, the rest goes."""
     sweep(top / "build")
     path = top / "build" / f"boot.{os.getpid()}"
     path.mkdir()
