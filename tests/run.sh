@@ -10,7 +10,7 @@ top=$(CDPATH='' cd -- "${0%/*}/.." && pwd -P)
 # `make check`, with what it printed kept for a look afterwards.
 check() {
 	printf '== layers, unit tests, sanitizers, lint\n'
-	make --no-print-directory -C "$top/src" check
+	make --no-print-directory -j"$(nproc)" -C "$top/src" check
 }
 
 # The same unit tests as aarch64 programs under user-mode emulation.
@@ -18,7 +18,7 @@ check_aarch64() {
 	printf '== unit tests for aarch64\n'
 	"$top/build.sh" --arch aarch64 bin
 	emulator=$(command -v qemu-aarch64-static || command -v qemu-aarch64)
-	make --no-print-directory -C "$top/src" ARCH=aarch64 RUN="$emulator" unit
+	make --no-print-directory -j"$(nproc)" -C "$top/src" ARCH=aarch64 RUN="$emulator" unit
 	"$emulator" "$top/out/aarch64/etcd-rescue" --version
 }
 
