@@ -272,7 +272,7 @@ static void notice_signals(void)
 
 static int read_unless_stopped(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
 {
-	const struct etcd_source *file = ctx;
+	const struct stream *file = ctx;
 
 	if (stopped_by)
 		return err_set(e, ERR_DECLINED, "stopped by signal %d; nothing is left behind",
@@ -314,8 +314,8 @@ static int restore(struct etcd_restore_result *result, const struct etcd_restore
 		return err_sys(e, "%s", path);
 	if (S_ISDIR(st.st_mode))
 		return is_directory(e, path);
-	struct etcd_source file = etcd_source_file(&fd);
-	const struct etcd_source source = { read_unless_stopped, &file, file.size };
+	struct stream file = etcd_source_file(&fd);
+	const struct stream source = { read_unless_stopped, NULL, &file, file.size };
 	notice_signals();
 	return etcd_restore_run(result, app->arena, r, &source, app->listener, e);
 }

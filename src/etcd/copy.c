@@ -174,7 +174,7 @@ static void hand_over(struct ring *r, bool end)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static int fill(size_t *len, uint8_t *block, const struct etcd_source *from, struct err *e)
+static int fill(size_t *len, uint8_t *block, const struct stream *from, struct err *e)
 {
 	*len = 0;
 	while (*len < BLOCK) {
@@ -189,7 +189,7 @@ static int fill(size_t *len, uint8_t *block, const struct etcd_source *from, str
 }
 
 static int pump(uint64_t *size, struct ring *r, struct bolt_scan *scan,
-	const struct etcd_source *from, const struct listener *l, const char *step, struct err *e)
+	const struct stream *from, const struct listener *l, const char *step, struct err *e)
 {
 	size_t len = BLOCK;
 	unsigned i;
@@ -225,7 +225,7 @@ static void join(struct worker *w)
 		pthread_join(w->thread, NULL);
 }
 
-int etcd_copy(struct etcd_copied *copied, int to, const struct etcd_source *from,
+int etcd_copy(struct etcd_copied *copied, int to, const struct stream *from,
 	const struct listener *listener, const char *step, struct err *e)
 {
 	struct ring r = {
@@ -291,19 +291,19 @@ bool etcd_source_is_cached(int fd, uint64_t size)
 	return hits >= ENOUGH;
 }
 
-struct etcd_source etcd_source_file(int *fd)
+struct stream etcd_source_file(int *fd)
 {
 	struct stat st;
 	const uint64_t size = fstat(*fd, &st) ? 0 : (uint64_t)st.st_size;
 
 	posix_fadvise(*fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	return (struct etcd_source){ etcd_source_is_cached(*fd, size) ? read_file : read_and_forget,
+	return (struct stream){ etcd_source_is_cached(*fd, size) ? read_file : read_and_forget, NULL,
 		fd, size };
 }
 
-struct etcd_source etcd_source_keep(int *fd)
+struct stream etcd_source_keep(int *fd)
 {
-	struct etcd_source source = etcd_source_file(fd);
+	struct stream source = etcd_source_file(fd);
 
 	source.read = read_file;
 	return source;

@@ -1,6 +1,6 @@
 /* etcd/copy.h - the one pass over a snapshot: read, hash, write, look at the pages
  *
- * The source is whatever can hand out bytes, so that a download needs no copy of its own.
+ * The source is a stream (base/stream.h), so that a download needs no copy of its own.
  * Blocks go round a ring: this thread fills them, a second one hashes, a third one writes,
  * so that processor, input and output are busy at the same time.  Output goes past the
  * page cache or leaves it soon, so that memory stays small and the final fsync short.
@@ -13,20 +13,14 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/stream.h"
 #include "bolt/scan.h"
 #include "codec/sha256.h"
 
-/* `read` fills up to `room` bytes; `*got` is 0 only at the end. */
-struct etcd_source {
-	int (*read)(void *ctx, size_t *got, void *bytes, size_t room, struct err *e);
-	void *ctx;
-	uint64_t size; /* for progress; 0: not known */
-};
-
 /* A file as a source, from its current place; `*fd` is the context.  The page cache keeps
  * the file when it had it before, or when the second one is used. */
-struct etcd_source etcd_source_file(int *fd);
-struct etcd_source etcd_source_keep(int *fd);
+struct stream etcd_source_file(int *fd);
+struct stream etcd_source_keep(int *fd);
 
 /* Is most of the file in the page cache?  Single bytes all over it are looked at, with
  * RWF_NOWAIT, which fails where the disk would be asked. */
@@ -40,5 +34,5 @@ struct etcd_copied {
 };
 
 /* `to` -1: only hash. */
-int etcd_copy(struct etcd_copied *copied, int to, const struct etcd_source *from,
+int etcd_copy(struct etcd_copied *copied, int to, const struct stream *from,
 	const struct listener *listener, const char *step, struct err *e);

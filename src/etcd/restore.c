@@ -254,7 +254,7 @@ static int make_others(struct etcd_datadir *dirs, struct arena *a, const struct 
 }
 
 int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
-	const struct etcd_restore *r, const struct etcd_source *source,
+	const struct etcd_restore *r, const struct stream *source,
 	const struct listener *listener, struct err *e)
 {
 	CLEAN_SCAN struct bolt_scan scan = { .approve = approve };

@@ -45,7 +45,7 @@ int etcd_restore_look(struct etcd_restore_result *result, const struct bolt_db *
 	const struct etcd_restore *r, const struct listener *listener, struct err *e);
 
 int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
-	const struct etcd_restore *r, const struct etcd_source *source,
+	const struct etcd_restore *r, const struct stream *source,
 	const struct listener *listener, struct err *e);
 
 /* The second half: `fd` holds what etcd_copy wrote. Cuts the trailer off, checks, edits. */

@@ -155,7 +155,7 @@ void etcd_snapshot_close(struct etcd_snapshot_file *s)
 int etcd_snapshot_verify(
 	struct etcd_snapshot_file *s, const struct listener *listener, struct err *e)
 {
-	const struct etcd_source source = etcd_source_keep(&s->fd);
+	const struct stream source = etcd_source_keep(&s->fd);
 	struct etcd_copied copied = { 0 };
 
 	if (s->trailer == ETCD_TRAILER_NONE)

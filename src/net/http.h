@@ -1,11 +1,11 @@
-/* net/http.h - GET over libcurl: streamed or into memory, with limits and deadlines
+/* net/http.h - requests over libcurl: streamed or into memory, with limits and deadlines
  *
  * Only http and https, redirects included; at most 5 redirects, never from https to http.
  * A request that asks for a range fails unless the server answers with that range.
  * `proxy`: NULL takes http_proxy, https_proxy, all_proxy and no_proxy from the
  * environment; "" uses none; else the proxy's URL.
  *
- * Source:     libcurl 8 easy interface.
+ * Source:     libcurl 8 easy interface; its own AWS signature version 4.
  * Units:      bytes; milliseconds; `date` in seconds since 1970.
  * Ownership:  http_response owns nothing; texts are cut to their fields.
  * Errors:     ERR_NET no connection, no name, stalled; ERR_AUTH 401, 403 and certificates;
@@ -24,13 +24,27 @@ struct http_session;
 struct http_session *http_session_open(void);
 void http_session_close(struct http_session *session);
 
+enum http_auth_kind { HTTP_AUTH_NONE, HTTP_AUTH_BASIC, HTTP_AUTH_BEARER, HTTP_AUTH_SIGV4 };
+
+struct http_auth {
+	enum http_auth_kind kind;
+	const char *user;             /* SIGV4: the access key id */
+	const char *secret;           /* password, bearer token, secret access key */
+	const char *session;          /* SIGV4: session token; NULL: none */
+	const char *region, *service; /* SIGV4 */
+};
+
 struct http_request {
 	const char *url;
-	const struct trust *trust; /* NULL: no https */
+	const char *method;           /* NULL: GET */
+	struct span body;             /* of POST and PUT; not followed through redirects */
+	const struct http_auth *auth; /* NULL: none; never sent to another host */
+	const struct trust *trust;    /* NULL: no https */
 	const char *proxy;
 	struct http_session *session;
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	bool head;                  /* headers only */
+	bool stay;                  /* follow no redirect */
 	uint64_t from, len;         /* a range; both 0: all */
 	uint64_t cap;               /* refuse a longer body; 0: none */
 	unsigned connect_ms;        /* 0: 15,000 */
@@ -49,7 +63,9 @@ struct http_response {
 	unsigned retry_ms; /* Retry-After; 0: none */
 	unsigned took_ms;
 	char etag[128], modified[64], type[64];
-	char refusal[256]; /* how the body of an answer that is not 2xx begins */
+	char version[128];  /* x-amz-version-id */
+	char region[64];    /* x-amz-bucket-region */
+	char refusal[1024]; /* how the body of an answer that is not 2xx begins */
 };
 
 /* `response` is filled as far as there was one, also on failure. */
