@@ -37,7 +37,7 @@ static struct str local_name(const char *name)
 {
 	const char *colon = strrchr(name, ':');
 
-	return str_from(colon ? colon + 1 : name);
+	return str_from(colon && colon[1] ? colon + 1 : name);
 }
 
 static void on_start(void *ctx, const XML_Char *name, const XML_Char **attributes)

@@ -64,6 +64,9 @@ static void xml_takes_off_prefixes(void **state)
 		0);
 	assert_true(str_is(root->name, "Error"));
 	assert_true(str_is(xml_text(root, "Code"), "NoSuchKey"));
+	/* A name of colons alone is a name to expat. */
+	assert_int_equal(xml_parse(&root, &a, bytes("<a::/>"), XML_LIMITS, &e), 0);
+	assert_true(str_is(root->name, "a::"));
 	arena_free(&a);
 }
 
