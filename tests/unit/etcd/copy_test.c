@@ -41,7 +41,7 @@ static void any_length_in_any_steps(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
 		struct stream s = { .len = lens[i], .step = steps[i % 3] };
-		const struct etcd_source source = { read_stream, &s, 0 };
+		const struct stream source = { read_stream, NULL, &s, 0 };
 		struct etcd_copied copied = { 0 };
 		uint8_t digest[32], *p = noise(lens[i]), *back = malloc(lens[i] + 1);
 		CLOSE_FD int to = memfd_create("copy", MFD_CLOEXEC);
@@ -67,7 +67,7 @@ static void a_failure_of_the_source_is_passed_on(void **state)
 {
 	uint8_t *p = noise(10 << 20);
 	struct stream s = { p, 10 << 20, 0, 1 << 16, 5 << 20 };
-	const struct etcd_source source = { read_stream, &s, 0 };
+	const struct stream source = { read_stream, NULL, &s, 0 };
 	struct etcd_copied copied = { 0 };
 	CLOSE_FD int to = memfd_create("copy", MFD_CLOEXEC);
 	struct err e = { 0 };
@@ -82,7 +82,7 @@ static void a_full_disk_is_passed_on(void **state)
 {
 	uint8_t *p = noise(30 << 20);
 	struct stream s = { p, 30 << 20, 0, 1 << 20, 0 };
-	const struct etcd_source source = { read_stream, &s, 0 };
+	const struct stream source = { read_stream, NULL, &s, 0 };
 	struct etcd_copied copied = { 0 };
 	CLOSE_FD int to = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	struct err e = { 0 };
