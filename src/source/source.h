@@ -11,7 +11,9 @@
  *   sftp://[USER@]HOST[:PORT]/PATH   a file or a directory; /~/ begins at the home directory
  *   file:/PATH, /PATH        a file or a directory below the root
  *   dev:/dev/NAME[:/PATH], label:LABEL[:/PATH]   the same on a disk of this machine
- *   ebs:[SNAPSHOT-ID]        a snapshot of an EBS volume, found by the tags of the settings
+ *   ebs:                     snapshots of EBS volumes with the tags of the settings: places
+ *   ebs:SNAPSHOT-ID[:/PATH]  the files on one of them; list and read make, attach and mount a
+ *                            volume of it, source_close takes that away again
  *
  * Each kind is one file with a `struct source_kind`, one row of the table in source.c.
  *
@@ -83,6 +85,8 @@ struct source_object {
 	const char *etag;    /* NULL: none */
 	const char *version; /* NULL: none */
 	const char *note;    /* of the place: storage class, id of an EBS snapshot; NULL: none */
+	const char *unfit;   /* why it cannot be taken: "still being made, 45%"; NULL: it can */
+	bool place; /* no bytes but a place of its own: source_open its url and list that */
 };
 
 struct source_objects {
