@@ -11,10 +11,8 @@ static size_t count(const struct xml_node *node, unsigned depth)
 {
 	size_t n = 0;
 
-	if (depth > limits.depth)
-		abort();
 	for (; node; node = node->next) {
-		if (!node->name.len || (node->first && node->text.len))
+		if (depth > limits.depth || !node->name.len || (node->first && node->text.len))
 			abort();
 		n += 1 + count(node->first, depth + 1);
 	}
