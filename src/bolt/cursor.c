@@ -60,29 +60,12 @@ static int check_kind(const struct bolt_page *page, struct err *e)
 	return 0;
 }
 
-static int check_bounds(const struct bolt_frame *f, struct err *e)
-{
-	const struct bolt_page *page = f->page;
-
-	if (!page->count)
-		return 0;
-	if (span_compare(bolt_page_item(page, 0).key, f->low) < 0)
-		return err_set(e, ERR_FORMAT,
-			"page %" PRIu64 ": its first key is less than its parent says", page->id);
-	if (f->bounded && span_compare(bolt_page_item(page, page->count - 1u).key, f->high) >= 0)
-		return err_set(e, ERR_FORMAT,
-			"page %" PRIu64 ": its last key belongs to the next page, its parent says",
-			page->id);
-	return 0;
-}
-
 static int push_root(struct bolt_cursor *c, struct err *e)
 {
 	struct bolt_frame *f = &c->frame[0];
 
 	c->depth = 1;
 	f->low = f->high = (struct span){ 0 };
-	f->bounded = false;
 	f->at = 0;
 	if (!c->bucket.root) {
 		f->page = &c->bucket.page;
@@ -105,18 +88,15 @@ static int push_child(struct bolt_cursor *c, struct err *e)
 			up->page->id, BOLT_DEPTH_MAX);
 	const struct bolt_item item = bolt_page_item(up->page, up->at);
 	f->low = item.key;
-	f->bounded = up->bounded;
-	f->high = up->high;
-	if (up->at + 1u < up->page->count) {
-		f->bounded = true;
-		f->high = bolt_page_item(up->page, up->at + 1).key;
-	}
+	f->high =
+		up->at + 1u < up->page->count ? bolt_page_item(up->page, up->at + 1).key : up->high;
 	f->at = 0;
 	if (bolt_db_load(&f->slot, c->db, item.child, e))
 		return err_wrap(e, "page %" PRIu64 ", element %u", up->page->id, up->at);
 	f->page = &f->slot.page;
 	c->depth++;
-	return check_kind(f->page, e) ? (int)e->code : check_bounds(f, e);
+	return check_kind(f->page, e) ? (int)e->code
+				      : bolt_page_check_bounds(f->page, f->low, f->high, e);
 }
 
 static void take(struct bolt_cursor *c)

@@ -30,8 +30,7 @@ struct bolt_frame {
 	struct bolt_slot slot;
 	const struct bolt_page *page;
 	unsigned at;
-	bool bounded; /* `high` counts */
-	struct span low, high;
+	struct span low, high; /* of its keys; an empty `high` is none */
 };
 
 struct bolt_cursor {

@@ -122,6 +122,21 @@ struct bolt_item bolt_page_item(const struct bolt_page *page, unsigned index)
 	return (struct bolt_item){ .key = key, .value = value, .flags = le32(p) };
 }
 
+int bolt_page_check_bounds(
+	const struct bolt_page *page, struct span low, struct span high, struct err *e)
+{
+	if (!page->count)
+		return 0;
+	if (span_compare(bolt_page_item(page, 0).key, low) < 0)
+		return err_set(e, ERR_FORMAT,
+			"page %" PRIu64 ": its first key is less than its parent says", page->id);
+	if (high.len && span_compare(bolt_page_item(page, page->count - 1u).key, high) >= 0)
+		return err_set(e, ERR_FORMAT,
+			"page %" PRIu64 ": its last key belongs to the next page, its parent says",
+			page->id);
+	return 0;
+}
+
 unsigned bolt_page_find(const struct bolt_page *page, struct span key)
 {
 	unsigned low = 0, high = page->count;

@@ -68,6 +68,11 @@ int bolt_page_parse_inline(
 /* Item `index` < page->count of a parsed branch or leaf page. */
 struct bolt_item bolt_page_item(const struct bolt_page *page, unsigned index);
 
+/* Refuses a page with keys outside the bounds its parent gives: from `low` on, and below
+ * `high` unless that is empty. */
+int bolt_page_check_bounds(
+	const struct bolt_page *page, struct span low, struct span high, struct err *e);
+
 /* The first item whose key is not less than `key`; page->count when there is none. */
 unsigned bolt_page_find(const struct bolt_page *page, struct span key);
 

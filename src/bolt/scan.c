@@ -3,20 +3,34 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "bolt/cursor.h"
+#include "codec/fnv.h"
 
 static const struct bolt_visitor nobody = { 0 };
 
+/* Notes take 6 bytes a page: 24 MiB for 16 GiB of the usual pages.  What lies behind, in
+ * files larger than any that etcd supports, is read again. */
+enum { NOTES_MAX = 4 * 1024 * 1024 };
+
+/* A note is the hash of the first key, never 0, and 8 bits: how many pages follow. */
+enum { MORE_BITS = 8, MORE_MAX = (1 << MORE_BITS) - 1 };
+
+/* A reach: 7 bits, the last key's first number less that of the first key, and 8 bits, its
+ * second one; or, with ROUGH, 15 bits of the former alone. */
+enum { ROUGH = 0x8000, FAR = 0xffff, NUMBERS = 8 + 1 + 8 };
+
 void bolt_scan_free(struct bolt_scan *scan)
 {
-	free(scan->leaf);
+	free(scan->note);
+	free(scan->reach);
 	free(scan->again);
-	free(scan->more);
-	scan->leaf = scan->again = NULL;
-	scan->more = NULL;
-	scan->room = 0;
+	scan->note = NULL;
+	scan->reach = NULL;
+	scan->again = NULL;
+	scan->room = scan->bits = 0;
 }
 
 static bool get(const uint64_t *bits, uint64_t i)
@@ -29,32 +43,77 @@ static void set(uint64_t *bits, uint64_t i)
 	bits[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
-static uint64_t *grow(uint64_t *bits, uint64_t from, uint64_t to)
+static void *grow(void *p, uint64_t size)
 {
-	uint64_t *more = realloc(bits, (size_t)(to / 8));
+	void *more = realloc(p, (size_t)size);
 
 	if (!more)
-		out_of_memory((size_t)(to / 8));
-	for (uint64_t i = from / 64; i < to / 64; i++)
-		more[i] = 0;
+		out_of_memory((size_t)size);
 	return more;
 }
 
-static void make_room(struct bolt_scan *s, uint64_t pages)
+static uint64_t enough(uint64_t room, uint64_t pages)
 {
-	uint64_t room = s->room ? s->room : 64 * 1024;
-
+	if (!room)
+		room = 64 * 1024;
 	while (room < pages)
 		room *= 2;
-	if (room == s->room)
-		return;
-	s->leaf = grow(s->leaf, s->room, room);
-	s->again = grow(s->again, s->room, room);
-	uint8_t *more = realloc(s->more, (size_t)room);
-	if (!more)
-		out_of_memory((size_t)room);
-	s->more = more;
-	s->room = room;
+	return room;
+}
+
+/* Room that is not used yet is not touched either, so that it takes no memory. */
+static void make_room(struct bolt_scan *s, uint64_t from, uint64_t to)
+{
+	const uint64_t bits = enough(s->bits, to);
+	const uint64_t last = to < NOTES_MAX ? to : NOTES_MAX;
+
+	if (bits > s->bits) {
+		s->again = grow(s->again, bits / 8);
+		memset(s->again + s->bits / 64, 0, (size_t)(bits - s->bits) / 8);
+		s->bits = bits;
+	}
+	if (last > s->room) {
+		s->room = enough(s->room, last);
+		s->note = grow(s->note, s->room * sizeof *s->note);
+		s->reach = grow(s->reach, s->room * sizeof *s->reach);
+	}
+	for (uint64_t id = from; id < last; id++)
+		s->note[id] = 0;
+}
+
+static uint32_t hash_of(struct span key)
+{
+	const uint64_t hash = codec_fnv1a64(key);
+	const uint32_t folded = (uint32_t)(hash >> 40 ^ hash >> 16) & 0xffffff;
+
+	return folded ? folded : 1;
+}
+
+/* Keys of etcd's revisions are two numbers, eight bytes each, with '_' between. */
+static bool is_numbers(struct span key)
+{
+	return key.len >= NUMBERS && key.p[8] == '_';
+}
+
+static uint16_t reach_of(struct span first, struct span last)
+{
+	if (!is_numbers(first) || !is_numbers(last))
+		return FAR;
+	const uint64_t far = be64(last.p) - be64(first.p), second = be64(last.p + 9);
+	if (far < 0x80 && second <= 0xff)
+		return (uint16_t)(far << 8 | second);
+	return far < FAR - ROUGH ? (uint16_t)(ROUGH | far) : FAR;
+}
+
+/* Is a key so far behind `low` surely less than `high`?  `low` itself is. */
+static bool ends_before(struct span low, uint16_t reach, struct span high)
+{
+	if (reach == FAR || !is_numbers(low) || !is_numbers(high))
+		return false;
+	const uint64_t gap = be64(high.p) - be64(low.p);
+	if (reach & ROUGH)
+		return (uint64_t)(reach & ~ROUGH) < gap;
+	return reach >> 8 < gap || (reach >> 8 == gap && (reach & 0xff) < be64(high.p + 9));
 }
 
 static void begin(struct bolt_scan *s, struct span piece)
@@ -97,13 +156,17 @@ static void look(struct bolt_scan *s, struct span rest, uint64_t id)
 	const bool good =
 		!bolt_page_parse(&page, (struct span){ rest.p, (size_t)len }, id, &ignored) &&
 		!has_buckets(&page) && (!s->approve || s->approve(s->ctx, &page));
-	/* A count that does not fit is as rare as values of a MiB. */
-	if (good && h.overflow <= UINT8_MAX) {
-		s->more[id] = (uint8_t)h.overflow;
-		set(s->leaf, id);
-	} else {
-		set(s->again, id);
+	/* A count that does not fit is as rare as values of a MiB, an empty leaf rarer. */
+	if (!good || h.overflow > MORE_MAX || !page.count || id >= NOTES_MAX) {
+		if (id < NOTES_MAX)
+			set(s->again, id);
+		return;
 	}
+	const struct span key = bolt_page_item(&page, 0).key;
+	s->note[id] = hash_of(key) << MORE_BITS | h.overflow;
+	s->reach[id] = reach_of(key, bolt_page_item(&page, page.count - 1u).key);
+	if (s->reach[id] == FAR)
+		set(s->again, id);
 }
 
 void bolt_scan_feed(struct bolt_scan *s, struct span piece)
@@ -116,7 +179,7 @@ void bolt_scan_feed(struct bolt_scan *s, struct span piece)
 	}
 	const uint64_t first = s->next / s->page_size;
 	const uint64_t n = (piece.len + s->page_size - 1) / s->page_size;
-	make_room(s, first + n);
+	make_room(s, first, first + n);
 	for (uint64_t i = 0; i < n; i++) {
 		const size_t at = (size_t)(i * s->page_size);
 		look(s, (struct span){ piece.p + at, piece.len - at }, first + i);
@@ -130,7 +193,7 @@ static void fetch(const struct bolt_scan *s, const struct bolt_db *db)
 	enum { GAP = 4 };
 	uint64_t from = 0, to = 0;
 
-	for (uint64_t id = 2; id < s->room && id < db->meta.pgid; id++) {
+	for (uint64_t id = 2; id < s->bits && id < db->meta.pgid; id++) {
 		if (!(id % 64) && !s->again[id / 64]) {
 			id += 63;
 			continue;
@@ -157,7 +220,13 @@ struct judging {
 	struct span bucket;
 };
 
-static int judge_page(struct judging *j, uint64_t id, unsigned depth, struct err *e);
+/* What the parent says of a page's keys; none of a root's. */
+struct bounds {
+	struct span low, high;
+};
+
+static int judge_page(
+	struct judging *j, uint64_t id, struct bounds bounds, unsigned depth, struct err *e);
 
 static int show_leaf(struct judging *j, const struct bolt_page *page, unsigned depth, struct err *e)
 {
@@ -169,7 +238,8 @@ static int show_leaf(struct judging *j, const struct bolt_page *page, unsigned d
 			if (depth > BOLT_DEPTH_MAX)
 				return err_set(e, ERR_FORMAT, "buckets are nested too deep");
 			if (bolt_bucket_parse(&inner, j->db, item.key, item.value, e) ||
-				(inner.root ? judge_page(j, inner.root, depth + 1, e)
+				(inner.root ? judge_page(j, inner.root, (struct bounds){ 0 },
+						      depth + 1, e)
 					    : show_leaf(j, &inner.page, depth + 1, e)))
 				return err_wrap(e, "page %" PRIu64, page->id);
 		} else if (j->visitor->entry &&
@@ -180,30 +250,56 @@ static int show_leaf(struct judging *j, const struct bolt_page *page, unsigned d
 	return 0;
 }
 
-static int judge_page(struct judging *j, uint64_t id, unsigned depth, struct err *e)
+static bool is_noted(const struct bolt_scan *s, const struct bolt_db *db, uint64_t id)
+{
+	return id >= 2 && id < db->meta.pgid && id < s->room && s->note[id];
+}
+
+static bool is_within(const struct bolt_scan *s, uint64_t id, struct bounds b)
+{
+	if (b.low.len && s->note[id] >> MORE_BITS != hash_of(b.low))
+		return false;
+	return !b.high.len || ends_before(b.low, s->reach[id], b.high);
+}
+
+static int judge_children(struct judging *j, const struct bolt_page *branch, struct bounds bounds,
+	unsigned depth, struct err *e)
+{
+	if (!branch->count)
+		return err_set(
+			e, ERR_FORMAT, "page %" PRIu64 ": a branch without children", branch->id);
+	if (bolt_page_item(branch, 0).child >= NOTES_MAX)
+		bolt_db_ahead(j->db, branch);
+	for (unsigned i = 0; i < branch->count; i++) {
+		const struct bolt_item item = bolt_page_item(branch, i);
+		const struct bounds inner = { item.key,
+			i + 1u < branch->count ? bolt_page_item(branch, i + 1).key : bounds.high };
+		if (judge_page(j, item.child, inner, depth + 1, e))
+			return depth ? e->code : err_wrap(e, "page %" PRIu64, branch->id);
+	}
+	return 0;
+}
+
+static int judge_page(
+	struct judging *j, uint64_t id, struct bounds bounds, unsigned depth, struct err *e)
 {
 	CLEAN_SLOT struct bolt_slot slot = { 0 };
 
 	if (depth > BOLT_DEPTH_MAX)
 		return err_set(e, ERR_FORMAT, "page %" PRIu64 ": the tree is deeper than %d pages",
 			id, BOLT_DEPTH_MAX);
-	if (id >= 2 && id < j->db->meta.pgid && id < j->scan->room && get(j->scan->leaf, id))
-		return bolt_db_mark(j->db, id, j->scan->more[id], e);
+	if (is_noted(j->scan, j->db, id) && is_within(j->scan, id, bounds))
+		return bolt_db_mark(j->db, id, j->scan->note[id] & MORE_MAX, e);
 	if (bolt_db_load(&slot, j->db, id, e))
 		return e->code;
-	if (slot.page.flags == BOLT_LEAF)
-		return show_leaf(j, &slot.page, depth, e);
-	if (slot.page.flags != BOLT_BRANCH)
+	if (slot.page.flags != BOLT_LEAF && slot.page.flags != BOLT_BRANCH)
 		return err_set(e, ERR_FORMAT,
 			"page %" PRIu64 ": is a %s page, where a branch or leaf should be", id,
 			bolt_kind(slot.page.flags));
-	if (!slot.page.count)
-		return err_set(e, ERR_FORMAT, "page %" PRIu64 ": a branch without children", id);
-	for (unsigned i = 0; i < slot.page.count; i++) {
-		if (judge_page(j, bolt_page_item(&slot.page, i).child, depth + 1, e))
-			return depth ? e->code : err_wrap(e, "page %" PRIu64, id);
-	}
-	return 0;
+	if (bolt_page_check_bounds(&slot.page, bounds.low, bounds.high, e))
+		return e->code;
+	return slot.page.flags == BOLT_LEAF ? show_leaf(j, &slot.page, depth, e)
+					    : judge_children(j, &slot.page, bounds, depth, e);
 }
 
 static int judge_bucket(struct judging *j, const struct bolt_cursor *c, struct err *e)
@@ -215,7 +311,8 @@ static int judge_bucket(struct judging *j, const struct bolt_cursor *c, struct e
 	if (bolt_bucket_parse(&bucket, j->db, c->key, c->value, e))
 		return e->code;
 	j->bucket = c->key;
-	return bucket.root ? judge_page(j, bucket.root, 0, e) : show_leaf(j, &bucket.page, 0, e);
+	return bucket.root ? judge_page(j, bucket.root, (struct bounds){ 0 }, 0, e)
+			   : show_leaf(j, &bucket.page, 0, e);
 }
 
 static int judge(struct judging *j, struct err *e)

@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "os/file.h"
 
-enum { BLOCK = 4 * 1024 * 1024, BLOCKS = 4, WINDOW = 16 * 1024 * 1024, HELD = CODEC_SHA256_SIZE };
+enum { BLOCK = 2 * 1024 * 1024, BLOCKS = 6, WINDOW = 16 * 1024 * 1024, HELD = CODEC_SHA256_SIZE };
 
 struct ring;
 
@@ -188,8 +188,8 @@ static int fill(size_t *len, uint8_t *block, const struct stream *from, struct e
 	return 0;
 }
 
-static int pump(uint64_t *size, struct ring *r, struct bolt_scan *scan,
-	const struct stream *from, const struct listener *l, const char *step, struct err *e)
+static int pump(uint64_t *size, struct ring *r, struct bolt_scan *scan, const struct stream *from,
+	const struct listener *l, const char *step, struct err *e)
 {
 	size_t len = BLOCK;
 	unsigned i;
@@ -203,7 +203,7 @@ static int pump(uint64_t *size, struct ring *r, struct bolt_scan *scan,
 			bolt_scan_feed(scan, (struct span){ r->block[i], len });
 		r->len[i] = len;
 		hand_over(r, false);
-		if (*size % (4 * (uint64_t)BLOCK) == 0 && *size)
+		if (*size % (8 * (uint64_t)BLOCK) == 0 && *size)
 			event_progress(l, step, *size, from->size);
 	}
 	return 0;
@@ -297,8 +297,8 @@ struct stream etcd_source_file(int *fd)
 	const uint64_t size = fstat(*fd, &st) ? 0 : (uint64_t)st.st_size;
 
 	posix_fadvise(*fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	return (struct stream){ etcd_source_is_cached(*fd, size) ? read_file : read_and_forget, NULL,
-		fd, size };
+	return (struct stream){ etcd_source_is_cached(*fd, size) ? read_file : read_and_forget,
+		NULL, fd, size };
 }
 
 struct stream etcd_source_keep(int *fd)

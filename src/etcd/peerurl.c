@@ -207,7 +207,7 @@ static int check_port(struct str host, struct str url, struct err *e)
 
 static int take_authority(struct parts *parts, struct str authority, struct str url, struct err *e)
 {
-	size_t at;
+	size_t at = 0;
 
 	parts->host = authority;
 	if (find_last(&at, authority, '@')) {

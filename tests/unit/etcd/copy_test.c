@@ -3,14 +3,14 @@
 #include "etcd/copy.h"
 
 /* A stream that hands out what it likes. */
-struct stream {
+struct feed {
 	const uint8_t *p;
 	size_t len, at, step, fail_at;
 };
 
 static int read_stream(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
 {
-	struct stream *s = ctx;
+	struct feed *s = ctx;
 	size_t n = s->len - s->at;
 
 	if (s->fail_at && s->at >= s->fail_at)
@@ -40,7 +40,7 @@ static void any_length_in_any_steps(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
-		struct stream s = { .len = lens[i], .step = steps[i % 3] };
+		struct feed s = { .len = lens[i], .step = steps[i % 3] };
 		const struct stream source = { read_stream, NULL, &s, 0 };
 		struct etcd_copied copied = { 0 };
 		uint8_t digest[32], *p = noise(lens[i]), *back = malloc(lens[i] + 1);
@@ -66,7 +66,7 @@ static void any_length_in_any_steps(void **state)
 static void a_failure_of_the_source_is_passed_on(void **state)
 {
 	uint8_t *p = noise(10 << 20);
-	struct stream s = { p, 10 << 20, 0, 1 << 16, 5 << 20 };
+	struct feed s = { p, 10 << 20, 0, 1 << 16, 5 << 20 };
 	const struct stream source = { read_stream, NULL, &s, 0 };
 	struct etcd_copied copied = { 0 };
 	CLOSE_FD int to = memfd_create("copy", MFD_CLOEXEC);
@@ -81,7 +81,7 @@ static void a_failure_of_the_source_is_passed_on(void **state)
 static void a_full_disk_is_passed_on(void **state)
 {
 	uint8_t *p = noise(30 << 20);
-	struct stream s = { p, 30 << 20, 0, 1 << 20, 0 };
+	struct feed s = { p, 30 << 20, 0, 1 << 20, 0 };
 	const struct stream source = { read_stream, NULL, &s, 0 };
 	struct etcd_copied copied = { 0 };
 	CLOSE_FD int to = open("/dev/full", O_WRONLY | O_CLOEXEC);
