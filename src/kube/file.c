@@ -1,0 +1,153 @@
+#include "kube/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "os/file.h"
+
+struct kube_files kube_files(struct arena *a, const struct root *root)
+{
+	return (struct kube_files){ a, root, NULL, NULL };
+}
+
+static struct kube_file *add(struct kube_files *set, const char *path)
+{
+	struct kube_file *file = arena_alloc(set->arena, sizeof *file);
+
+	file->set = set;
+	file->path = arena_copy(set->arena, str_from(path));
+	if (set->last)
+		*set->last = file;
+	else
+		set->first = file;
+	set->last = &file->next;
+	return file;
+}
+
+static struct kube_file *known(const struct kube_files *set, const char *path)
+{
+	struct kube_file *file = set->first;
+
+	while (file && strcmp(file->path, path))
+		file = file->next;
+	return file;
+}
+
+int kube_file(struct kube_file **file, struct kube_files *set, const char *path, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(KUBE_FILE_MAX);
+
+	*file = known(set, path);
+	if (*file)
+		return 0;
+	if (file_read(&text, set->root, path, e))
+		return e->code;
+	*file = add(set, path);
+	(*file)->text = (struct str){ arena_copy(set->arena, buf_text(&text)), text.len };
+	return 0;
+}
+
+int kube_file_new(struct kube_file **file, struct kube_files *set, const char *path, struct err *e)
+{
+	if (known(set, path) || root_exists(set->root, path))
+		return err_set(e, ERR_MISMATCH, "%s exists already", path);
+	*file = add(set, path);
+	(*file)->is_new = true;
+	(*file)->text = str_from("");
+	return 0;
+}
+
+int kube_file_parse(struct kube_file *file, enum doc_format format, struct err *e)
+{
+	if (file->read)
+		return 0;
+	if (doc_parse(&file->doc, file->set->arena, file->text, file->path, format, DOC_LIMITS, e))
+		return e->code;
+	file->read = true;
+	return 0;
+}
+
+void kube_place(unsigned *line, unsigned *column, const struct kube_file *file, size_t at)
+{
+	*line = *column = 1;
+	for (size_t i = 0; i < at && i < file->text.len; i++) {
+		const unsigned char c = (unsigned char)file->text.p[i];
+		if (c == '\n') {
+			++*line;
+			*column = 1;
+		} else if ((c & 0xc0) != 0x80) { /* not the rest of a character */
+			++*column;
+		}
+	}
+}
+
+int kube_refuse(const struct kube_file *file, size_t at, struct err *e, const char *fmt, ...)
+{
+	char text[sizeof e->text];
+	unsigned line, column;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	kube_place(&line, &column, file, at);
+	return err_set(e, ERR_FORMAT, "%s:%u:%u: %s", file->path, line, column, text);
+}
+
+static bool changes_nothing(const struct kube_file *file, const struct kube_change *c)
+{
+	const struct str now = { file->text.p + c->start, c->end - c->start };
+
+	return str_equal(now, c->put);
+}
+
+/* Kept in the order of the file. */
+int kube_change(struct kube_file *file, const struct kube_change *change, struct err *e)
+{
+	size_t at = file->n_changes;
+
+	if (change->start > change->end || change->end > file->text.len)
+		return err_set(e, ERR_BUG, "%s: a change past the end of the file", file->path);
+	if (changes_nothing(file, change))
+		return 0;
+	while (at && file->changes[at - 1].start > change->start)
+		at--;
+	for (size_t i = 0; i < file->n_changes; i++) {
+		const struct kube_change *c = &file->changes[i];
+		if (c->start == change->start && c->end == change->end &&
+			str_equal(c->put, change->put))
+			return 0;
+		/* Two that are put in at one place would have no order. */
+		if ((c->start < change->end && change->start < c->end) || c->start == change->start)
+			return kube_refuse(file, change->start, e,
+				"%s and %s change the same bytes in two ways", c->what,
+				change->what);
+	}
+	if (file->n_changes == file->room) {
+		const size_t room = file->room ? file->room * 2 : 8;
+		struct kube_change *more = arena_array(file->set->arena, room, sizeof *more);
+		if (file->n_changes)
+			memcpy(more, file->changes, file->n_changes * sizeof *more);
+		file->changes = more;
+		file->room = room;
+	}
+	memmove(file->changes + at + 1, file->changes + at,
+		(file->n_changes - at) * sizeof *file->changes);
+	file->changes[at] = *change;
+	file->n_changes++;
+	return 0;
+}
+
+int kube_result(struct buf *out, const struct kube_file *file, struct err *e)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < file->n_changes; i++) {
+		const struct kube_change *c = &file->changes[i];
+		if (buf_add(out, file->text.p + at, c->start - at, e) ||
+			buf_add_str(out, c->put, e))
+			return e->code;
+		at = c->end;
+	}
+	return buf_add(out, file->text.p + at, file->text.len - at, e);
+}
