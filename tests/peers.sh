@@ -1,10 +1,11 @@
 #!/bin/sh
 # tests/peers.sh [NAME...] - bring the real programs that tests compare with
 #
-# Without a name: everything in tests/peers.list that this machine can have. What cannot be had is
-# said in one line and is an error only when it was asked for by name. Nothing is installed and
-# nothing is started: packages are unpacked, Go programs are built, all below build/peers. Run it
-# again whenever you like; what is there and of the pinned version is left alone.
+# Without a name: everything in tests/peers.list that this machine can have and that need not be
+# asked for. What cannot be had is said in one line and is an error only when it was asked for by
+# name. Nothing is installed and nothing is started: packages are unpacked, Go programs are built,
+# all below build/peers. Run it again whenever you like; what is there and of the pinned version is
+# left alone.
 set -eu
 
 . "${0%/*}/../initramfs/lib.sh"
@@ -13,6 +14,8 @@ peers=$build/peers
 list=$top/tests/peers.list
 
 names() { awk '/^[a-z]/ && !seen[$1]++ { print $1 }' "$list"; }
+wanted() { awk '$2 == "asked" { asked[$1] } /^[a-z]/ && !($1 in asked) && !seen[$1]++ { print $1 }' "$list"; }
+kind_of() { lines "$1" | awk '$2 != "asked" { print $2; exit }'; }
 lines() { awk -v name="$1" '$1 == name' "$list"; }
 pin() { lines "$1" | sha256sum | cut -d' ' -f1; }
 
@@ -23,6 +26,56 @@ unpack() {
 			die "$1: $file is not to be had; put the version the mirror has now into tests/peers.list"
 		dpkg-deb --fsys-tarfile "$cache/sha256/$sum" |
 			tar -xf - -C "$stage" --wildcards --strip-components=3 './usr/bin/*' || exit 1
+	done
+}
+
+# newer NAME FILE: the mirror has dropped this revision; the suite's own one serves a test as well.
+newer() {
+	. "$top/initramfs/moved.sh"
+	private_apt
+	read -r newer_pool sum newer_file <<-END
+		$(listed deb "${2%%_*}")
+	END
+	[ -n "$newer_file" ] || return 1
+	say "warning: $1: $2 is no longer on the mirror; taking $newer_file"
+	cached "$sum" || download "$newer_pool" "$newer_file" "$sum"
+}
+
+# start PATH ARGUMENTS: prints a script that does, in whatever place it lies.
+# shellcheck disable=SC2016
+start() {
+	cat <<-'END'
+		#!/bin/sh
+		root=$(dirname "$(readlink -f "$0")")/root
+		libraries=$root/usr/lib/x86_64-linux-gnu
+	END
+	case $1 in
+	*/python3*) printf 'export PYTHONHOME="$root/usr" PYTHONPATH="$root/usr/lib/python3/dist-packages"\n' ;;
+	esac
+	printf 'set -- "$root/%s" %s "$@"\n' "$1" "$2"
+	cat <<-'END'
+		exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries:$libraries/ceph" --argv0 "$1" \
+			${NSS_WRAPPER_PASSWD:+--preload "$libraries/libnss_wrapper.so"} "$@"
+	END
+}
+
+# plant NAME: its packages with their libraries below $stage/root, and a script for each program
+# that starts it with just these, so that the suite this machine runs does not matter.
+plant() {
+	mkdir "$stage/root"
+	mkdir -p "$cache/sha256" "$cache/partial"
+	lines "$1" | while read -r _ kind pool sum file; do
+		[ "$kind" = tree ] || continue
+		cached "$sum" || download "$pool" "$file" "$sum" || newer "$1" "$file" ||
+			die "$1: neither $file nor a newer one is to be had"
+		dpkg-deb --fsys-tarfile "$cache/sha256/$sum" | tar -xf - -C "$stage/root" \
+			--no-same-owner --exclude='./usr/share/*' --exclude='./etc/*' --exclude='./var/*' || exit 1
+	done
+	lines "$1" | while read -r _ kind program path words; do
+		[ "$kind" = run ] || continue
+		[ -x "$stage/root/$path" ] || die "$1: its packages hold no $path"
+		start "$path" "$words" >"$stage/$program"
+		chmod 0755 "$stage/$program"
 	done
 }
 
@@ -47,8 +100,9 @@ bring() {
 	[ "$(cat "$peers/$1/pin" 2>/dev/null)" != "$(pin "$1")" ] || return 0
 	say "peer $1"
 	begin "peer-$1"
-	case $(lines "$1" | awk '{ print $2; exit }') in
+	case $(kind_of "$1") in
 	deb) unpack "$1" ;;
+	tree) plant "$1" ;;
 	go) run "peer-$1" compile "$1"; rm -rf "$stage/module" ;;
 	esac
 	pin "$1" >"$stage/pin"
@@ -56,15 +110,16 @@ bring() {
 	rm -rf "${peers:?}/$1"
 	mv "$stage" "$peers/$1"
 	for program in "$peers/$1"/*; do
-		[ ! -x "$program" ] || ln -sfn "../$1/${program##*/}" "$peers/bin/${program##*/}-${1##*-}"
+		if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
+		ln -sfn "../$1/${program##*/}" "$peers/bin/${program##*/}-${1##*-}"
 	done
 }
 
 # impossible NAME: says why this machine cannot have it, or fails.
 impossible() {
-	case $(lines "$1" | awk '{ print $2; exit }') in
+	case $(kind_of "$1") in
 	'') printf 'it is not in tests/peers.list, which has: %s' "$(names | tr '\n' ' ')" ;;
-	deb) [ "$(uname -m)" != x86_64 ] || return 1
+	deb | tree) [ "$(uname -m)" != x86_64 ] || return 1
 		printf 'the pinned packages are for x86_64' ;;
 	go) # From 1.21 on Go brings the newer one that a module asks for.
 		minor=$(go version 2>/dev/null | sed -n 's/.* go1\.\([0-9]*\).*/\1/p')
@@ -79,7 +134,7 @@ main() {
 		return
 	fi
 	asked=$#
-	[ "$asked" -ne 0 ] || eval "set -- $(names | tr '\n' ' ')"
+	[ "$asked" -ne 0 ] || eval "set -- $(wanted | tr '\n' ' ')"
 	failed=''
 	for name; do
 		if why=$(impossible "$name"); then

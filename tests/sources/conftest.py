@@ -1,0 +1,72 @@
+"""The real servers that sources are tested with. Each is started when a test first asks for it, and ended by its id."""
+
+import os
+import subprocess
+
+import pytest
+
+from sources.nginx import Apache, Nginx
+from sources.servers import Certificates
+
+
+@pytest.fixture(scope="session")
+def program(pytestconfig, top, image):
+    """The program under test: the image's with --image, else the newest build of the sources as they are."""
+    path = top / "build/x86_64-debug/etcd-rescue"
+    if pytestconfig.getoption("--image") != str(top / "out") or not path.is_file():
+        path = image / "etcd-rescue"
+    if not path.is_file():
+        pytest.skip(f"needs {path}; ./build.sh bin makes it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def run():
+    """run(program, *args, env=, ...): the finished process. Nothing of this machine's own credentials or proxies shows."""
+    def call(program, *args, env=None, timeout=60, **options):
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "LC_ALL": "C", **(env or {})}
+        return subprocess.run([str(program), *map(str, args)], env={k: str(v) for k, v in environment.items()},
+                              capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
+                              stdin=subprocess.DEVNULL, **options)
+    return call
+
+
+@pytest.fixture(scope="session")
+def work(tmp_path_factory):
+    """work("name"): a fresh directory that no other test has."""
+    return tmp_path_factory.mktemp
+
+
+@pytest.fixture(scope="session")
+def certificates(work):
+    """A private authority and a certificate of it for the loopback."""
+    return Certificates(work("authority"))
+
+
+@pytest.fixture(scope="session")
+def opened():
+    """Servers to close at the end of the session, should nobody have done it before."""
+    servers = []
+    yield servers
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def nginx(work, certificates, opened):
+    """nginx(root, tls=False, conf="", http="", workers=0): a server of that directory; .url .ca .requests() .close()"""
+    def start(root, tls=False, conf="", http="", workers=0):
+        server = Nginx(root, work("nginx"), certificates if tls else None, conf, http, workers)
+        opened.append(server)
+        return server
+    return start
+
+
+@pytest.fixture(scope="session")
+def apache(work, opened):
+    """apache(root, conf=""): .url .close()"""
+    def start(root, conf=""):
+        server = Apache(root, work("apache"), conf)
+        opened.append(server)
+        return server
+    return start

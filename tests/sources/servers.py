@@ -1,0 +1,82 @@
+"""What every server of these tests needs: a free port, a process that is surely gone afterwards, and certificates."""
+
+import contextlib
+import socket
+import subprocess
+import time
+import urllib.request
+
+from net import authority
+
+PATIENCE = 60
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def accepts(port, host="127.0.0.1"):
+    with contextlib.suppress(OSError), socket.create_connection((host, port), 1):
+        return True
+    return False
+
+
+def fetch(url, data=None, method=None, headers=None):
+    """The body of an answer, straight from the server whatever proxy the environment names."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, data, headers or {}, method=method)
+    with opener.open(request, timeout=PATIENCE) as answer:
+        return answer.read()
+
+
+class Process:
+    """A server as a child of the tests, its words in a log. Use close(), or as a context."""
+
+    def __init__(self, argv, log, **options):
+        self.log = log
+        with open(log, "ab") as output:
+            self.child = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=output,
+                                          stderr=output, **options)
+        self.pid = self.child.pid
+
+    def wait_until(self, ready, patience=PATIENCE):
+        """Returns when ready() is true; tells the log when the process ends or takes too long."""
+        deadline = time.monotonic() + patience
+        while not ready():
+            ended = self.child.poll() is not None
+            if ended or time.monotonic() > deadline:
+                words = self.log.read_text(errors="replace")[-2000:]
+                self.close()
+                raise AssertionError(f"{self.child.args[0]} {'ended' if ended else 'is not ready'}: {words}")
+            time.sleep(0.02)
+        return self
+
+    def wait_for_port(self, port):
+        return self.wait_until(lambda: accepts(port))
+
+    def close(self):
+        if self.child.poll() is None:
+            self.child.terminate()
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Certificates:
+    """A private authority below `work`: .ca is its certificate, .server a key with certificate for the loopback."""
+
+    def __init__(self, work, name="tests"):
+        work.mkdir(parents=True, exist_ok=True)
+        authority.make(work, name)
+        self.ca, self.server = work / f"{name}.pem", work / f"{name}-server.pem"
+        self.key, self.certificate = work / f"{name}-server.key", self.server
