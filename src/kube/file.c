@@ -37,6 +37,7 @@ int kube_file(struct kube_file **file, struct kube_files *set, const char *path,
 {
 	CLEAN_BUF struct buf text = BUF(KUBE_FILE_MAX);
 
+	path += strspn(path, "/"); /* one name for each file */
 	*file = known(set, path);
 	if (*file)
 		return 0;
@@ -49,6 +50,7 @@ int kube_file(struct kube_file **file, struct kube_files *set, const char *path,
 
 int kube_file_new(struct kube_file **file, struct kube_files *set, const char *path, struct err *e)
 {
+	path += strspn(path, "/");
 	if (known(set, path) || root_exists(set->root, path))
 		return err_set(e, ERR_MISMATCH, "%s exists already", path);
 	*file = add(set, path);
