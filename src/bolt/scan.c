@@ -27,6 +27,8 @@ void bolt_scan_free(struct bolt_scan *scan)
 	free(scan->note);
 	free(scan->reach);
 	free(scan->again);
+	free(scan->counts);
+	scan->counts = NULL;
 	scan->note = NULL;
 	scan->reach = NULL;
 	scan->again = NULL;
@@ -76,6 +78,8 @@ static void make_room(struct bolt_scan *s, uint64_t from, uint64_t to)
 		s->room = enough(s->room, last);
 		s->note = grow(s->note, s->room * sizeof *s->note);
 		s->reach = grow(s->reach, s->room * sizeof *s->reach);
+		if (s->count)
+			s->counts = grow(s->counts, s->room * sizeof *s->counts);
 	}
 	for (uint64_t id = from; id < last; id++)
 		s->note[id] = 0;
@@ -165,6 +169,8 @@ static void look(struct bolt_scan *s, struct span rest, uint64_t id)
 	const struct span key = bolt_page_item(&page, 0).key;
 	s->note[id] = hash_of(key) << MORE_BITS | h.overflow;
 	s->reach[id] = reach_of(key, bolt_page_item(&page, page.count - 1u).key);
+	if (s->counts)
+		s->counts[id] = page.count;
 	if (s->reach[id] == FAR)
 		set(s->again, id);
 }
@@ -288,8 +294,11 @@ static int judge_page(
 	if (depth > BOLT_DEPTH_MAX)
 		return err_set(e, ERR_FORMAT, "page %" PRIu64 ": the tree is deeper than %d pages",
 			id, BOLT_DEPTH_MAX);
-	if (is_noted(j->scan, j->db, id) && is_within(j->scan, id, bounds))
+	if (is_noted(j->scan, j->db, id) && is_within(j->scan, id, bounds)) {
+		if (j->scan->counts)
+			j->scan->count(j->scan->ctx, j->bucket, j->scan->counts[id]);
 		return bolt_db_mark(j->db, id, j->scan->note[id] & MORE_MAX, e);
+	}
 	if (bolt_db_load(&slot, j->db, id, e))
 		return e->code;
 	if (slot.page.flags != BOLT_LEAF && slot.page.flags != BOLT_BRANCH)

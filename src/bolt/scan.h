@@ -26,11 +26,14 @@ struct bolt_scan {
 	uint32_t *note;     /* a leaf that parses, all of it seen: hash and further pages; or 0 */
 	uint16_t *reach;    /* of a noted leaf: from the first key to the last */
 	uint64_t *again;    /* bits: will be wanted by the judge */
+	uint16_t *counts;   /* with `count`: entries of a noted leaf; two bytes a page more */
 	uint64_t room;      /* pages that note and reach are for */
 	uint64_t bits;      /* pages that again is for */
 	bool off;           /* no use: the first meta page is not readable */
 	/* NULL, or more to ask of a leaf that parses. */
 	bool (*approve)(void *ctx, const struct bolt_page *page);
+	/* NULL, or told by the judge how many entries it need not read again. */
+	void (*count)(void *ctx, struct span bucket, unsigned n);
 	void *ctx;
 };
 

@@ -255,6 +255,9 @@ int etcd_copy(struct etcd_copied *copied, int to, const struct stream *from,
 		return e->code;
 	*copied = (struct etcd_copied){ .size = size, .scan = copied->scan };
 	memcpy(copied->last, r.held, r.n_held);
+	struct codec_sha256 whole = r.sha;
+	codec_sha256_update(&whole, (struct span){ r.held, r.n_held });
+	codec_sha256_final(copied->whole, &whole);
 	codec_sha256_final(copied->digest, &r.sha);
 	return 0;
 }

@@ -30,6 +30,7 @@ struct etcd_copied {
 	uint64_t size;                     /* all bytes of the source */
 	uint8_t last[CODEC_SHA256_SIZE];   /* its last 32 bytes, when it has as many */
 	uint8_t digest[CODEC_SHA256_SIZE]; /* SHA-256 of all before these */
+	uint8_t whole[CODEC_SHA256_SIZE];  /* SHA-256 of all, as sha256sum says it */
 	struct bolt_scan *scan;            /* set before: what pages look like; NULL: do not look */
 };
 

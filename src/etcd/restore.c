@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bolt/check.h"
 #include "bolt/cursor.h"
 #include "etcd/kv.h"
+#include "etcd/received.h"
 #include "etcd/schema.h"
 #include "etcd/snapshot.h"
 #include "etcd/status.h"
@@ -82,24 +82,6 @@ int etcd_restore_check(struct etcd_restore_result *result, struct arena *a,
 	return 0;
 }
 
-/* Without one, what is written is trusted only after a look at every page. */
-static int check_trailer(bool *verified, uint64_t *db_size, int fd,
-	const struct etcd_copied *copied, bool skip, struct err *e)
-{
-	const bool trailer = etcd_snapshot_has_trailer(copied->size);
-	uint8_t first[16] = { 0 };
-
-	*verified = trailer && !skip;
-	*db_size = copied->size - (trailer ? CODEC_SHA256_SIZE : 0);
-	if (*verified)
-		return etcd_snapshot_check_trailer(copied, e);
-	if (trailer || (skip && copied->size))
-		return 0;
-	const ssize_t n = pread(fd, first, sizeof first, 0);
-	return etcd_snapshot_no_trailer(
-		e, copied->size, (struct span){ first, n > 0 ? (size_t)n : 0 });
-}
-
 /* Kubernetes keeps revisions in its clients; a restore that goes back is not seen there. */
 static int is_kubernetes(bool *yes, const struct bolt_db *db, struct err *e)
 {
@@ -169,45 +151,13 @@ out:
 	return e->code;
 }
 
-static int check_entry(
-	void *ctx, struct span bucket, struct span key, struct span value, struct err *e)
-{
-	struct etcd_rev rev;
-	struct etcd_kv kv;
-
-	(void)ctx;
-	if (!span_equal(bucket, ETCD_KEY))
-		return 0;
-	return etcd_rev_parse(&rev, key, e) ? e->code : etcd_kv_parse(&kv, value, e);
-}
-
-/* While the file streams by it is not known which bucket a leaf belongs to; one that is
- * not approved here is read again by the judge, who knows. */
-static bool approve(void *ctx, const struct bolt_page *page)
-{
-	struct etcd_rev rev;
-	struct etcd_kv kv;
-	struct err ignored;
-
-	(void)ctx;
-	for (unsigned i = 0; i < page->count; i++) {
-		const struct bolt_item item = bolt_page_item(page, i);
-		if (etcd_rev_parse(&rev, item.key, &ignored) ||
-			etcd_kv_parse(&kv, item.value, &ignored))
-			return false;
-	}
-	return true;
-}
-
-static const struct bolt_visitor visitor = { NULL, check_entry, NULL };
-
 int etcd_restore_look(struct etcd_restore_result *result, const struct bolt_db *db,
 	const struct etcd_restore *r, const struct listener *listener, struct err *e)
 {
-	struct bolt_tally tally;
+	struct etcd_received received;
 
-	return bolt_check(&tally, db, &visitor, e) ? e->code
-						   : look_before(result, db, r, listener, e);
+	return etcd_received_look(&received, db, e) ? e->code
+						    : look_before(result, db, r, listener, e);
 }
 
 int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
@@ -215,23 +165,14 @@ int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
 	const struct listener *listener, struct err *e)
 {
 	struct etcd_edits edits = r->edits;
-	struct bolt_db db;
-	uint64_t size;
+	struct etcd_received received;
 
 	edits.cluster = result->cluster;
-	if (check_trailer(&result->verified, &size, fd, copied, r->skip_hash_check, e) ||
-		bolt_db_open(&db, fd, size, e))
+	if (etcd_received_check(&received, fd, copied, r->skip_hash_check, listener, step, e) ||
+		look_before(result, &received.db, r, listener, e))
 		return e->code;
-	if (db.other_meta.code)
-		event_warning(listener, step, "one of the two meta pages is damaged: %s",
-			db.other_meta.text);
-	if (!result->verified)
-		event_info(listener, step, "no sha256 was compared");
-	/* Also with the right sha256: a server saves what its disk has made of the pages. */
-	if (result->verified && copied->scan ? bolt_scan_judge(copied->scan, &db, &visitor, e) ||
-						       look_before(result, &db, r, listener, e)
-					     : etcd_restore_look(result, &db, r, listener, e))
-		return e->code;
+	struct bolt_db db = received.db;
+	result->verified = received.verified;
 	/* Space behind the pages in use: the trailer, or what the server had grown. */
 	if (ftruncate(fd, (off_t)(db.meta.pgid * db.meta.page_size)))
 		return err_sys(e, "database");
@@ -254,10 +195,10 @@ static int make_others(struct etcd_datadir *dirs, struct arena *a, const struct 
 }
 
 int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
-	const struct etcd_restore *r, const struct stream *source,
-	const struct listener *listener, struct err *e)
+	const struct etcd_restore *r, const struct stream *source, const struct listener *listener,
+	struct err *e)
 {
-	CLEAN_SCAN struct bolt_scan scan = { .approve = approve };
+	CLEAN_SCAN struct bolt_scan scan = etcd_received_scan(NULL);
 	struct etcd_copied copied = { .scan = &scan };
 	struct etcd_restore_result found;
 
