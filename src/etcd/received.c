@@ -99,9 +99,7 @@ int etcd_received_check(struct etcd_received *received, int fd, const struct etc
 	bool skip_hash, const struct listener *listener, const char *step, struct err *e)
 {
 	struct etcd_received found = { 0 };
-	const struct bolt_visitor visitor = {
-		.entry = check_entry, .noted = count_noted, .ctx = &found.entries
-	};
+	const struct bolt_visitor visitor = { .entry = check_entry, .ctx = &found.entries };
 	bool verified;
 	uint64_t size;
 
