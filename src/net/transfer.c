@@ -64,7 +64,7 @@ static int look_at_answer(struct transfer *t)
 	} else if (str_u64(&v, str_from(header(t->curl, "content-length")), 10, UINT64_MAX)) {
 		r->length = v;
 	}
-	if (status != 206 && (q->from || q->len) && !q->head)
+	if (status != 206 && (q->from || q->len) && !q->head && !t->any_range)
 		return err_set(t->e, ERR_MISMATCH, "the server knows no ranges");
 	if (q->cap && !q->len && r->length != UINT64_MAX && r->length - from > q->cap)
 		return err_set(t->e, ERR_SPACE, "%ju bytes, more than the %ju allowed",
@@ -90,14 +90,19 @@ static size_t take(char *bytes, size_t size, size_t n, void *ctx)
 			(uintmax_t)t->request->cap);
 		return CURL_WRITEFUNC_ERROR;
 	}
-	if (t->request->len && len > t->request->len - r->got) {
+	if (r->status == 206 && t->request->len && len > t->request->len - r->got) {
 		err_set(t->e, ERR_MISMATCH, "the server sent more than the range asked for");
 		return CURL_WRITEFUNC_ERROR;
 	}
 	r->got += len;
-	if (t->request->sink && t->request->sink(t->request->ctx,
-					(struct span){ (const uint8_t *)bytes, len }, t->e))
-		return CURL_WRITEFUNC_ERROR;
+	const int bad = t->request->sink
+				? t->request->sink(t->request->ctx,
+					  (struct span){ (const uint8_t *)bytes, len }, t->e)
+				: 0;
+	if (bad == TRANSFER_PAUSE)
+		r->got -= len;
+	if (bad)
+		return bad == TRANSFER_PAUSE ? CURL_WRITEFUNC_PAUSE : CURL_WRITEFUNC_ERROR;
 	return len;
 }
 
@@ -271,6 +276,7 @@ static int certificate_error(struct err *e, const char *why)
 static int transfer_error(struct transfer *t, CURLcode code)
 {
 	const char *why = *t->why ? t->why : curl_easy_strerror(code);
+	long status = 0;
 
 	switch (code) {
 	case CURLE_WRITE_ERROR: /* look_at_answer or the sink has said why */
@@ -282,7 +288,10 @@ static int transfer_error(struct transfer *t, CURLcode code)
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 		return err_set(t->e, ERR_AUTH, "%s", why);
-	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_UNSUPPORTED_PROTOCOL: /* also of a first line that makes no sense */
+		curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+		if (status / 100 != 3)
+			return err_set(t->e, ERR_NET, "this is no answer in HTTP/1");
 		return err_set(t->e, ERR_UNSUPPORTED,
 			"the server sends us on to an address that is neither http nor https, or "
 			"from https to http");
@@ -348,7 +357,8 @@ static int judge(struct transfer *t, CURLcode code)
 		return t->e->code;
 	if (r->status / 100 != 2)
 		return status_error(t->e, r->status);
-	if (q->len && r->got != q->len && !q->head && r->length - q->from > r->got)
+	if (r->status == 206 && q->len && r->got != q->len && !q->head &&
+		r->length - q->from > r->got)
 		return err_set(t->e, ERR_MISMATCH, "%ju bytes of the %ju asked for",
 			(uintmax_t)r->got, (uintmax_t)q->len);
 	return 0;

@@ -16,12 +16,16 @@
 
 #include "net/http.h"
 
+/* A sink may return this: it takes nothing of these bytes until curl_easy_pause. */
+enum { TRANSFER_PAUSE = 1 };
+
 struct transfer {
 	CURL *curl;
 	const struct http_request *request;
 	struct http_response *response;
 	struct curl_slist *headers;
-	bool started; /* the answer was looked at */
+	bool started;   /* the answer was looked at */
+	bool any_range; /* all of it is as good as the range */
 	struct err *e;
 	char why[CURL_ERROR_SIZE];
 };
