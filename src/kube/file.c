@@ -140,6 +140,15 @@ int kube_change(struct kube_file *file, const struct kube_change *change, struct
 	return 0;
 }
 
+bool kube_is_changed(const struct kube_file *file, size_t start, size_t end)
+{
+	for (size_t i = 0; i < file->n_changes; i++) {
+		if (file->changes[i].start < end && start < file->changes[i].end)
+			return true;
+	}
+	return false;
+}
+
 int kube_result(struct buf *out, const struct kube_file *file, struct err *e)
 {
 	size_t at = 0;

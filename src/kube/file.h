@@ -60,6 +60,9 @@ int kube_file_parse(struct kube_file *file, enum doc_format format, struct err *
 /* `change` is copied, its texts are borrowed from the arena. */
 int kube_change(struct kube_file *file, const struct kube_change *change, struct err *e);
 
+/* Does a change made so far touch these bytes? */
+bool kube_is_changed(const struct kube_file *file, size_t start, size_t end);
+
 void kube_place(unsigned *line, unsigned *column, const struct kube_file *file, size_t at);
 /* "PATH:LINE:COLUMN: text" */
 int kube_refuse(const struct kube_file *file, size_t at, struct err *e, const char *fmt, ...)

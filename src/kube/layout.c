@@ -1,0 +1,137 @@
+#include "kube/layout.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kube/pod.h"
+
+const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, NULL };
+
+static const char *marker_of(const struct kube_layout *layout, const struct root *root)
+{
+	for (const char *const *m = layout->unless; m && *m; m++) {
+		if (root_exists(root, *m))
+			return NULL;
+	}
+	for (const char *const *m = layout->markers; *m; m++) {
+		if (root_exists(root, *m))
+			return *m;
+	}
+	return NULL;
+}
+
+int kube_layout_find(const struct kube_layout **layout, const char **marker,
+	const struct root *root, struct arena *a, const char *forced, struct err *e)
+{
+	const char *seen = "", *known = "";
+	size_t n = 0;
+
+	for (const struct kube_layout *const *l = kube_layouts; *l; l++) {
+		const char *m = marker_of(*l, root);
+		known = arena_print(a, "%s%s%s", known, *known ? ", " : "", (*l)->name);
+		if (forced ? strcmp((*l)->name, forced) : !m)
+			continue;
+		*layout = *l;
+		*marker = m ? m : "(told)";
+		seen = arena_print(a, "%s%s%s (%s)", seen, *seen ? ", " : "", (*l)->name, *marker);
+		n++;
+	}
+	if (n == 1)
+		return 0;
+	if (n)
+		return err_set(e, ERR_DECLINED,
+			"more than one control plane is here: %s; say which with layout:", seen);
+	return forced ? err_set(e, ERR_USAGE, "no layout '%s'; there are %s", forced, known)
+		      : err_set(e, ERR_NOTFOUND, "no control plane here: looked for %s", known);
+}
+
+int kube_node(struct kube_node *node, struct kube_files *files, const char *forced, struct err *e)
+{
+	*node = (struct kube_node){ .files = files };
+	if (kube_layout_find(&node->layout, &node->marker, files->root, files->arena, forced, e))
+		return e->code;
+	return node->layout->read(node, e);
+}
+
+void kube_add_text(struct kube_texts *texts, struct arena *a, const char *text)
+{
+	for (size_t i = 0; i < texts->n; i++) {
+		if (!strcmp(texts->v[i], text))
+			return;
+	}
+	const char **more = arena_array(a, texts->n + 1, sizeof *more);
+	if (texts->n)
+		memcpy(more, texts->v, texts->n * sizeof *more);
+	more[texts->n++] = text;
+	texts->v = more;
+}
+
+void kube_warn(struct kube_node *node, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	kube_add_text(
+		&node->warnings, node->files->arena, arena_vprint(node->files->arena, fmt, ap));
+	va_end(ap);
+}
+
+struct kube_cluster *kube_add_cluster(struct kube_node *node, const char *what)
+{
+	struct kube_cluster *more =
+		arena_array(node->files->arena, node->n_clusters + 1, sizeof *more);
+
+	if (node->n_clusters)
+		memcpy(more, node->clusters, node->n_clusters * sizeof *more);
+	node->clusters = more;
+	more[node->n_clusters] =
+		(struct kube_cluster){ .what = what, .token = node->layout->token };
+	return &more[node->n_clusters++];
+}
+
+void kube_read_urls(struct kube_texts *urls, struct arena *a, struct str text)
+{
+	struct str url;
+
+	while (str_next(&url, &text, ',')) {
+		url = str_trim(url);
+		if (url.len)
+			kube_add_text(urls, a, arena_copy(a, url));
+	}
+}
+
+void kube_read_members(struct kube_members *members, struct arena *a, struct str text)
+{
+	struct str pair, name, url;
+
+	while (str_next(&pair, &text, ',')) {
+		if (!str_cut(&name, &url, str_trim(pair), '='))
+			continue;
+		struct kube_member *m = NULL;
+		for (size_t i = 0; i < members->n && !m; i++) {
+			if (str_is(name, members->v[i].name))
+				m = &members->v[i];
+		}
+		if (!m) {
+			struct kube_member *more = arena_array(a, members->n + 1, sizeof *more);
+			if (members->n)
+				memcpy(more, members->v, members->n * sizeof *more);
+			members->v = more;
+			m = &more[members->n++];
+			m->name = arena_copy(a, name);
+		}
+		kube_add_text(&m->urls, a, arena_copy(a, url));
+	}
+}
+
+const char *kube_print_members(struct arena *a, const struct kube_members *members)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < members->n; i++) {
+		for (size_t k = 0; k < members->v[i].urls.n; k++)
+			text = arena_print(a, "%s%s%s=%s", text, *text ? "," : "",
+				members->v[i].name, members->v[i].urls.v[k]);
+	}
+	return text;
+}

@@ -1,0 +1,160 @@
+/* A replaced node's names and addresses, wherever a value holds one. */
+#include <string.h>
+
+#include "kube/rewrite.h"
+#include "kube/scalar.h"
+#include "os/names.h"
+
+static bool is_part(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '-' || c == '_';
+}
+
+/* May `at` be the end of a name or an address?  An address goes on behind a dot or, of
+ * version 6, a colon; a name's domain is none of the name. */
+static bool ends_at(struct str text, size_t at, struct str what)
+{
+	if (at >= text.len)
+		return true;
+	const char c = text.p[at], next = at + 1 < text.len ? text.p[at + 1] : 0;
+	const bool v6 = memchr(what.p, ':', what.len), v4 = what.p[0] >= '0' && what.p[0] <= '9';
+
+	return !is_part(c) && !((v4 || v6) && c == '.' && is_part(next)) &&
+	       !(v6 && c == ':' && is_part(next));
+}
+
+static bool begins_at(struct str text, size_t at, bool v6)
+{
+	if (!at)
+		return true;
+	const char c = text.p[at - 1], before = at > 1 ? text.p[at - 2] : 0;
+	return !is_part(c) && !(c == '.' && is_part(before)) &&
+	       !(v6 && c == ':' && (is_part(before) || before == ':'));
+}
+
+/* The next place at or behind `*at` where `what` stands alone. */
+static bool next_place(size_t *at, struct str text, struct str what)
+{
+	const bool v6 = memchr(what.p, ':', what.len);
+	size_t found;
+
+	while (*at < text.len &&
+		str_find(&found, (struct str){ text.p + *at, text.len - *at }, what)) {
+		*at += found;
+		if (begins_at(text, *at, v6) && ends_at(text, *at + what.len, what))
+			return true;
+		++*at;
+	}
+	return false;
+}
+
+static bool is_told(const struct kube_slot *slot)
+{
+	size_t start = slot->from, end = slot->to;
+
+	if (slot->node &&
+		kube_scalar_bytes(&start, &end, slot->file, slot->node, slot->from, slot->to)) {
+		start = slot->node->start;
+		end = slot->node->end;
+	}
+	return kube_is_changed(slot->file, start, end);
+}
+
+static int replace_in_text(struct kube_file *file, const struct doc_node *node, size_t from,
+	size_t to, const struct kube_wanted *wanted, struct err *e)
+{
+	const struct str text = node ? node->text : (struct str){ file->text.p, to };
+
+	for (size_t i = 0; i < wanted->n_replace; i++) {
+		const struct str what = str_from(wanted->replace[i].from);
+		for (size_t at = from; what.len && next_place(&at, text, what) && at < to;
+			at += what.len) {
+			const struct kube_slot slot = kube_slot_part(
+				file, node, at, at + what.len, wanted->replace[i].from);
+			/* Told already: the wanted members have the new address. */
+			if (is_told(&slot))
+				continue;
+			if (kube_slot_set(&slot, str_from(wanted->replace[i].to),
+				    "the node was replaced", e))
+				return e->code;
+		}
+	}
+	return 0;
+}
+
+static int replace_in_node(struct kube_file *file, const struct doc_node *node,
+	const struct kube_wanted *wanted, struct err *e)
+{
+	if (node->alias) /* its anchor is changed */
+		return 0;
+	if (node->kind == DOC_SCALAR)
+		return replace_in_text(file, node, 0, node->text.len, wanted, e);
+	for (const struct doc_node *c = node->first; c; c = c->next) {
+		if (replace_in_node(file, c, wanted, e))
+			return e->code;
+	}
+	return 0;
+}
+
+/* Line by line, but for comments. */
+static int replace_in_lines(struct kube_file *file, const struct kube_wanted *wanted, struct err *e)
+{
+	struct str rest = file->text, line;
+
+	while (str_next(&line, &rest, '\n')) {
+		const struct str text = str_trim(line);
+		const size_t from = (size_t)(line.p - file->text.p);
+		size_t to = from + line.len, mark;
+		if (!text.len || text.p[0] == '#' || text.p[0] == ';')
+			continue;
+		if (str_find(&mark, line, STR(" #")) || str_find(&mark, line, STR("\t#")))
+			to = from + mark;
+		if (replace_in_text(file, NULL, from, to, wanted, e))
+			return e->code;
+	}
+	return 0;
+}
+
+int kube_rewrite_replace(struct kube_files *files, const char *path, enum kube_kind kind,
+	const struct kube_wanted *wanted, struct err *e)
+{
+	struct kube_file *file;
+
+	if (!wanted->n_replace)
+		return 0;
+	if (kube_file(&file, files, path, e))
+		return e->code == ERR_NOTFOUND ? 0 : e->code;
+	if (kind == KUBE_TEXT)
+		return replace_in_lines(file, wanted, e);
+	if (kube_file_parse(file, kind == KUBE_JSON ? DOC_JSON : DOC_YAML, e))
+		return e->code;
+	for (const struct doc_node *d = file->doc.root; d; d = d->next) {
+		if (replace_in_node(file, d, wanted, e))
+			return e->code;
+	}
+	return 0;
+}
+
+int kube_rewrite_replace_in(struct kube_files *files, const char *dir, const char *const *endings,
+	enum kube_kind kind, const struct kube_wanted *wanted, struct err *e)
+{
+	struct names names;
+
+	if (!wanted->n_replace)
+		return 0;
+	if (names_read(&names, files->arena, files->root, dir, e))
+		return e->code == ERR_NOTFOUND ? 0 : e->code;
+	for (size_t i = 0; i < names.n; i++) {
+		for (const char *const *end = endings; *end; end++) {
+			if (!str_ends(str_from(names.v[i]), str_from(*end)))
+				continue;
+			if (kube_rewrite_replace(files,
+				    arena_print(files->arena, "%s/%s", dir, names.v[i]), kind,
+				    wanted, e))
+				return e->code;
+			break;
+		}
+	}
+	return 0;
+}
