@@ -3,8 +3,8 @@
 
     tests/pin_peers.py NAME PACKAGE... -- PROGRAM-PATH...
 
-For people who move the pins: review the output, paste it. Chosen are the packages named, Python packages they depend on,
-and of all others only what holds a shared library that a chosen program or module asks for. The suite is the one of
+For people who move the pins: review the output, paste it. Chosen are the packages named, with a program python3 all
+Python packages they depend on, and of all others only what holds a shared library that a program or module asks for. The suite is the one of
 initramfs/moved.sh, the index is read below build/apt.
 """
 
@@ -63,10 +63,11 @@ def main(name, *words):
         work = Path(directory)
         pools = fetch(packages, work)
         root, owner, chosen, queue = work / "root", {}, set(), list(programs)
+        interpreted = any("/python3" in path for path in programs)
         for deb in sorted(pools):
             paths = files_of(work / deb)
             owner.update((path, deb) for path in paths)
-            if deb.split("_")[0] in packages or re.match(r"(lib)?python3", deb):
+            if deb.split("_")[0] in packages or (interpreted and re.match(r"(lib)?python3", deb)):
                 chosen.add(deb)
                 queue += [path for path in paths if path.endswith(".so") and "python3" in path]
         seen = set()
