@@ -5,7 +5,10 @@ import subprocess
 
 import pytest
 
+from sources.go_s3 import GoS3
+from sources.moto_server import Moto
 from sources.nginx import Apache, Nginx
+from sources.radosgw import Radosgw
 from sources.servers import Certificates
 
 
@@ -70,3 +73,31 @@ def apache(work, opened):
         opened.append(server)
         return server
     return start
+
+
+@pytest.fixture(scope="session")
+def radosgw(work, certificates, opened):
+    """Ceph's gateway: a server of class S3."""
+    opened.append(Radosgw(work("radosgw"), certificates))
+    return opened[-1]
+
+
+@pytest.fixture(scope="session")
+def versitygw(work, certificates, opened):
+    """The S3 server in Go: a server of class S3."""
+    opened.append(GoS3(work("versitygw"), certificates))
+    return opened[-1]
+
+
+@pytest.fixture(scope="session")
+def moto(work, opened):
+    """EC2, EBS direct and S3 by moto: .endpoint .access .secret .region .reset()"""
+    opened.append(Moto(work("moto")))
+    return opened[-1]
+
+
+@pytest.fixture(scope="session", params=["radosgw", "versitygw"])
+def s3(request):
+    """Each S3 server that verifies signatures: .name .endpoint .access .secret .region .tls_endpoint .ca .env
+    .bucket() .put(bucket, key, bytes or path) .get() .delete() .presign(bucket, key) .keep_versions(bucket)"""
+    return request.getfixturevalue(request.param)

@@ -22,3 +22,10 @@ def test_nginx_and_apache_show_index_pages(nginx, apache, tmp_path):
     for server in (nginx(tmp_path, conf="autoindex on;"), apache(tmp_path)):
         assert b'href="snapshot_2026-01-02.db"' in fetch(server.url + "/")
         server.close()
+
+
+def test_an_s3_server_keeps_what_it_is_given(s3):
+    bucket = s3.bucket()
+    s3.put(bucket, "dir/a b+c.db", b"first")
+    assert s3.get(bucket, "dir/a b+c.db") == b"first"
+    assert s3.plain("GET", s3.presign(bucket, "dir/a b+c.db").removeprefix(s3.endpoint)).body == b"first"
