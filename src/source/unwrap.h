@@ -58,6 +58,7 @@ enum unwrap_role { UNWRAP_END, UNWRAP_DB, UNWRAP_DB_EVENTS, UNWRAP_COMPANION };
 struct unwrap_settings {
 	const char *name;    /* of the thing, for texts and to tell events from main; no secrets */
 	const char *node;    /* whose database, where an archive has one a node; NULL: not said */
+	bool companions;     /* an archive of companions alone will do: the half of a pair */
 	const char *entry;   /* exactly this name inside; NULL: found by the rules */
 	uint64_t db_max;     /* a longer database is refused; 0: 64 GiB */
 	size_t memory;       /* for a decompressor; 0: UNWRAP_MEMORY */
