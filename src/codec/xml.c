@@ -111,8 +111,8 @@ static int parse_all(struct reader *r, struct span source, struct err *e)
 	while (!r->failed) {
 		const size_t n = source.len < PIECE ? source.len : PIECE;
 		const bool last = n == source.len;
-		const enum XML_Status status =
-			XML_Parse(r->parser, (const char *)source.p, (int)n, last);
+		const enum XML_Status status = XML_Parse(
+			r->parser, (const char *)source.p, (int)n, last && !r->limits.cut);
 		if (status != XML_STATUS_OK && !r->failed)
 			return err_set(e, ERR_FORMAT, "line %lu: %s",
 				(unsigned long)XML_GetCurrentLineNumber(r->parser),
@@ -121,6 +121,8 @@ static int parse_all(struct reader *r, struct span source, struct err *e)
 			break;
 		source = (struct span){ source.p + n, source.len - n };
 	}
+	if (!r->failed && !r->root)
+		return err_set(e, ERR_FORMAT, "line 1: no element found");
 	return r->failed ? (int)e->code : 0;
 }
 

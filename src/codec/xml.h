@@ -29,10 +29,11 @@ struct xml_node {
 struct xml_limits {
 	size_t bytes, nodes;
 	unsigned depth;
+	bool cut; /* the source may end anywhere: what is whole of it counts */
 };
 
 /* Enough for 1,000 objects with names of full length; the tree takes less than 24 MiB then. */
-#define XML_LIMITS ((struct xml_limits){ 8u << 20, 100000, 32 })
+#define XML_LIMITS ((struct xml_limits){ 8u << 20, 100000, 32, false })
 
 int xml_parse(const struct xml_node **root, struct arena *a, struct span source,
 	struct xml_limits limits, struct err *e);

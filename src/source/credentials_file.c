@@ -131,7 +131,7 @@ static int read_json(struct credentials *c, struct str text, struct err *e)
 			n = n->next) {
 			struct str *known = n->kind == DOC_SCALAR ? field(&f, n->key->text) : NULL;
 			if (known && !doc_is_null(n))
-				*known = n->text;
+				*known = known == &f.other ? n->key->text : n->text;
 		}
 	}
 	if (!bad)

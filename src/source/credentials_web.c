@@ -93,7 +93,8 @@ static int read_sts(struct credentials *c, struct span answer, struct err *e)
 	const struct xml_node *root, *keys = NULL;
 	struct err ignored;
 
-	if (!xml_parse(&root, &a, answer, (struct xml_limits){ ANSWER_MAX, 500, 16 }, &ignored))
+	if (!xml_parse(
+		    &root, &a, answer, (struct xml_limits){ ANSWER_MAX, 500, 16, false }, &ignored))
 		keys = xml_find(root, "AssumeRoleWithWebIdentityResult/Credentials");
 	const bool good =
 		keys &&
@@ -113,7 +114,8 @@ static int sts_refusal(const struct http_response *r, const char *role, struct e
 	struct err ignored;
 	const struct span text = { (const uint8_t *)r->refusal, strlen(r->refusal) };
 
-	if (!xml_parse(&root, &a, text, (struct xml_limits){ ANSWER_MAX, 100, 8 }, &ignored)) {
+	if (!xml_parse(
+		    &root, &a, text, (struct xml_limits){ ANSWER_MAX, 100, 8, true }, &ignored)) {
 		const struct str code = xml_text(root, "Error/Code");
 		if (str_is(code, "ExpiredTokenException"))
 			err_set(e, ERR_AUTH,

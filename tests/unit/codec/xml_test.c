@@ -105,7 +105,7 @@ static void xml_refuses(void **state)
 
 static void xml_keeps_its_limits(void **state)
 {
-	const struct xml_limits few = { 64, 4, 3 };
+	const struct xml_limits few = { 64, 4, 3, false };
 	struct arena a = ARENA(1 << 20);
 	const struct xml_node *root;
 	struct err e;
@@ -128,9 +128,27 @@ static void xml_keeps_its_limits(void **state)
 	CLEAN_BUF struct buf deep = BUF(4096);
 	for (int i = 0; i < 70; i++)
 		assert_int_equal(buf_add_str(&deep, STR("<a>"), &e), 0);
-	assert_int_equal(
-		xml_parse(&root, &a, buf_span(&deep), (struct xml_limits){ 4096, 4096, 4096 }, &e),
+	assert_int_equal(xml_parse(&root, &a, buf_span(&deep),
+				 (struct xml_limits){ 4096, 4096, 4096, false }, &e),
 		ERR_SPACE);
+	arena_free(&a);
+}
+
+static void xml_takes_what_is_there_of_a_cut_source(void **state)
+{
+	const struct xml_limits cut = { .bytes = 64, .nodes = 9, .depth = 3, .cut = true };
+	struct arena a = ARENA(1 << 20);
+	const struct xml_node *root;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(xml_parse(&root, &a, bytes("<E><C>No</C><M>It is n"), cut, &e), 0);
+	assert_true(str_is(xml_text(root, "C"), "No"));
+	assert_int_equal(xml_text(root, "M").len, 0);
+	assert_int_equal(xml_parse(&root, &a, bytes("<E><C>No</C></E"), cut, &e), 0);
+	assert_int_equal(xml_parse(&root, &a, bytes(" <E"), cut, &e), ERR_FORMAT);
+	assert_string_equal(e.text, "line 1: no element found");
+	assert_int_equal(xml_parse(&root, &a, bytes("<E></C>"), cut, &e), ERR_FORMAT);
 	arena_free(&a);
 }
 
@@ -166,6 +184,7 @@ int main(void)
 		cmocka_unit_test(xml_takes_off_prefixes),
 		cmocka_unit_test(xml_refuses),
 		cmocka_unit_test(xml_keeps_its_limits),
+		cmocka_unit_test(xml_takes_what_is_there_of_a_cut_source),
 		cmocka_unit_test(xml_reads_long_answers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,9 @@ static void file_refusals_name_the_reason_and_no_secret(void **state)
 			"give it aws_access_key_id and aws_secret_access_key" },
 		{ "A:x " CANARY "\n", NULL, "it: the key is none: blanks, or too long" },
 		{ "{\"AccessKeyId\":\"" CANARY, NULL, "begins like JSON and is none" },
+		{ "{\"sso_session\":\"" CANARY "\"}", NULL,
+			"the JSON gets its keys by sso_session, which is not supported here; give "
+			"it aws_access_key_id and aws_secret_access_key" },
 		{ "{\"AccessKeyId\":\"A\"}", NULL, "the JSON has no aws_secret_access_key" },
 	};
 	struct credentials c = { 0 };
