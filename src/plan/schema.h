@@ -97,7 +97,7 @@ struct plan {
 	uint64_t generation;
 	const char *source;
 	struct {
-		const char *endpoint, *region, *credentials;
+		const char *endpoint, *region, *credentials, *sse_key;
 		enum plan_addressing addressing;
 	} s3;
 	struct {
@@ -105,15 +105,16 @@ struct plan {
 		const char *volume_type;
 	} ebs;
 	struct {
-		const char *host_key, *identity;
+		const char *host_key, *known_hosts, *identity, *secret;
 	} sftp;
 	struct {
-		const char *ca, *client_cert, *client_key;
+		const char *ca, *client_cert, *client_key, *user, *secret;
 	} https;
 	struct {
 		const char *name; /* "latest", or the name of an object */
 		int64_t before;   /* 0: not said */
-		const char *sha256, *version;
+		const char *sha256, *version, *node, *folder;
+		bool allow_dirty;
 	} snapshot;
 	const char *pki;
 	struct {

@@ -121,7 +121,7 @@ static bool is_named(const struct catalogue_item *i, const char *name)
 /* What was asked for narrows the choice; all else stays in the listing, with the reason. */
 static void narrow(struct catalogue *c, const struct catalogue_wish *w)
 {
-	const bool any_folder = !w->folder || !strcmp(w->folder, "*");
+	const bool any_folder = !w->folder || !strcmp(w->folder, "any");
 
 	for (size_t k = 0; k < c->n; k++) {
 		struct catalogue_item *i = &c->v[k];

@@ -27,7 +27,7 @@
 struct catalogue_wish {
 	const char *name;          /* exactly this one; NULL: the newest */
 	int64_t before;            /* the newest older than this; 0: any */
-	const char *node, *folder; /* only of these; NULL: any; folder "*": all may be mixed */
+	const char *node, *folder; /* only of these; NULL: any; folder "any": all may be mixed */
 	bool allow_dirty;          /* halves of pairs, mixed ones, and what says it may be dirty */
 	int64_t now;
 };

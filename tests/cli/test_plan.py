@@ -164,7 +164,8 @@ def test_whole_plan_is_shown_in_yaml_and_json(good):
     assert shown["event"] == "plan" and shown["way"] == "file" and shown["may_run_unattended"] is True
     assert plan["generation"] == 7 and plan["auto"] is True
     assert plan["source"] == "s3://etcd-backup/bare-metal/db.tar.gz?..."
-    assert plan["snapshot"] == {"value": None, "before": "2026-11-20T18:00:00Z", "sha256": None, "version": None}
+    assert plan["snapshot"] == {"value": None, "before": "2026-11-20T18:00:00Z", "sha256": None, "version": None,
+            "node": None, "folder": None, "allow-dirty": False}
     assert plan["cluster"]["members"][0] == {
         "name": "ncn-m001", "peer": "https://10.252.1.7:2380",
         "match": {"mac": "52:54:00:12:34:5a", "uuid": None, "serial": None, "hostname": None, "ip": None}}
@@ -194,7 +195,7 @@ def test_keys_are_told_to_people_and_programs(good):
     for row in rows:
         assert set(row) == {"event", "key", "type", "list", "words", "default", "help"}
         assert f"{row['key']}\n" in text and row["help"] in text
-    assert "source\n    address: s3:|ebs|sftp:|https:|http:|file:|dev:; must be said\n" in text
+    assert "source\n    address: s3:|ebs|ebs:|sftp:|https:|http:|file:|dev:|label:; must be said\n" in text
 
 
 @pytest.mark.parametrize("args, status, line", [
@@ -203,7 +204,7 @@ def test_keys_are_told_to_people_and_programs(good):
     (["x"], 2, "etcd-rescue: plan: 'x' is one operand too many\n  see: etcd-rescue plan --help\n"),
     (["--keys", "--check", "x"], 2,
         "etcd-rescue: --keys, --check and --file do not go together\n  see: etcd-rescue plan --help\n"),
-    (["--file", "x", "--root", "/"], 2,
+    (["--file", "x", "--machine", "/"], 2,
         "etcd-rescue: --file and --root do not go together\n  see: etcd-rescue plan --help\n"),
 ])
 def test_wrong_usage_is_said_in_one_line(run, args, status, line):
@@ -269,7 +270,7 @@ def web(tmp_path):
 
 
 def test_machine_without_a_plan_says_where_it_looked(run, machine):
-    done = run("--root", machine.path)
+    done = run("--machine", machine.path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == ("etcd-rescue: no plan: none by the kernel line, in the image, on a removable volume "
                            "RESCUE, by fw_cfg, SMBIOS or DHCP\n")
@@ -278,12 +279,12 @@ def test_machine_without_a_plan_says_where_it_looked(run, machine):
 def test_plan_by_the_kernel_line_is_fetched_for_this_machine(good, machine, web):
     machine.put("proc/cmdline", f"console=ttyS0 rescue.plan={web.url}/${{mac}}.yaml rescue.auto=yes quiet\n")
     (web.path / "52:54:00:aa:bb:cc.yaml").write_text("source: s3://kernel/\ngeneration: 3\n")
-    shown = json.loads(good("--json", "--root", machine.path))
+    shown = json.loads(good("--json", "--machine", machine.path))
     assert shown["way"] == "kernel-line" and shown["name"] == f"{web.url}/52:54:00:aa:bb:cc.yaml"
     assert shown["plan"]["generation"] == 3 and shown["plan"]["auto"] is True
     assert (shown["may_run_unattended"], shown["why_attended"]) == (
         False, "the plan came over plain http and is not signed")
-    text = good("--root", machine.path)
+    text = good("--machine", machine.path)
     assert "# unattended: no: the plan came over plain http and is not signed\n" in text
     assert re.search(r"^auto: yes +# kernel line$", text, re.M)
 
@@ -291,14 +292,14 @@ def test_plan_by_the_kernel_line_is_fetched_for_this_machine(good, machine, web)
 def test_plan_that_cannot_be_fetched_is_not_replaced_by_another(run, machine, web):
     machine.put("proc/cmdline", f"rescue.plan={web.url}/gone.yaml\n")
     machine.put("etc/etcd-rescue/plan.yaml", "source: s3://image/\n")
-    done = run("--root", machine.path)
+    done = run("--machine", machine.path)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"rescue.plan: {web.url}/gone.yaml" in done.stderr.splitlines()[0]
 
 
 def test_words_of_the_kernel_line_make_a_plan(good, machine):
     machine.put("proc/cmdline", "rescue.source=s3://b/ rescue.snapshot=x.db rescue.handoff=stay\n")
-    shown = json.loads(good("--json", "--root", machine.path))
+    shown = json.loads(good("--json", "--machine", machine.path))
     assert shown["way"] == "kernel-words"
     assert shown["plan"]["source"] == "s3://b/" and shown["plan"]["snapshot"]["value"] == "x.db"
     assert shown["plan"]["handoff"] == "stay"
@@ -308,7 +309,7 @@ def test_places_that_came_too_late_are_told(run, machine):
     machine.put("etc/etcd-rescue/plan.yaml", "source: s3://image/\n")
     machine.put("sys/firmware/qemu_fw_cfg/by_name/opt/etcd-rescue/plan/raw", "source: s3://fwcfg/\n")
     machine.put("run/etcd-rescue/net/eth0.lease", "opt224=" + b"https://dhcp/p".hex() + "\n")
-    done = run("--json", "--root", machine.path)
+    done = run("--json", "--machine", machine.path)
     assert done.returncode == 0
     shown = json.loads(done.stdout)
     states = {place["way"]: place["state"] for place in shown["places"]}
@@ -332,21 +333,21 @@ def test_image_with_a_key_takes_signed_plans_only(run, good, machine, web, tmp_p
     plan = web.path / "p.yaml"
     plan.write_text("source: s3://signed/\nauto: yes\n")
 
-    done = run("--root", machine.path)
+    done = run("--machine", machine.path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-2] == (
         f"etcd-rescue: {web.url}/p.yaml: not signed, and this image takes signed plans only; "
         "openssl dgst -sha256 -sign KEY -out PLAN.sig PLAN")
 
     openssl("dgst", "-sha256", "-sign", key, "-out", web.path / "p.yaml.sig", plan)
-    done = run("--json", "--root", machine.path)
+    done = run("--json", "--machine", machine.path)
     assert done.returncode == 0
     shown = json.loads(done.stdout)
     assert shown["signed_by"] == "/etc/etcd-rescue/keys/site.pem" and shown["may_run_unattended"] is True
     assert shown["plan"]["source"] == "s3://signed/" and shown["unheard"] == "rescue.source"
 
     plan.write_text("source: s3://changed/\nauto: yes\n")
-    done = run("--root", machine.path)
+    done = run("--machine", machine.path)
     assert done.returncode == 1 and "the plan was changed after it was signed" in done.stderr
 
 
@@ -384,12 +385,12 @@ def test_plan_over_https_needs_an_authority_of_the_image(run, machine, web, tmp_
     machine.put("proc/cmdline", f"rescue.plan={url}/p.yaml\n")
     (web.path / "p.yaml").write_text("source: s3://secure/\n")
 
-    done = run("--root", machine.path)
+    done = run("--machine", machine.path)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"rescue.plan: {url}/p.yaml" in done.stderr.splitlines()[0]
 
     machine.put("etc/etcd-rescue/ca/site.pem", cert.read_bytes())
-    done = run("--json", "--root", machine.path)
+    done = run("--json", "--machine", machine.path)
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     # TLS says who the server is, so the plan may run unattended without a signature.
