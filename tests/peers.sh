@@ -54,8 +54,7 @@ start() {
 	esac
 	printf 'set -- "$root/%s" %s "$@"\n' "$1" "$2"
 	cat <<-'END'
-		exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries:$libraries/ceph" --argv0 "$1" \
-			${NSS_WRAPPER_PASSWD:+--preload "$libraries/libnss_wrapper.so"} "$@"
+		exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries:$libraries/ceph" --argv0 "$1" "$@"
 	END
 }
 

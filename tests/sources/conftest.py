@@ -10,6 +10,7 @@ from sources.moto_server import Moto
 from sources.nginx import Apache, Nginx
 from sources.radosgw import Radosgw
 from sources.servers import Certificates
+from sources.sshd import Sshd
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +102,12 @@ def s3(request):
     """Each S3 server that verifies signatures: .name .endpoint .access .secret .region .tls_endpoint .ca .env
     .bucket() .put(bucket, key, bytes or path) .get() .delete() .presign(bucket, key) .keep_versions(bucket)"""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def sshd(work, opened):
+    """sshd(host_key="ed25519", password=..., ...): .host .port .user .home .url .fingerprint .known_hosts .user_key() .put()"""
+    def start(*args, **options):
+        opened.append(Sshd(work("sshd"), *args, **options))
+        return opened[-1]
+    return start

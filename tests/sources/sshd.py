@@ -1,6 +1,6 @@
 """OpenSSH's server on a free port, with users, passwords and keys of its own.
 
-It runs in a mount namespace where /etc/passwd, /etc/shadow, /home and /run are the tests': real logins with real
+It runs in a mount namespace where /etc/passwd, /etc/shadow and /run are the tests': real logins with real
 passwords, and nothing of this machine's users is touched or can be used.
 """
 
@@ -28,12 +28,15 @@ ListenAddress 127.0.0.1
 PidFile none
 AuthorizedKeysFile /run/sshd/authorized_keys
 StrictModes no
+SshdSessionPath {session}
+SshdAuthPath {auth}
 UsePAM {pam}
 PasswordAuthentication {password}
 KbdInteractiveAuthentication {questions}
 PubkeyAuthentication yes
 MaxStartups 500
 MaxSessions 500
+PerSourcePenalties no
 LogLevel VERBOSE
 {conf}
 Subsystem sftp {subsystem}
@@ -43,9 +46,8 @@ Subsystem sftp {subsystem}
 SETUP = """
 set -eu
 mount -t tmpfs -o mode=755 tmpfs /run
-mount -t tmpfs -o mode=755 tmpfs /home
-mkdir -p /run/sshd /home/{user}
-mount --bind {work}/home /home/{user}
+mkdir -p /run/sshd /run/home/{user}
+mount --bind {work}/home /run/home/{user}
 touch /run/sshd/authorized_keys
 mount --bind {work}/authorized_keys /run/sshd/authorized_keys
 mount --bind {work}/passwd /etc/passwd
@@ -55,13 +57,13 @@ mount --bind {work}/pam.d /etc/pam.d
 exec {sshd} -D -e -f {work}/sshd_config
 """
 
-PAM = "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
+PAM = "auth required {0}/pam_unix.so\naccount required {0}/pam_permit.so\nsession required {0}/pam_permit.so\n"
 
 
 def keygen(path, kind, passphrase="", form=()):
     """A new key pair at `path`; form=("-m", "PEM") for the older format."""
     if not path.exists():
-        subprocess.run([requirement.need("ssh-keygen"), "-q", *KINDS[kind], "-N", passphrase, "-C", "tests", *form,
+        subprocess.run([requirement.need("ssh-keygen-10.0"), "-q", *KINDS[kind], "-N", passphrase, "-C", "tests", *form,
                         "-f", path], check=True, stdin=subprocess.DEVNULL)
     return path
 
@@ -81,19 +83,19 @@ class Sshd:
 
     def __init__(self, work, host_key="ed25519", password="correct horse", questions=False, conf="",
                  subsystem="internal-sftp"):
-        sshd = requirement.need("sshd")
-        requirement.need("ssh-keygen", "unshare", "openssl")
+        sshd, session, auth = requirement.need("sshd-10.0", "sshd-session-10.0", "sshd-auth-10.0")
+        requirement.need("ssh-keygen-10.0", "unshare", "openssl")
         if os.geteuid() != 0:
             pytest.skip("needs root, for users of its own in a mount namespace")
         work.mkdir(parents=True, exist_ok=True)
         self.work, self.host, self.port = work, "127.0.0.1", free_port()
         self.user, self.password = USER, password
-        self.home, self.path = work / "home", f"/home/{USER}"
+        self.home, self.path = work / "home", f"/run/home/{USER}"
         self.home.mkdir()
         os.chown(self.home, UID, UID)
         self.authorized_keys = work / "authorized_keys"
         self.authorized_keys.touch()
-        self._write_users(password)
+        self._write_users(password, sshd.resolve().parent / "root/usr/lib/x86_64-linux-gnu/security")
         kinds = [host_key] if isinstance(host_key, str) else list(host_key)
         keys = [keygen(work / f"host_{kind}", kind) for kind in kinds]
         self.public_keys = [key.with_suffix(".pub").read_text() for key in keys]
@@ -103,7 +105,7 @@ class Sshd:
         self.known_hosts.write_text("".join(
             f"[{self.host}]:{self.port} {' '.join(public.split()[:2])}\n" for public in self.public_keys))
         (work / "sshd_config").write_text(CONFIG.format(
-            port=self.port, work=work, conf=conf, subsystem=subsystem,
+            port=self.port, work=work, conf=conf, subsystem=subsystem, session=session, auth=auth,
             host_keys="\n".join(f"HostKey {key}" for key in keys), pam="yes" if questions else "no",
             password="no" if questions else "yes", questions="yes" if questions else "no"))
         (work / "setup").write_text(SETUP.format(work=shlex.quote(str(work)), user=USER, sshd=sshd))
@@ -112,13 +114,13 @@ class Sshd:
         self.pid = self._process.pid
         self._process.wait_for_port(self.port)
 
-    def _write_users(self, password):
+    def _write_users(self, password, modules):
         (self.work / "pam.d").mkdir()
         for name in ("sshd", "other"):
-            (self.work / "pam.d" / name).write_text(PAM)
+            (self.work / "pam.d" / name).write_text(PAM.format(modules))
         (self.work / "passwd").write_text(
             f"root:x:0:0::/root:/usr/sbin/nologin\nsshd:x:102:65534::/run/sshd:/usr/sbin/nologin\n"
-            f"{USER}:x:{UID}:{UID}::/home/{USER}:/bin/sh\n")
+            f"{USER}:x:{UID}:{UID}::/run/home/{USER}:/bin/sh\n")
         (self.work / "group").write_text(f"root:x:0:\nnogroup:x:65534:\n{USER}:x:{UID}:\n")
         crypted = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password + "\n", capture_output=True,
                                  text=True, check=True).stdout.strip()
