@@ -62,7 +62,9 @@ static const char *value_of(struct arena *a, const struct schema_row *row, const
 	case SCHEMA_WORD:
 		return word_at(a, row->words, *(const unsigned *)field);
 	case SCHEMA_BOOL:
-		return *(const bool *)field ? "yes" : "no";
+		if (*(const bool *)field)
+			return "yes";
+		return row->initial ? "no" : NULL;
 	case SCHEMA_COUNT:
 	case SCHEMA_GENERATION:
 		n = *(const uint64_t *)field;
