@@ -5,9 +5,16 @@
 #include <strings.h>
 #include <time.h>
 
+#include "net/sigv4.h"
 #include "net/url.h"
 
-enum { REDIRECTS = 5, CONNECT_MS = 15000, STALL_MS = 30000, SHOWN_MAX = 32768, HEADER_MAX = 65536 };
+enum {
+	CONNECT_MS = 15000,
+	STALL_MS = 30000,
+	SHOWN_MAX = 32768,
+	HEADER_MAX = 65536,
+	SIGN_MAX = 4 << 20
+};
 
 static const char *header(CURL *curl, const char *name)
 {
@@ -162,11 +169,49 @@ static void set_range(CURL *curl, const struct http_request *q)
 	curl_easy_setopt(curl, CURLOPT_RANGE, range);
 }
 
+static bool is_head(const struct http_request *q)
+{
+	return q->head || (q->method && !strcmp(q->method, "HEAD"));
+}
+
+static int sign(struct transfer *t, const struct url *url)
+{
+	const struct http_request *q = t->request;
+	struct arena a = ARENA(SIGN_MAX);
+	const char *lines[SIGV4_LINES];
+	const bool v6 = memchr(url->host.p, ':', url->host.len) != NULL;
+	const unsigned own = url_scheme_is(url, "https") ? 443 : 80;
+	const struct sigv4 what = {
+		.auth = q->auth,
+		.method = is_head(q)  ? "HEAD"
+			  : q->method ? q->method
+				      : "GET",
+		.host = arena_print(&a, "%s%.*s%s%s", v6 ? "[" : "", STR_ARG(url->host),
+			v6 ? "]" : "",
+			url->port && url->port != own ? arena_print(&a, ":%u", url->port) : ""),
+		.path = url->path,
+		.query = url->query,
+		.headers = q->headers,
+		.body = q->body,
+		.now = time(NULL),
+	};
+
+	if (!sigv4_sign(lines, &a, &what, t->e)) {
+		for (size_t i = 0; lines[i]; i++)
+			add_header(t, lines[i], "");
+		/* What was signed is what is sent. */
+		curl_easy_setopt(t->curl, CURLOPT_PATH_AS_IS, 1L);
+	}
+	arena_free(&a);
+	return t->e->code;
+}
+
 /* libcurl takes basic and bearer to no other host, port or scheme by itself. What is signed
  * for one host is of no use at another, so those requests stay. */
-static int set_auth(CURL *curl, struct transfer *t, const struct http_auth *auth)
+static int set_auth(struct transfer *t, const struct url *url)
 {
-	char scheme[160];
+	const struct http_auth *auth = t->request->auth;
+	CURL *curl = t->curl;
 
 	switch (auth->kind) {
 	case HTTP_AUTH_NONE:
@@ -176,13 +221,7 @@ static int set_auth(CURL *curl, struct transfer *t, const struct http_auth *auth
 		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, auth->secret);
 		return 0;
 	case HTTP_AUTH_SIGV4:
-		if (snprintf(scheme, sizeof scheme, "aws:amz:%s:%s", auth->region, auth->service) >=
-			(int)sizeof scheme)
-			return err_set(t->e, ERR_USAGE, "the name of the region is too long");
-		curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, scheme);
-		if (auth->session)
-			add_header(t, "x-amz-security-token: ", auth->session);
-		break;
+		return sign(t, url);
 	case HTTP_AUTH_BASIC:
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
 	}
@@ -198,9 +237,7 @@ static bool changes_nothing(const struct http_request *q)
 
 static void set_method(CURL *curl, const struct http_request *q)
 {
-	const bool head = q->head || (q->method && !strcmp(q->method, "HEAD"));
-
-	if (head) {
+	if (is_head(q)) {
 		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
 	} else if (!changes_nothing(q)) {
 		/* Also without a body, for its Content-Length of 0. */
@@ -228,7 +265,7 @@ static int set_up(struct transfer *t, const struct url *url)
 		url_scheme_is(url, "https") ? "https" : "http,https");
 	curl_easy_setopt(
 		curl, CURLOPT_FOLLOWLOCATION, q->stay || signs || !changes_nothing(q) ? 0L : 1L);
-	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS);
+	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)TRANSFER_REDIRECTS);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "etcd-rescue/" VERSION);
@@ -249,80 +286,11 @@ static int set_up(struct transfer *t, const struct url *url)
 	set_range(curl, q);
 	for (const char *const *h = q->headers; h && *h; h++)
 		add_header(t, *h, "");
-	if (q->auth && set_auth(curl, t, q->auth))
+	if (q->auth && set_auth(t, url))
 		return t->e->code;
 	if (t->headers)
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->headers);
 	return 0;
-}
-
-/* libcurl hands on mbedTLS's sentences, or its names where those were left out. */
-static int certificate_error(struct err *e, const char *why)
-{
-	if (strcasestr(why, "EXPIRED") || strcasestr(why, "FUTURE"))
-		return err_set(e, ERR_AUTH,
-			"the server's certificate is not valid at this machine's time; is the "
-			"clock "
-			"right? (date)");
-	if (strcasestr(why, "CN_MISMATCH") || strcasestr(why, "does not match"))
-		return err_set(e, ERR_AUTH, "the server's certificate is for another name");
-	if (strcasestr(why, "NOT_TRUSTED") || strcasestr(why, "not correctly signed"))
-		return err_set(e, ERR_AUTH,
-			"no certificate authority known here signed the server's certificate; "
-			"customise puts your own into the image");
-	return err_set(e, ERR_AUTH, "the server's certificate is not accepted: %s", why);
-}
-
-static int transfer_error(struct transfer *t, CURLcode code)
-{
-	const char *why = *t->why ? t->why : curl_easy_strerror(code);
-	long status = 0;
-
-	switch (code) {
-	case CURLE_WRITE_ERROR: /* look_at_answer or the sink has said why */
-		return t->e->code ? (int)t->e->code : err_set(t->e, ERR_NET, "%s", why);
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return certificate_error(t->e, why);
-	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		return err_set(t->e, ERR_AUTH, "the server has another key than the one pinned");
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CACERT_BADFILE:
-		return err_set(t->e, ERR_AUTH, "%s", why);
-	case CURLE_UNSUPPORTED_PROTOCOL: /* also of a first line that makes no sense */
-		curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-		if (status / 100 != 3)
-			return err_set(t->e, ERR_NET, "this is no answer in HTTP/1");
-		return err_set(t->e, ERR_UNSUPPORTED,
-			"the server sends us on to an address that is neither http nor https, or "
-			"from https to http");
-	case CURLE_TOO_MANY_REDIRECTS:
-		return err_set(t->e, ERR_MISMATCH, "more than %d redirections", REDIRECTS);
-	case CURLE_URL_MALFORMAT:
-		return err_set(t->e, ERR_FORMAT, "%s", why);
-	default:
-		return err_set(t->e, ERR_NET, "%s", why);
-	}
-}
-
-static int status_error(struct err *e, unsigned status)
-{
-	switch (status) {
-	case 401:
-	case 403:
-	case 407:
-		return err_set(e, ERR_AUTH, "the %s refuses us (status %u)",
-			status == 407 ? "proxy" : "server", status);
-	case 404:
-	case 410:
-		return err_set(e, ERR_NOTFOUND, "there is no such thing (status %u)", status);
-	case 408:
-	case 425:
-	case 429:
-		return err_set(e, ERR_NET, "the server is busy (status %u)", status);
-	default:
-		return err_set(e, status >= 500 ? ERR_NET : ERR_MISMATCH,
-			"the server answers with status %u", status);
-	}
 }
 
 int transfer_begin(struct transfer *t, CURL *curl, const struct http_request *request,
@@ -356,7 +324,7 @@ static int judge(struct transfer *t, CURLcode code)
 	if (look_at_answer(t)) /* an empty body */
 		return t->e->code;
 	if (r->status / 100 != 2)
-		return status_error(t->e, r->status);
+		return transfer_refusal(t->e, r->status);
 	if (r->status == 206 && q->len && r->got != q->len && !q->head &&
 		r->length - q->from > r->got)
 		return err_set(t->e, ERR_MISMATCH, "%ju bytes of the %ju asked for",

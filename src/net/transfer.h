@@ -19,6 +19,8 @@
 /* A sink may return this: it takes nothing of these bytes until curl_easy_pause. */
 enum { TRANSFER_PAUSE = 1 };
 
+enum { TRANSFER_REDIRECTS = 5 };
+
 struct transfer {
 	CURL *curl;
 	const struct http_request *request;
@@ -35,3 +37,7 @@ int transfer_begin(struct transfer *t, CURL *curl, const struct http_request *re
 
 /* Always after transfer_begin, also a failed one; `code` as libcurl ended. */
 int transfer_end(struct transfer *t, CURLcode code);
+
+/* Why it did not work, for people: libcurl's reason, and a status that is no success. */
+int transfer_error(struct transfer *t, CURLcode code);
+int transfer_refusal(struct err *e, unsigned status);

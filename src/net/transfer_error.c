@@ -1,0 +1,72 @@
+#include "net/transfer.h"
+
+#include <string.h>
+
+/* libcurl hands on mbedTLS's sentences, or its names where those were left out. */
+static int certificate_error(struct err *e, const char *why)
+{
+	if (strcasestr(why, "EXPIRED") || strcasestr(why, "FUTURE"))
+		return err_set(e, ERR_AUTH,
+			"the server's certificate is not valid at this machine's time; is the "
+			"clock "
+			"right? (date)");
+	if (strcasestr(why, "CN_MISMATCH") || strcasestr(why, "does not match"))
+		return err_set(e, ERR_AUTH, "the server's certificate is for another name");
+	if (strcasestr(why, "NOT_TRUSTED") || strcasestr(why, "not correctly signed"))
+		return err_set(e, ERR_AUTH,
+			"no certificate authority known here signed the server's certificate; "
+			"customise puts your own into the image");
+	return err_set(e, ERR_AUTH, "the server's certificate is not accepted: %s", why);
+}
+
+int transfer_error(struct transfer *t, CURLcode code)
+{
+	const char *why = *t->why ? t->why : curl_easy_strerror(code);
+	long status = 0;
+
+	switch (code) {
+	case CURLE_WRITE_ERROR: /* look_at_answer or the sink has said why */
+		return t->e->code ? (int)t->e->code : err_set(t->e, ERR_NET, "%s", why);
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return certificate_error(t->e, why);
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+		return err_set(t->e, ERR_AUTH, "the server has another key than the one pinned");
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+		return err_set(t->e, ERR_AUTH, "%s", why);
+	case CURLE_UNSUPPORTED_PROTOCOL: /* also of a first line that makes no sense */
+		curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+		if (status / 100 != 3)
+			return err_set(t->e, ERR_NET, "this is no answer in HTTP/1");
+		return err_set(t->e, ERR_UNSUPPORTED,
+			"the server sends us on to an address that is neither http nor https, or "
+			"from https to http");
+	case CURLE_TOO_MANY_REDIRECTS:
+		return err_set(t->e, ERR_MISMATCH, "more than %d redirections", TRANSFER_REDIRECTS);
+	case CURLE_URL_MALFORMAT:
+		return err_set(t->e, ERR_FORMAT, "%s", why);
+	default:
+		return err_set(t->e, ERR_NET, "%s", why);
+	}
+}
+
+int transfer_refusal(struct err *e, unsigned status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+	case 407:
+		return err_set(e, ERR_AUTH, "the %s refuses us (status %u)",
+			status == 407 ? "proxy" : "server", status);
+	case 404:
+	case 410:
+		return err_set(e, ERR_NOTFOUND, "there is no such thing (status %u)", status);
+	case 408:
+	case 425:
+	case 429:
+		return err_set(e, ERR_NET, "the server is busy (status %u)", status);
+	default:
+		return err_set(e, status >= 500 ? ERR_NET : ERR_MISMATCH,
+			"the server answers with status %u", status);
+	}
+}
