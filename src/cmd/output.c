@@ -45,7 +45,8 @@ int output_one_operand(struct app *app, const char *command, struct err *e)
 void output_tame(struct buf *out)
 {
 	for (size_t i = 0; i < out->len; i++) {
-		if ((out->p[i] < 0x20 && out->p[i] != '\n') || out->p[i] == 0x7f)
+		if ((out->p[i] < 0x20 && out->p[i] != '\n' && out->p[i] != '\t') ||
+			out->p[i] == 0x7f)
 			out->p[i] = '?';
 	}
 }

@@ -32,7 +32,7 @@ int output_table(
 /* ERR_USAGE "COMMAND requires exactly one argument", and 128, unless there is one. */
 int output_one_operand(struct app *app, const char *command, struct err *e);
 
-/* What would steer a terminal, out of names in a hostile file, becomes '?'; lines stay. */
+/* What would steer a terminal, out of names in a hostile file, becomes '?'; lines and tabs stay. */
 void output_tame(struct buf *out);
 
 /* ERR_USAGE and 128. */

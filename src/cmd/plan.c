@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cmd/applets.h"
+#include "cmd/plan_target.h"
 #include "os/file.h"
 #include "plan/file.h"
 #include "plan/search.h"
@@ -13,7 +14,7 @@ enum { OUTPUT_MAX = 4 << 20, PROBE_MS = 5000, PATH = 4096 };
 struct plan_options {
 	struct option_common common;
 	bool keys;
-	const char *check, *file, *root;
+	const char *check, *file, *root, *machine;
 };
 
 static int show_keys(bool as_json, struct err *e)
@@ -185,7 +186,7 @@ static int find(
 		if (read_kernel_line(&line, app, root, e))
 			return e->code;
 		machine.line = &line;
-		if (!o->root)
+		if (!o->machine)
 			find_media(&machine, app);
 		const int status = search_plan(&d, app->arena, &machine, e);
 		tell_places(app, &d);
@@ -196,6 +197,18 @@ static int find(
 			   : print_text(&out, app->arena, &d, e))
 		return e->code;
 	return app_print(&out, e);
+}
+
+static int show_target(struct app *app, const struct plan_options *o, struct err *e)
+{
+	const struct search_machine machine = { .root = &app->root };
+	struct delivery d = { 0 };
+	const char *path;
+
+	if (o->file && (from_root(&path, app->arena, o->file, e) ||
+			       search_file(&d, app->arena, &machine, path, e)))
+		return e->code;
+	return cmd_plan_target(app, o->root, o->file ? &d.plan : NULL, o->common.json, e);
 }
 
 static int plan_run(struct app *app, struct err *e)
@@ -209,11 +222,13 @@ static int plan_run(struct app *app, struct err *e)
 		return show_keys(o->common.json, e);
 	if (o->check)
 		return check(app, o->check, o->common.json, o->common.quiet, e);
-	if (o->root && o->file)
-		return err_set(e, ERR_USAGE, "--file and --root do not go together");
-	if (!o->root)
+	if (o->machine && (o->file || o->root))
+		return err_set(e, ERR_USAGE, "--machine goes with neither --file nor --root");
+	if (o->root)
+		return show_target(app, o, e);
+	if (!o->machine)
 		return find(app, o, &app->root, e);
-	if (root_open(&other, o->root, e))
+	if (root_open(&other, o->machine, e))
 		return e->code;
 	return find(app, o, &other, e);
 }
@@ -226,6 +241,9 @@ static const struct option_row options[] = {
 	{ "keys", 0, OPTION_FLAG, offsetof(struct plan_options, keys), NULL,
 		"list every key: type, default, what it does" },
 	{ "root", 0, OPTION_TEXT, offsetof(struct plan_options, root), "DIR",
+		"show the control plane on the disk that is mounted at DIR, and what the plan of "
+		"--file would change there" },
+	{ "machine", 0, OPTION_TEXT, offsetof(struct plan_options, machine), "DIR",
 		"look at the machine whose /proc, /sys and /etc are below DIR; not at its media" },
 	{ 0 },
 };

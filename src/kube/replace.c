@@ -49,6 +49,31 @@ static bool next_place(size_t *at, struct str text, struct str what)
 	return false;
 }
 
+const char *kube_replaced(struct arena *a, const char *text, const struct kube_wanted *wanted)
+{
+	const struct str whole = str_from(text);
+	const char *out = "";
+	size_t done = 0;
+
+	while (done < whole.len) {
+		const struct kube_replacement *first = NULL;
+		size_t best = whole.len;
+		for (size_t i = 0; i < wanted->n_replace; i++) {
+			size_t at = done;
+			if (*wanted->replace[i].from &&
+				next_place(&at, whole, str_from(wanted->replace[i].from)) &&
+				at < best) {
+				best = at;
+				first = &wanted->replace[i];
+			}
+		}
+		out = arena_print(a, "%s%.*s%s", out, (int)(best - done), text + done,
+			first ? first->to : "");
+		done = best + (first ? strlen(first->from) : 0);
+	}
+	return out;
+}
+
 static bool is_told(const struct kube_slot *slot)
 {
 	size_t start = slot->from, end = slot->to;

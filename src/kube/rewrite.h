@@ -19,6 +19,9 @@
 int kube_rewrite_etcd(const struct kube_args *args, const struct kube_pod *pod,
 	const struct doc_node *container, const struct kube_wanted_cluster *wanted, struct err *e);
 
+/* The same for a text that is no file's. */
+const char *kube_replaced(struct arena *a, const char *text, const struct kube_wanted *wanted);
+
 enum kube_kind { KUBE_YAML, KUBE_JSON, KUBE_TEXT /* lines; # begins a comment */ };
 
 /* A file that is not there is none of the node's. */

@@ -1,0 +1,160 @@
+/* What a plan makes of the control plane on a disk: printed, with every change as a diff. */
+#include <string.h>
+
+#include "cmd/plan_target.h"
+#include "codec/json.h"
+#include "plan/rewrite.h"
+
+enum { OUTPUT_MAX = 16 << 20 };
+
+static void json_texts(struct json *j, const char *key, const struct kube_texts *texts)
+{
+	json_key(j, key);
+	json_open(j, '[');
+	for (size_t i = 0; i < texts->n; i++)
+		json_text(j, texts->v[i]);
+	json_close(j, ']');
+}
+
+static void json_cluster(struct json *j, const struct kube_cluster *c)
+{
+	json_key_text(j, "name", c->name);
+	json_texts(j, "peer_urls", &c->peer_urls);
+	json_texts(j, "client_urls", &c->client_urls);
+	json_key(j, "members");
+	json_open(j, '{');
+	for (size_t i = 0; i < c->members.n; i++)
+		json_texts(j, c->members.v[i].name, &c->members.v[i].urls);
+	json_close(j, '}');
+	json_key_bool(j, "partial", c->partial);
+	json_key_text(j, "token", c->token);
+	json_key_text(j, "data_dir", c->data_dir);
+	json_key_text(j, "wal_dir", c->wal_dir);
+}
+
+static void json_edits(struct json *j, const struct kube_files *files)
+{
+	json_key(j, "edits");
+	json_open(j, '[');
+	for (const struct kube_file *f = files->first; f; f = f->next) {
+		for (size_t i = 0; i < f->n_changes; i++) {
+			const struct kube_change *c = &f->changes[i];
+			unsigned line, column;
+			kube_place(&line, &column, f, c->start);
+			json_open(j, '{');
+			json_key_text(j, "file", f->path);
+			json_key_u64(j, "line", line);
+			json_key_u64(j, "column", column);
+			json_key_text(j, "what", c->what);
+			json_key_str(j, "old", c->old);
+			json_key_str(j, "new", c->new);
+			json_key_text(j, "why", c->why);
+			json_close(j, '}');
+		}
+	}
+	json_close(j, ']');
+}
+
+static int print_json(struct buf *out, const struct plan_rewrite *r, struct err *e)
+{
+	const struct kube_node *n = &r->node;
+	struct json j = JSON(out);
+
+	json_open(&j, '{');
+	json_key_text(&j, "event", "target");
+	json_key_text(&j, "layout", n->layout->name);
+	json_key_text(&j, "marker", n->marker);
+	json_key_text(&j, "node", n->name);
+	json_cluster(&j, &n->clusters[0]);
+	json_texts(&j, "addresses", &n->addresses);
+	json_texts(&j, "warnings", &n->warnings);
+	json_edits(&j, n->files);
+	if (n->n_clusters > 1) {
+		json_key(&j, "clusters");
+		json_open(&j, '[');
+		for (size_t i = 0; i < n->n_clusters; i++) {
+			json_open(&j, '{');
+			json_key_text(&j, "what", n->clusters[i].what);
+			json_cluster(&j, &n->clusters[i]);
+			json_close(&j, '}');
+		}
+		json_close(&j, ']');
+	}
+	json_close(&j, '}');
+	return json_end(&j, e) ? e->code : buf_add(out, "\n", 1, e);
+}
+
+static int print_texts(
+	struct buf *out, const char *label, const struct kube_texts *t, struct err *e)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (buf_print(out, e, "%-12s%s\n", i ? "" : label, t->v[i]))
+			return e->code;
+	}
+	return 0;
+}
+
+static int print_cluster(
+	struct buf *out, struct arena *a, const struct kube_cluster *c, struct err *e)
+{
+	struct kube_texts members = { 0 };
+
+	for (size_t i = 0; i < c->members.n; i++) {
+		for (size_t k = 0; k < c->members.v[i].urls.n; k++)
+			kube_add_text(&members, a,
+				arena_print(a, "%s  %s", c->members.v[i].name,
+					c->members.v[i].urls.v[k]));
+	}
+	if (buf_print(out, e, "\n%s\n%-12s%s\n", c->what, "  member",
+		    c->name ? c->name : "(not said)") ||
+		print_texts(out, "  peer", &c->peer_urls, e) ||
+		print_texts(out, "  members", &members, e) ||
+		buf_print(out, e, "%-12s%s\n%-12s%s\n", "  token", c->token, "  data", c->data_dir))
+		return e->code;
+	return c->wal_dir ? buf_print(out, e, "%-12s%s\n", "  wal", c->wal_dir) : 0;
+}
+
+static int print_text(struct buf *out, const struct plan_rewrite *r, struct err *e)
+{
+	const struct kube_node *n = &r->node;
+	size_t changes = 0;
+
+	if (buf_print(out, e, "%-12s%s (%s)\n%-12s%s\n", "layout", n->layout->name, n->marker,
+		    "node", n->name ? n->name : "(not said)"))
+		return e->code;
+	for (size_t i = 0; i < n->n_clusters; i++) {
+		if (print_cluster(out, n->files->arena, &n->clusters[i], e))
+			return e->code;
+	}
+	for (size_t i = 0; i < n->warnings.n; i++) {
+		if (buf_print(out, e, "%swarning: %s\n", i ? "" : "\n", n->warnings.v[i]))
+			return e->code;
+	}
+	for (const struct kube_file *f = n->files->first; f; f = f->next)
+		changes += f->n_changes;
+	if (buf_print(out, e, "\n%zu changes\n", changes))
+		return e->code;
+	for (const struct kube_file *f = n->files->first; f; f = f->next) {
+		if (kube_diff(out, f, e))
+			return e->code;
+	}
+	return 0;
+}
+
+int cmd_plan_target(
+	struct app *app, const char *dir, const struct plan *plan, bool as_json, struct err *e)
+{
+	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
+	CLEAN_ROOT struct root root = NO_ROOT;
+	struct plan_rewrite r;
+
+	if (root_open(&root, dir, e))
+		return e->code;
+	struct kube_files files = kube_files(app->arena, &root);
+	if (plan_rewrite(&r, &files, plan, e))
+		return e->code;
+	if (as_json ? print_json(&out, &r, e) : print_text(&out, &r, e))
+		return e->code;
+	output_tame(&out);
+	return app_print(&out, e);
+}

@@ -1,0 +1,24 @@
+/* plan/rewrite.h - what this plan makes of the control plane that is on a disk
+ *
+ * Reads the node below a root, works out what the restore wants of it (members, token,
+ * replaced names and addresses; the plan first, then the disk) and collects the changes.
+ * Nothing is written here.
+ *
+ * Source:     design of the plan file: cluster, replace, layout.
+ * Units:      none.
+ * Ownership:  everything lives in the arena of the set of files; plan and root are borrowed.
+ * Errors:     those of kube/layout.h.
+ */
+#pragma once
+
+#include "kube/layout.h"
+#include "plan/schema.h"
+
+struct plan_rewrite {
+	struct kube_node node;
+	struct kube_wanted wanted;
+};
+
+/* `plan` may be NULL: the node as it is. */
+int plan_rewrite(
+	struct plan_rewrite *r, struct kube_files *files, const struct plan *plan, struct err *e);

@@ -1,0 +1,77 @@
+"""etcd-rescue plan --root: what a disk says of its control plane, and what a plan changes there, layout by layout."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+LAYOUTS = sorted(p for p in (TOP / "tests" / "golden" / "layouts").iterdir() if p.is_dir())
+
+
+@pytest.fixture
+def program(image_file):
+    return image_file("etcd-rescue")
+
+
+@pytest.fixture(params=LAYOUTS, ids=lambda p: p.name)
+def layout(request):
+    return request.param
+
+
+def plan(program, root, *args):
+    done = subprocess.run([program, "plan", "--root", root, *args], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def seen(program, root, *args):
+    return json.loads(plan(program, root, "--json", *args))
+
+
+def files_below(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def edited(files, edits):
+    """The files with every edit done, by its place and its old value alone."""
+    lines = {name: text.decode().splitlines(keepends=True) for name, text in files.items()}
+    for edit in sorted(edits, key=lambda e: (e["file"], e["line"], e["column"]), reverse=True):
+        line = lines[edit["file"]][edit["line"] - 1]
+        at = edit["column"] - 1
+        assert line[at:].startswith(edit["old"]), (edit, line)
+        lines[edit["file"]][edit["line"] - 1] = line[:at] + edit["new"] + line[at + len(edit["old"]):]
+    return {name: "".join(text).encode() for name, text in lines.items()}
+
+
+def test_disk_says_who_it_is(program, layout):
+    expected = json.loads((layout / "expect.json").read_text())
+    for tree, wanted in expected.items():
+        found = seen(program, layout / tree)
+        assert {key: found[key] for key in wanted} == wanted
+        assert found["edits"] == []
+
+
+def test_diff_of_the_plan_makes_the_tree_after(program, layout, tmp_path):
+    before, after = files_below(layout / "before"), files_below(layout / "after")
+    for name, text in before.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    text = plan(program, layout / "before", "--file", layout / "plan.yaml")
+    diff = text[text.index("\n--- "):]
+    subprocess.run(["patch", "-p1", "--fuzz=0"], cwd=tmp_path, input=diff, text=True, check=True, capture_output=True)
+    assert files_below(tmp_path) == after
+
+
+def test_every_edit_tells_where_what_and_why(program, layout):
+    found = seen(program, layout / "before", "--file", layout / "plan.yaml")
+    assert found["edits"] and all(e["what"] and e["why"] and e["old"] != e["new"] for e in found["edits"])
+    before = files_below(layout / "before")
+    if all("\\" not in e["old"] + e["new"] for e in found["edits"]):
+        assert edited(before, found["edits"]) == files_below(layout / "after")
+
+
+def test_second_time_there_is_nothing_to_do(program, layout):
+    assert seen(program, layout / "after", "--file", layout / "plan.yaml")["edits"] == []
