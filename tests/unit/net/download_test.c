@@ -23,7 +23,6 @@ static struct download_request asked(const char *path)
 		.proxy = "",
 		.stats = &stats,
 		.part = PART,
-		.stall_ms = 300,
 		.slow = 1000,
 		.hurry = 500,
 	};
@@ -281,13 +280,14 @@ static void download_waits_for_its_reader(void **state)
 
 	(void)state;
 	server.rate_ms = 1;
+	q.stall_ms = 2000;
 	assert_int_equal(download_open(&s, &q, &e), 0);
 	assert_int_equal(s.size, SIZE);
 	for (unsigned i = 0; got; i++) {
 		assert_int_equal(stream_read(&s, &got, result + len, 300000, &e), 0);
 		len += got;
-		if (i < 2)
-			usleep(700000);
+		if (i == 1)
+			usleep(2500000);
 	}
 	assert_int_equal(len, SIZE);
 	assert_int_equal(stats.retries, 0);
