@@ -1,46 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "etcd/wal.h"
-#include "os/file.h"
-
-#define GOLDEN "../tests/golden/"
-
-/* The tests run in src/. */
-static void golden(struct buf *b, const char *path)
-{
-	struct err e;
-
-	CLOSE_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(file_read_fd(b, fd, &e), 0);
-}
-
-static void cluster_of(
-	struct etcd_cluster *c, const struct etcd_member **own, struct arena *a, int n)
-{
-	CLEAN_BUF struct buf members = BUF(1000);
-	struct err e;
-
-	for (int i = 0; i < n; i++)
-		assert_int_equal(
-			buf_print(&members, &e, "m%d=http://127.0.0.1:239%d1,", i + 1, i), 0);
-	const struct etcd_restore_config config = { STR("m1"), buf_text(&members), STR("tok"),
-		STR("http://127.0.0.1:23901") };
-
-	assert_int_equal(etcd_ident_cluster(c, own, a, &config, &e), 0);
-}
+#include "segments.h"
 
 static void wal_is_what_etcdutl_writes(void **state)
 {
@@ -72,75 +30,6 @@ static void wal_is_what_etcdutl_writes(void **state)
 		assert_memory_equal(ours.p, theirs.p, ours.len);
 		arena_free(&a);
 	}
-}
-
-/* A directory with the given segments; gone when the test ends. */
-struct place {
-	char path[64];
-	int fd;
-	char names[4][ETCD_WAL_NAME];
-	size_t n;
-};
-
-static void place_make(struct place *p)
-{
-	snprintf(p->path, sizeof p->path, "../build/wal_test.XXXXXX");
-	assert_non_null(mkdtemp(p->path));
-	p->fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	p->n = 0;
-	assert_true(p->fd >= 0);
-}
-
-static void place_add(struct place *p, const char *name, struct span bytes)
-{
-	struct err e;
-	CLOSE_FD int fd = openat(p->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_int_equal(file_write(fd, bytes.p, bytes.len, &e), 0);
-	snprintf(p->names[p->n++], ETCD_WAL_NAME, "%s", name);
-}
-
-static void place_remove(struct place *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		unlinkat(p->fd, p->names[i], 0);
-	close(p->fd);
-	rmdir(p->path);
-}
-
-static const char first[] = "0000000000000000-0000000000000000.wal";
-static const char second[] = "0000000000000001-0000000000000006.wal";
-
-/* Reads all there is: number of records, and how it ended. */
-static int read_all(size_t *n, bool *torn, struct place *p, struct err *e)
-{
-	CLEAN_WAL struct etcd_wal_reader wal = NO_WAL;
-	struct arena a = ARENA(1 << 20);
-	struct etcd_wal_record r;
-	int rc = etcd_wal_open(&wal, p->fd, &a, e);
-
-	*n = 0;
-	while (!rc) {
-		rc = etcd_wal_next(&r, &wal, e);
-		if (rc || r.type == ETCD_WAL_END)
-			break;
-		++*n;
-	}
-	*torn = wal.torn;
-	arena_free(&a);
-	return rc;
-}
-
-static int read_bytes(size_t *n, bool *torn, struct span bytes, struct err *e)
-{
-	struct place p;
-
-	place_make(&p);
-	place_add(&p, first, bytes);
-	const int rc = read_all(n, torn, &p, e);
-
-	place_remove(&p);
-	return rc;
 }
 
 static void wal_of_a_server_is_read_to_its_end(void **state)
@@ -278,121 +167,6 @@ static void wal_names_the_record_that_is_wrong(void **state)
 		"dfe6995a, the data gives 16c900d7");
 }
 
-/* Cut a log in two where its fifth record begins, as etcd does when a segment is full. */
-static void two_segments(struct place *p, struct buf *bytes, uint32_t crc)
-{
-	CLEAN_BUF struct buf tail = BUF(1 << 20);
-	uint8_t frame[16] = { [0] = 8, [8] = 8, [9] = 4, [10] = 0x10 };
-	struct err e;
-
-	golden(bytes, GOLDEN "etcd-3.5/1/member.wal");
-	/* A CRC record of eight bytes: the last five are its checksum. */
-	for (int i = 0; i < 5; i++)
-		frame[11 + i] = (uint8_t)(crc >> 7 * i | (i < 4 ? 0x80 : 0));
-	assert_int_equal(buf_add(&tail, frame, sizeof frame, &e), 0);
-	assert_int_equal(buf_add(&tail, bytes->p + 200, bytes->len - 200, &e), 0);
-	place_make(p);
-	place_add(p, first, (struct span){ bytes->p, 200 });
-	place_add(p, second, buf_span(&tail));
-}
-
-static void wal_chains_its_checksum_through_segments(void **state)
-{
-	CLEAN_BUF struct buf bytes = BUF(1 << 20);
-	struct place p;
-	struct err e = { 0 };
-	bool torn;
-	size_t n;
-
-	(void)state;
-	/* 0xdfe6995a is the value of the entry, the last record before the cut. */
-	two_segments(&p, &bytes, 0xdfe6995a);
-	assert_int_equal(read_all(&n, &torn, &p, &e), 0);
-	assert_int_equal(n, 7);
-	assert_false(torn);
-	place_remove(&p);
-
-	buf_clear(&bytes);
-	two_segments(&p, &bytes, 0xdfe6995b);
-	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_MISMATCH);
-	assert_string_equal(e.text,
-		"0000000000000001-0000000000000006.wal: record at byte 0: it continues "
-		"checksum dfe6995b, reached was dfe6995a");
-	place_remove(&p);
-}
-
-static void wal_torn_before_its_last_segment_is_an_error(void **state)
-{
-	CLEAN_BUF struct buf bytes = BUF(1 << 20);
-	struct place p;
-	struct err e = { 0 };
-	bool torn;
-	size_t n;
-
-	(void)state;
-	two_segments(&p, &bytes, 0xdfe6995a);
-	CLOSE_FD int fd = openat(p.fd, first, O_WRONLY | O_CLOEXEC);
-
-	assert_int_equal(ftruncate(fd, 190), 0);
-	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
-	assert_string_equal(e.text,
-		"0000000000000000-0000000000000000.wal: record at byte 80: it is longer than the "
-		"file");
-	place_remove(&p);
-}
-
-static void wal_with_a_segment_missing_is_refused(void **state)
-{
-	struct place p;
-	struct err e = { 0 };
-	bool torn;
-	size_t n;
-
-	(void)state;
-	place_make(&p);
-	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_NOTFOUND);
-	place_add(&p, "0.tmp", SPAN("x"));
-	place_add(&p, first, SPAN("x"));
-	place_add(&p, "0000000000000002-0000000000000009.wal", SPAN("x"));
-	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
-	assert_string_equal(e.text,
-		"a segment is missing between 0000000000000000-0000000000000000.wal and "
-		"0000000000000002-0000000000000009.wal");
-	place_remove(&p);
-}
-
-static void wal_of_segments_that_cannot_follow_each_other_is_refused(void **state)
-{
-	static const char *const later[] = { second, "0000000000000002-0000000000000005.wal" };
-	CLEAN_BUF struct buf bytes = BUF(1 << 20);
-	struct place p;
-	struct err e = { 0 };
-	bool torn;
-	size_t n;
-
-	(void)state;
-	golden(&bytes, GOLDEN "etcd-3.5/1/member.wal");
-	place_make(&p);
-	place_add(&p, later[0], buf_span(&bytes));
-	place_add(&p, later[1], buf_span(&bytes));
-	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
-	assert_string_equal(e.text, "0000000000000002-0000000000000005.wal begins before "
-				    "0000000000000001-0000000000000006.wal");
-	place_remove(&p);
-	place_make(&p);
-	place_add(&p, first, SPAN(""));
-	place_add(&p, second, buf_span(&bytes));
-	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
-	assert_string_equal(e.text, "0000000000000000-0000000000000000.wal is empty");
-	place_remove(&p);
-	place_make(&p);
-	assert_int_equal(mkdirat(p.fd, first, 0700), 0);
-	assert_int_equal(read_all(&n, &torn, &p, &e), ERR_FORMAT);
-	assert_string_equal(e.text, "0000000000000000-0000000000000000.wal is not a file");
-	unlinkat(p.fd, first, AT_REMOVEDIR);
-	place_remove(&p);
-}
-
 static void wal_record_larger_than_any_is_refused(void **state)
 {
 	struct place p;
@@ -451,10 +225,6 @@ int main(void)
 		cmocka_unit_test(wal_with_a_sector_never_written_is_a_torn_tail),
 		cmocka_unit_test(wal_with_any_bit_flipped_never_reads_as_whole),
 		cmocka_unit_test(wal_names_the_record_that_is_wrong),
-		cmocka_unit_test(wal_chains_its_checksum_through_segments),
-		cmocka_unit_test(wal_torn_before_its_last_segment_is_an_error),
-		cmocka_unit_test(wal_with_a_segment_missing_is_refused),
-		cmocka_unit_test(wal_of_segments_that_cannot_follow_each_other_is_refused),
 		cmocka_unit_test(wal_record_larger_than_any_is_refused),
 		cmocka_unit_test(wal_file_is_read_whatever_its_name),
 	};
