@@ -8,6 +8,7 @@
 
 /* A row for each kind of place; an address without a scheme is a path. */
 static const struct source_kind *const kinds[] = {
+	&source_s3,
 	&source_sftp,
 	NULL,
 };

@@ -1,0 +1,64 @@
+/* source/s3.h - one bucket being asked: what s3.c, s3_ask.c and s3_list.c share
+ *
+ *   s3_ask        one question and its answer, healed and asked again where that helps:
+ *                 another region, another clock (in the image), newer credentials
+ *   s3_explain    why the last one was refused, in one line
+ *
+ * Source:     Amazon S3 API reference, "Error responses".
+ * Units:      bytes; seconds since 1970.
+ * Ownership:  texts live in the arena of the source.
+ * Errors:     as source/source.h.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "net/http.h"
+#include "source/credentials.h"
+#include "source/s3_address.h"
+#include "source/s3_answer.h"
+#include "source/source.h"
+
+enum { S3_ANSWER_MAX = 8 << 20, S3_TREE_MAX = 48 << 20 };
+
+struct s3 {
+	struct source source;
+	const struct source_settings *settings;
+	struct arena arena;
+	struct s3_address address;
+	struct s3_endpoint endpoint;
+	const char *shown; /* the endpoint, for people */
+	struct credentials_settings how;
+	struct credentials credentials;
+	struct http_session *session;
+	char sse[3][160]; /* headers of SSE-C; empty: none */
+	const char *sse_headers[4];
+	bool v1;                       /* the server knows but the first version of listing */
+	bool moved, clocked, answered; /* healed once; has answered */
+	char object[S3_KEY_MAX + 3];   /* what is asked for now, quoted; empty: a listing */
+	/* The last refusal, for s3_heal. */
+	struct s3_refusal refusal;
+	unsigned status;
+	int64_t date;
+};
+
+struct s3_question {
+	struct str key;
+	const char *query;
+	bool first_byte; /* of an object, for its headers: an error then has a body */
+};
+
+/* The answer goes to `body`; `r` is of the last try. */
+int s3_ask(struct s3 *s, struct buf *body, struct http_response *r, const struct s3_question *q,
+	struct err *e);
+
+/* Credentials for the next request. */
+int s3_auth(void *ctx, struct http_auth *auth, bool expired, struct err *e);
+
+/* Keep the refusal and say it better than the status does. */
+void s3_explain(void *ctx, const struct http_response *response, struct err *e);
+
+/* Was what the last refusal named put right, so that it is worth asking again?  ERR_* when it
+ * could have been, and was not. */
+int s3_heal(bool *again, struct s3 *s, struct err *e);
+
+int s3_list(struct source *source, struct source_objects *objects, struct arena *a, struct err *e);
