@@ -70,8 +70,8 @@ static int count(struct unwrap *u, const struct layer *l, size_t n, struct err *
 	u->unpacked += n;
 	if (u->unpacked > u->unpacked_max)
 		return err_set(e, ERR_SPACE,
-			"unpacks to more than %ju GiB: no backup, but made to fill a disk",
-			(uintmax_t)(u->unpacked_max >> 30));
+			"unpacks to more than %ju MiB: no backup, but made to fill a disk",
+			(uintmax_t)(u->unpacked_max >> 20));
 	return 0;
 }
 
@@ -587,7 +587,7 @@ int unwrap_open(struct unwrap **unwrap, const struct unwrap_settings *settings,
 	u->s = settings;
 	u->outer = in;
 	u->db_max = settings->db_max ? settings->db_max : DB_MAX;
-	u->unpacked_max = 4 * u->db_max + (1ull << 30);
+	u->unpacked_max = 4 * u->db_max + (256u << 20);
 	u->bytes = BUF(UNWRAP_COMPANION_MAX);
 	*unwrap = u;
 	return 0;
