@@ -10,7 +10,7 @@ int output_bad_args(struct app *app, struct err *e)
 	return e->code;
 }
 
-int output_parse(enum output_format *format, struct app *app, const char *text, struct err *e)
+int output_parse(enum output_format *format, const struct app *app, const char *text, struct err *e)
 {
 	static const char *const words[] = {
 		[OUTPUT_SIMPLE] = "simple",
@@ -31,7 +31,13 @@ int output_parse(enum output_format *format, struct app *app, const char *text, 
 	}
 	err_set(e, ERR_USAGE,
 		"unsupported output format '%s', there are simple, json, table, fields", text);
-	return output_bad_args(app, e);
+	return e->code;
+}
+
+int output_bad_format(struct app *app, struct err *e)
+{
+	app->status = EXIT_BAD_FEATURE;
+	return e->code;
 }
 
 int output_one_operand(struct app *app, const char *command, struct err *e)

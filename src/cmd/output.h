@@ -4,7 +4,7 @@
  *             dustin/go-humanize (Bytes).
  * Units:      bytes.
  * Ownership:  borrows all texts.
- * Errors:     ERR_USAGE with etcdutl's words, and its exit status, 128, in the app.
+ * Errors:     ERR_USAGE with etcdutl's words, and its exit status in the app.
  */
 #pragma once
 
@@ -13,10 +13,12 @@
 
 enum output_format { OUTPUT_SIMPLE, OUTPUT_JSON, OUTPUT_TABLE, OUTPUT_FIELDS };
 
-enum { EXIT_BAD_ARGS = 128 }; /* pkg/cobrautl/error.go: ExitBadArgs */
+/* pkg/cobrautl/error.go: ExitBadFeature, ExitBadArgs */
+enum { EXIT_BAD_FEATURE = 4, EXIT_BAD_ARGS = 128 };
 
 /* `text` is the value of -w; NULL: simple, or json when --json was given. */
-int output_parse(enum output_format *format, struct app *app, const char *text, struct err *e);
+int output_parse(
+	enum output_format *format, const struct app *app, const char *text, struct err *e);
 
 /* "9.3 MB": powers of 1000, a decimal below ten. */
 struct output_size {
@@ -35,5 +37,7 @@ int output_one_operand(struct app *app, const char *command, struct err *e);
 /* What would steer a terminal, out of names in a hostile file, becomes '?'; lines and tabs stay. */
 void output_tame(struct buf *out);
 
-/* ERR_USAGE and 128. */
+/* For commands that etcdutl has too, an error gets its exit status: wrong arguments 128, a
+ * format that there is not 4. */
 int output_bad_args(struct app *app, struct err *e);
+int output_bad_format(struct app *app, struct err *e);

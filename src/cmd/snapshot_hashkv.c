@@ -65,8 +65,10 @@ static int run(struct app *app, struct err *e)
 	enum output_format format;
 	struct etcd_hashkv hash;
 
-	if (output_parse(&format, app, o->write_out, e) || output_one_operand(app, "hashkv", e))
+	if (output_one_operand(app, "hashkv", e))
 		return e->code;
+	if (output_parse(&format, app, o->write_out, e))
+		return output_bad_format(app, e);
 	if (o->rev > INT64_MAX)
 		return err_set(e, ERR_USAGE, "--rev %" PRIu64 " is no revision", o->rev);
 	if (etcd_snapshot_open(&file, AT_FDCWD, app->operands[0], e))

@@ -328,9 +328,11 @@ static int run(struct app *app, struct err *e)
 	enum output_format format;
 	struct etcd_restore r;
 
-	if (output_parse(&format, app, o->write_out, e) ||
-		output_one_operand(app, "snapshot restore", e))
+	if (output_one_operand(app, "snapshot restore", e))
 		return e->code;
+	/* etcdutl does not look at it, and prints nothing to be formatted. */
+	if (output_parse(&format, app, o->write_out, e))
+		return output_bad_format(app, e);
 	if (configure(&r, o, app, e))
 		return e->code == ERR_USAGE ? output_bad_args(app, e) : e->code;
 	if (etcd_edits_check(&r.edits, e))

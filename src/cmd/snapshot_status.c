@@ -169,9 +169,10 @@ static int run(struct app *app, struct err *e)
 	enum output_format format;
 	struct etcd_status status;
 
-	if (output_parse(&format, app, o->write_out, e) ||
-		output_one_operand(app, "snapshot status", e))
+	if (output_one_operand(app, "snapshot status", e))
 		return e->code;
+	if (output_parse(&format, app, o->write_out, e))
+		return output_bad_format(app, e);
 	const char *path = app->operands[0];
 	if (etcd_snapshot_open(&file, AT_FDCWD, path, e))
 		return e->code;
