@@ -40,7 +40,9 @@ static void block(size_t *next, size_t *start, size_t *end, const struct kube_fi
 	if (c->start == c->end && c->start == *start && c->put.len &&
 		c->put.p[c->put.len - 1] == '\n')
 		*end = *start;
-	for (*next = first + 1; *next < f->n_changes && f->changes[*next].start < *end; ++*next) {
+	for (*next = first + 1;
+		*next < f->n_changes && line_start(f->text, f->changes[*next].start) <= *end;
+		++*next) {
 		c = &f->changes[*next];
 		const size_t to = line_end(f->text, c->end > c->start ? c->end - 1 : c->end);
 		*end = to > *end ? to : *end;

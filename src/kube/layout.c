@@ -5,7 +5,7 @@
 
 #include "kube/pod.h"
 
-const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, NULL };
+const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, &kube_layout_csm, NULL };
 
 static const char *marker_of(const struct kube_layout *layout, const struct root *root)
 {
@@ -45,12 +45,52 @@ int kube_layout_find(const struct kube_layout **layout, const char **marker,
 		      : err_set(e, ERR_NOTFOUND, "no control plane here: looked for %s", known);
 }
 
+static bool has(const struct kube_texts *texts, const char *text)
+{
+	for (size_t i = 0; i < texts->n; i++) {
+		if (!strcmp(texts->v[i], text))
+			return true;
+	}
+	return false;
+}
+
+/* What cannot all be true: the member list, this node's name and its peer URLs. */
+static void compare(struct kube_node *node, const struct kube_cluster *c)
+{
+	const struct kube_member *own = NULL;
+
+	for (size_t i = 0; i < c->members.n; i++) {
+		const struct kube_member *m = &c->members.v[i];
+		own = c->name && !strcmp(m->name, c->name) ? m : own;
+		for (size_t k = 0; k < i; k++) {
+			for (size_t u = 0; u < m->urls.n; u++) {
+				if (has(&c->members.v[k].urls, m->urls.v[u]))
+					kube_warn(node, "%s: members %s and %s have one URL, %s",
+						c->what, c->members.v[k].name, m->name,
+						m->urls.v[u]);
+			}
+		}
+	}
+	if (c->name && c->members.n && !own)
+		kube_warn(node, "%s: this node's member %s is not among its members, %s", c->what,
+			c->name, kube_print_members(node->files->arena, &c->members));
+	for (size_t i = 0; own && i < c->peer_urls.n; i++) {
+		if (!has(&own->urls, c->peer_urls.v[i]))
+			kube_warn(node, "%s: %s advertises %s, its member list says %s", c->what,
+				c->name, c->peer_urls.v[i], own->urls.v[0]);
+	}
+}
+
 int kube_node(struct kube_node *node, struct kube_files *files, const char *forced, struct err *e)
 {
 	*node = (struct kube_node){ .files = files };
 	if (kube_layout_find(&node->layout, &node->marker, files->root, files->arena, forced, e))
 		return e->code;
-	return node->layout->read(node, e);
+	if (node->layout->read(node, e))
+		return e->code;
+	for (size_t i = 0; i < node->n_clusters; i++)
+		compare(node, &node->clusters[i]);
+	return 0;
 }
 
 void kube_add_text(struct kube_texts *texts, struct arena *a, const char *text)
