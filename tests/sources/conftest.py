@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from sources.faults import Proxy
 from sources.go_s3 import GoS3
 from sources.moto_server import Moto
 from sources.nginx import Apache, Nginx
@@ -109,5 +110,14 @@ def sshd(work, opened):
     """sshd(host_key="ed25519", password=..., ...): .host .port .user .home .url .fingerprint .known_hosts .user_key() .put()"""
     def start(*args, **options):
         opened.append(Sshd(work("sshd"), *args, **options))
+        return opened[-1]
+    return start
+
+
+@pytest.fixture(scope="session")
+def faults(opened):
+    """faults(host, port, plan=None, raw=False, certificate=None): a proxy before that server; see sources/faults.py"""
+    def start(host, port, plan=None, raw=False, certificate=None):
+        opened.append(Proxy(host, port, plan, raw, certificate))
         return opened[-1]
     return start
