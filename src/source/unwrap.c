@@ -37,7 +37,7 @@ struct unwrap {
 	struct err failed; /* code 0: not yet */
 	uint64_t db_max, unpacked, unpacked_max;
 	uint64_t n_entries, n_companions, companions_size;
-	uint64_t db_got;
+	uint64_t db_got, db_size; /* read so far; told before, or UINT64_MAX */
 	struct layer layers[UNWRAP_DEPTH_MAX];
 	unsigned n; /* layers in use */
 	unsigned n_said;
@@ -251,6 +251,11 @@ static int db_read(void *ctx, size_t *got, void *bytes, size_t room, struct err 
 		return u->failed.code ? err_set(e, u->failed.code, "%s", u->failed.text)
 				      : fail(u, e);
 	u->db_got += *got;
+	if (!*got && u->db_size != UINT64_MAX && u->db_got != u->db_size) {
+		err_set(e, ERR_FORMAT, "a database of %ju bytes, where %ju were told",
+			(uintmax_t)u->db_got, (uintmax_t)u->db_size);
+		return fail(u, e);
+	}
 	if (u->db_got <= u->db_max)
 		return 0;
 	err_set(e, ERR_SPACE, "a database longer than the %ju bytes allowed", (uintmax_t)u->db_max);
@@ -284,6 +289,7 @@ static bool take_db(struct unwrap *u, struct unwrap_entry *entry, const char *na
 	}
 	*had = full;
 	u->db_got = 0;
+	u->db_size = size;
 	*entry = (struct unwrap_entry){
 		.role = events ? UNWRAP_DB_EVENTS : UNWRAP_DB,
 		.name = name,
@@ -379,6 +385,9 @@ static int take_companion(struct unwrap_entry *entry, struct unwrap *u, const ch
 		if (buf_add(&u->bytes, bytes, got, e))
 			return e->code;
 	} while (got);
+	if (l->now.size != UINT64_MAX && l->now.size != u->bytes.len)
+		return err_set(e, ERR_FORMAT, "%s: %zu bytes, where %ju were told", name,
+			u->bytes.len, (uintmax_t)l->now.size);
 	u->companions_size += u->bytes.len;
 	if (u->companions_size > UNWRAP_COMPANIONS_MAX)
 		return err_set(e, ERR_SPACE, "more than %d MiB of companions",
