@@ -54,6 +54,37 @@ void kube_read_etcd(struct kube_cluster *c, const struct kube_args *args,
 	c->key = text_of(args, pod, container, a, "peer-key-file");
 }
 
+static const char *host(const struct kube_pod_etcd *etcd, const char *path)
+{
+	const char *there =
+		path ? kube_pod_host_path(&etcd->pod, etcd->container, str_from(path)) : NULL;
+
+	return there ? there : path;
+}
+
+int kube_read_pod_etcd(struct kube_cluster *c, const struct kube_pod_etcd *etcd, struct err *e)
+{
+	const struct kube_pod *pod = &etcd->pod;
+	const size_t at = etcd->container->start;
+
+	kube_read_etcd(c, &etcd->args, pod, etcd->container);
+	if (!c->data_dir)
+		return kube_refuse(pod->file, at, e, "etcd has no --data-dir");
+	/* The pod's own paths are none of the host's unless they are mounted. */
+	const char *const dirs[] = { c->data_dir, c->wal_dir };
+	for (int i = 0; i < 2; i++) {
+		if (dirs[i] && !kube_pod_host_path(pod, etcd->container, str_from(dirs[i])))
+			return kube_refuse(
+				pod->file, at, e, "%s of etcd is on no hostPath volume", dirs[i]);
+	}
+	c->data_dir = host(etcd, c->data_dir);
+	c->wal_dir = host(etcd, c->wal_dir);
+	c->ca = host(etcd, c->ca);
+	c->cert = host(etcd, c->cert);
+	c->key = host(etcd, c->key);
+	return 0;
+}
+
 static int set(const struct kube_args *args, const struct kube_pod *pod,
 	const struct doc_node *container, const char *name, const char *value, const char *why,
 	struct err *e)

@@ -5,7 +5,8 @@
 
 #include "kube/pod.h"
 
-const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, &kube_layout_csm, NULL };
+const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, &kube_layout_csm,
+	&kube_layout_icp, &kube_layout_salt, NULL };
 
 static const char *marker_of(const struct kube_layout *layout, const struct root *root)
 {

@@ -85,7 +85,8 @@ struct kube_layout {
 };
 
 extern const struct kube_layout *const kube_layouts[]; /* NULL-terminated */
-extern const struct kube_layout kube_layout_kubeadm, kube_layout_csm;
+extern const struct kube_layout kube_layout_kubeadm, kube_layout_csm, kube_layout_icp,
+	kube_layout_salt;
 
 /* `forced`: a layout's name, or NULL. */
 int kube_layout_find(const struct kube_layout **layout, const char **marker,
@@ -107,5 +108,10 @@ void kube_read_urls(struct kube_texts *urls, struct arena *a, struct str text);
 /* Name, URLs, members, token, data and WAL directory and certificates from etcd's flags or,
  * where a flag is not given, its environment; paths as the container sees them. */
 struct kube_pod;
+struct kube_pod_etcd;
+/* The same of a pod, paths as they are on the host; a data directory that is not on the host
+ * is refused. */
+int kube_read_pod_etcd(
+	struct kube_cluster *cluster, const struct kube_pod_etcd *etcd, struct err *e);
 void kube_read_etcd(struct kube_cluster *cluster, const struct kube_args *args,
 	const struct kube_pod *pod, const struct doc_node *container);

@@ -140,10 +140,8 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 			files, "etc/kubernetes/manifests", yaml, KUBE_YAML, wanted, e) ||
 		kube_rewrite_replace_in(files, "etc/kubernetes", conf, KUBE_YAML, wanted, e))
 		return e->code;
-	for (const char *const *p = texts; *p; p++) {
-		if (kube_rewrite_replace(files, *p, KUBE_TEXT, wanted, e))
-			return e->code;
-	}
+	if (kube_rewrite_replace_all(files, texts, KUBE_TEXT, wanted, e))
+		return e->code;
 	return 0;
 }
 

@@ -39,6 +39,20 @@ int kube_pod_runs(const struct doc_node **container, struct kube_args *args,
 	return 0;
 }
 
+int kube_pod_etcd(
+	struct kube_pod_etcd *etcd, struct kube_files *files, const char *path, struct err *e)
+{
+	struct kube_file *file;
+
+	if (kube_file(&file, files, path, e) || kube_pod(&etcd->pod, file, e) ||
+		kube_pod_runs(&etcd->container, &etcd->args, &etcd->pod, "etcd", e))
+		return e->code;
+	if (!etcd->container)
+		return kube_refuse(
+			file, etcd->pod.pod->start, e, "no container of this pod runs etcd");
+	return 0;
+}
+
 static struct str text_of(const struct doc_node *map, const char *key)
 {
 	const struct doc_node *node = doc_get(map, key);

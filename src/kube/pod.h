@@ -25,6 +25,15 @@ int kube_pod(struct kube_pod *pod, struct kube_file *file, struct err *e);
 int kube_pod_runs(const struct doc_node **container, struct kube_args *args,
 	const struct kube_pod *pod, const char *program, struct err *e);
 
+/* The pod of a file, with the container that runs etcd and its arguments. */
+struct kube_pod_etcd {
+	struct kube_pod pod;
+	const struct doc_node *container;
+	struct kube_args args;
+};
+int kube_pod_etcd(
+	struct kube_pod_etcd *etcd, struct kube_files *files, const char *path, struct err *e);
+
 /* Where `path` of a container is on the host; NULL when no host path is mounted there. */
 const char *kube_pod_host_path(
 	const struct kube_pod *pod, const struct doc_node *container, struct str path);

@@ -161,6 +161,16 @@ int kube_rewrite_replace(struct kube_files *files, const char *path, enum kube_k
 	return 0;
 }
 
+int kube_rewrite_replace_all(struct kube_files *files, const char *const *paths,
+	enum kube_kind kind, const struct kube_wanted *wanted, struct err *e)
+{
+	for (const char *const *p = paths; *p; p++) {
+		if (kube_rewrite_replace(files, *p, kind, wanted, e))
+			return e->code;
+	}
+	return 0;
+}
+
 int kube_rewrite_replace_in(struct kube_files *files, const char *dir, const char *const *endings,
 	enum kube_kind kind, const struct kube_wanted *wanted, struct err *e)
 {

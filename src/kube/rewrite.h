@@ -27,6 +27,9 @@ enum kube_kind { KUBE_YAML, KUBE_JSON, KUBE_TEXT /* lines; # begins a comment */
 /* A file that is not there is none of the node's. */
 int kube_rewrite_replace(struct kube_files *files, const char *path, enum kube_kind kind,
 	const struct kube_wanted *wanted, struct err *e);
+/* Each path of a NULL-terminated list. */
+int kube_rewrite_replace_all(struct kube_files *files, const char *const *paths,
+	enum kube_kind kind, const struct kube_wanted *wanted, struct err *e);
 /* All files of a directory whose names end in one of the endings ("" for all), NULL-terminated. */
 int kube_rewrite_replace_in(struct kube_files *files, const char *dir, const char *const *endings,
 	enum kube_kind kind, const struct kube_wanted *wanted, struct err *e);

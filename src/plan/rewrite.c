@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kube/rewrite.h"
+#include "net/url.h"
 
 static void want_replacements(struct kube_wanted *w, struct arena *a, const struct plan *plan)
 {
@@ -15,9 +16,24 @@ static void want_replacements(struct kube_wanted *w, struct arena *a, const stru
 	w->n_replace = plan->replace.n;
 }
 
+/* The plan names the members of the main cluster; those of another are on the same hosts, at
+ * the port that this node has there. */
+static const char *peer_of(struct arena *a, const struct kube_cluster *c, const char *peer)
+{
+	struct url url, own;
+	struct err none = { 0 };
+
+	if (!c->peer_urls.n || url_parse(&url, str_from(peer), &none) ||
+		url_parse(&own, str_from(c->peer_urls.v[0]), &none) || !own.port)
+		return peer;
+	const bool v6 = memchr(url.host.p, ':', url.host.len);
+	return arena_print(a, "%.*s://%s%.*s%s:%u", STR_ARG(own.scheme), v6 ? "[" : "",
+		STR_ARG(url.host), v6 ? "]" : "", own.port);
+}
+
 /* The plan's members, or the disk's with what was replaced. */
 static struct kube_members want_members(struct arena *a, const struct kube_cluster *c,
-	const struct plan *plan, const struct kube_wanted *w)
+	const struct plan *plan, const struct kube_wanted *w, bool main)
 {
 	struct kube_members members = { 0 };
 	const char *text = kube_replaced(a, kube_print_members(a, &c->members), w);
@@ -28,7 +44,9 @@ static struct kube_members want_members(struct arena *a, const struct kube_clust
 	}
 	for (size_t i = 0; i < plan->cluster.members.n; i++) {
 		const struct plan_member *m = &plan->cluster.members.v[i];
-		kube_read_members(&members, a, str_from(arena_print(a, "%s=%s", m->name, m->peer)));
+		kube_read_members(&members, a,
+			str_from(arena_print(
+				a, "%s=%s", m->name, main ? m->peer : peer_of(a, c, m->peer))));
 	}
 	return members;
 }
@@ -50,8 +68,12 @@ int plan_rewrite(
 	for (size_t i = 0; i < r->node.n_clusters; i++) {
 		const struct kube_cluster *c = &r->node.clusters[i];
 		clusters[i].name = c->name ? kube_replaced(a, c->name, &r->wanted) : NULL;
-		clusters[i].token = plan->cluster.token;
-		clusters[i].members = want_members(a, c, plan, &r->wanted);
+		/* "tkn" and, of etcd-events, "tkn-events". */
+		clusters[i].token = plan->cluster.token
+					    ? arena_print(a, "%s%s", plan->cluster.token,
+						      c->what + strlen("etcd"))
+					    : NULL;
+		clusters[i].members = want_members(a, c, plan, &r->wanted, i == 0);
 	}
 	r->wanted.clusters = clusters;
 	return r->node.layout->rewrite(&r->node, &r->wanted, e);
