@@ -86,10 +86,12 @@ compile() {
 	export GOPATH="$peers/go" GOCACHE="$peers/go/cache" GOMODCACHE="$peers/go/mod"
 	[ -z "$OFFLINE" ] || export GOPROXY=off
 	printf 'module peers\n\ngo 1.24\n' >go.mod
-	lines "$1" | while read -r _ _ module version _; do
+	lines "$1" | while read -r _ kind module version _; do
+		[ "$kind" = go ] || continue
 		go mod edit -require="$module@$version" || exit 1
 	done
-	lines "$1" | while read -r _ _ _ _ program package; do
+	lines "$1" | while read -r _ kind _ _ program package; do
+		[ "$kind" = go ] || continue
 		nice -n 10 go build -ldflags='-s -w' -o "$stage/$program" "$package" || exit 1
 	done
 }

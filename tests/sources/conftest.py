@@ -7,6 +7,7 @@ import pytest
 
 from sources.faults import Proxy
 from sources.go_s3 import GoS3
+from sources.imds import Imds
 from sources.moto_server import Moto
 from sources.nginx import Apache, Nginx
 from sources.radosgw import Radosgw
@@ -121,3 +122,10 @@ def faults(opened):
         opened.append(Proxy(host, port, plan, raw, certificate))
         return opened[-1]
     return start
+
+
+@pytest.fixture
+def imds():
+    """A metadata service for one test: .endpoint .environment .role_credentials() .requests, and more in sources/imds.py"""
+    with Imds() as service:
+        yield service
