@@ -140,21 +140,6 @@ int s3_address_parse(struct s3_address *address, struct arena *a, struct str tex
 	return 0;
 }
 
-bool s3_key_is_askable(struct str key)
-{
-	struct str part;
-	bool more = true;
-
-	if (memchr(key.p, 0, key.len))
-		return false;
-	while (more) {
-		more = str_cut(&part, &key, key, '/');
-		if (str_is(part, ".") || str_is(part, ".."))
-			return false;
-	}
-	return true;
-}
-
 bool s3_region_is_one(struct str region)
 {
 	for (size_t i = 0; i < region.len; i++)

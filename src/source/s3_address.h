@@ -36,9 +36,6 @@ int s3_address_parse(struct s3_address *address, struct arena *a, struct str tex
 /* "s3://BUCKET/KEY" that parses to the same. */
 const char *s3_address_print(struct arena *a, const char *bucket, struct str key);
 
-/* Can it be asked for?  Parts that are "." or ".." are lost on the way to the server. */
-bool s3_key_is_askable(struct str key);
-
 struct s3_endpoint {
 	const char *scheme, *host; /* an IPv6 address stands without its brackets */
 	const char *base;          /* path below which the service is; "" mostly */

@@ -116,15 +116,16 @@ static void copy(char *out, size_t size, struct str text)
 	out[len] = 0;
 }
 
-static bool is_web_page(struct str text, const char *type)
+bool s3_is_web_page(struct str text)
 {
 	static const char *const begins[] = { "<!doctype html", "<html" };
 
+	text = str_trim(text);
 	for (size_t i = 0; i < 2; i++)
 		if (text.len >= strlen(begins[i]) &&
 			!strncasecmp(text.p, begins[i], strlen(begins[i])))
 			return true;
-	return !strncasecmp(type, "text/html", 9);
+	return false;
 }
 
 void s3_refusal_parse(struct s3_refusal *refusal, const struct http_response *response)
@@ -136,7 +137,7 @@ void s3_refusal_parse(struct s3_refusal *refusal, const struct http_response *re
 	const struct xml_node *root, *error;
 	struct err ignored;
 
-	*refusal = (struct s3_refusal){ .web_page = is_web_page(text, response->type) };
+	*refusal = (struct s3_refusal){ .web_page = s3_is_web_page(text) };
 	copy(refusal->region, sizeof refusal->region, str_from(response->region));
 	if (text.len && !xml_parse(&root, &a, bytes, limits, &ignored)) {
 		/* EC2 and STS put theirs one level deeper. */

@@ -42,4 +42,7 @@ struct s3_refusal {
 	bool web_page;                           /* this is no object store at all */
 };
 
+/* HTML, as every server but an object store answers with. */
+bool s3_is_web_page(struct str text);
+
 void s3_refusal_parse(struct s3_refusal *refusal, const struct http_response *response);

@@ -113,17 +113,16 @@ static void explain_other(const struct s3 *s, struct err *e)
 
 static void explain_denied(const struct s3 *s, struct err *e)
 {
-	const bool unsigned_ = s->credentials.kind == CREDENTIALS_NONE;
+	const char *how = s->credentials.kind == CREDENTIALS_NONE ? "without credentials"
+								  : "with this access key";
 
 	if (*s->object)
-		err_set(e, ERR_AUTH, "%s may not read %s (AccessDenied)",
-			unsigned_ ? "nobody without credentials" : "this access key", s->object);
+		err_set(e, ERR_AUTH, "%s may not be read %s (AccessDenied)", s->object, how);
 	else
 		err_set(e, ERR_AUTH,
-			"%s may not list bucket '%s' (AccessDenied); allow s3:ListBucket, or name "
-			"one object exactly if reading is allowed: s3://%s/NAME",
-			unsigned_ ? "nobody without credentials" : "this access key",
-			s->address.bucket, s->address.bucket);
+			"bucket '%s' may not be listed %s (AccessDenied); allow s3:ListBucket, or "
+			"name one object exactly if reading is allowed: s3://%s/NAME",
+			s->address.bucket, how, s->address.bucket);
 }
 
 static void explain_key(const struct s3 *s, struct err *e)
@@ -135,6 +134,11 @@ static void explain_key(const struct s3 *s, struct err *e)
 			"the secret key from %s does not belong to its access key%s%s, says %s "
 			"(SignatureDoesNotMatch)",
 			s->credentials.from, *last ? " ..." : "", last, s->shown);
+	else if (is_code(s, "InvalidToken"))
+		err_set(e, ERR_AUTH,
+			"%s refuses the session token from %s (InvalidToken); a user's own key has "
+			"none",
+			s->shown, s->credentials.from);
 	else if (has_expired(s))
 		err_set(e, ERR_AUTH, "the session token from %s has expired; get new credentials",
 			s->credentials.from);
@@ -145,6 +149,16 @@ static void explain_key(const struct s3 *s, struct err *e)
 			s->shown, *last ? " ..." : "", last, s->credentials.from, s->refusal.code);
 }
 
+/* Servers differ much in what they call that. */
+static bool lacks_version(const struct s3 *s)
+{
+	return s->address.version && *s->object &&
+	       (is_code(s, "NoSuchKey") || is_code(s, "NoSuchVersion") ||
+		       is_code(s, "InvalidVersionId") ||
+		       (is_code(s, "InvalidArgument") &&
+			       strcasestr(s->refusal.message, "version")));
+}
+
 /* By what the server calls it; false: it calls it nothing known. */
 static bool explain_code(struct s3 *s, struct err *e)
 {
@@ -152,18 +166,18 @@ static bool explain_code(struct s3 *s, struct err *e)
 
 	if (is_code(s, "NoSuchBucket"))
 		err_set(e, ERR_NOTFOUND, "there is no bucket '%s' at %s", bucket, s->shown);
-	else if (is_code(s, "NoSuchKey"))
+	else if (lacks_version(s))
+		err_set(e, ERR_NOTFOUND, "%s has no version '%s'", s->object, s->address.version);
+	else if (is_code(s, "NoSuchKey") || is_code(s, "NoSuchVersion"))
 		err_set(e, ERR_NOTFOUND, "bucket '%s' has no object %s", bucket,
 			*s->object ? s->object : "of that name");
-	else if (is_code(s, "NoSuchVersion"))
-		err_set(e, ERR_NOTFOUND, "%s has no such version",
-			*s->object ? s->object : "the object");
 	else if (is_code(s, "AccessDenied"))
 		explain_denied(s, e);
 	else if (is_code(s, "RequestTimeTooSkewed"))
 		explain_skew(s, e);
 	else if (is_code(s, "SignatureDoesNotMatch") || is_code(s, "InvalidAccessKeyId") ||
-		 is_code(s, "InvalidClientTokenId") || is_code(s, "InvalidToken") || has_expired(s))
+		 is_code(s, "InvalidClientTokenId") || is_code(s, "XAdminUserNotFound") ||
+		 is_code(s, "InvalidToken") || has_expired(s))
 		explain_key(s, e);
 	else if (is_code(s, "InvalidObjectState"))
 		err_set(e, ERR_UNSUPPORTED,
@@ -206,6 +220,10 @@ void s3_explain(void *ctx, const struct http_response *response, struct err *e)
 	keep(s, response);
 	if (response->status == 407 || !response->status || response->status / 100 == 2)
 		return;
+	if (strstr(response->refusal, "HTTPS port") || strstr(response->refusal, "HTTPS server")) {
+		err_set(e, ERR_USAGE, "%s speaks TLS: write https:// in s3.endpoint", s->shown);
+		return;
+	}
 	/* A balancer's own page says that the store behind it is ill. */
 	if (s->refusal.web_page && s->status < 500)
 		err_set(e, ERR_MISMATCH,

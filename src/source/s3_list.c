@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 /* Of a bucket with more, the newest are kept. */
@@ -107,7 +106,7 @@ static bool lacks_v2(const struct s3 *s)
 {
 	const char *code = s->refusal.code;
 
-	return !s->v1 && !s->address.versions &&
+	return !s->v1 && !s->address.versions && !s->refusal.web_page &&
 	       (!strcmp(code, "NotImplemented") || s->status == 501 || s->status == 405 ||
 		       (s->status == 400 && (!strcmp(code, "InvalidArgument") ||
 						    !strcmp(code, "InvalidRequest") || !*code)));
@@ -138,10 +137,12 @@ static int ask_page(struct s3_page *page, struct s3 *s, struct arena *a, const s
 	if (bad)
 		return bad;
 	if (s3_page_parse(page, a, buf_span(&body), e)) {
-		s3_refusal_parse(&s->refusal, &r);
-		if (s->refusal.web_page ||
-			(body.len > 5 && !strncasecmp((const char *)body.p, "<html", 5)) ||
-			(body.len > 9 && !strncasecmp((const char *)body.p, "<!doctype", 9)))
+		if (strstr(e->text, "ListAllMyBucketsResult"))
+			return err_set(e, ERR_MISMATCH,
+				"%s takes no bucket in the name of the host; set s3.addressing: "
+				"path",
+				s->shown);
+		if (s3_is_web_page(buf_text(&body)))
 			return err_set(e, ERR_MISMATCH,
 				"%s answers with a web page, so it is no S3 endpoint; a console "
 				"often has another port than the store",
@@ -194,30 +195,49 @@ static int all_pages(struct listing *l, struct err *e)
 	return bad;
 }
 
-/* What there is instead, where a name was mistyped. */
-static int nothing_there(struct s3 *s, struct err *e)
+static size_t name_some(struct buf *seen, const struct s3_page *page)
 {
-	const struct str key = s->address.key;
-	struct arena a = ARENA(S3_TREE_MAX);
-	CLEAN_BUF struct buf seen = BUF(1024);
-	struct s3_page page;
 	struct err ignored;
-	size_t len = key.len, n = 0;
+	size_t n = 0;
 
+	for (size_t i = 0; i < page->n_below && n < SHOWN_BELOW; i++, n++)
+		buf_print(seen, &ignored, "%s%.100s", n ? ", " : "", page->below[i]);
+	for (size_t i = 0; i < page->n && n < SHOWN_BELOW; i++, n++)
+		buf_print(seen, &ignored, "%s%.100s", n ? ", " : "", page->v[i].key.p);
+	return n;
+}
+
+/* "a/b/c" and "a/b/" give "a/b/" and "a/", the folder above. */
+static size_t above(struct str key, size_t len)
+{
 	while (len && key.p[len - 1] == '/')
 		len--;
 	while (len && key.p[len - 1] != '/')
 		len--;
-	const char *above = arena_copy(&a, (struct str){ key.p, len });
-	if (key.len && !ask_page(&page, s, &a, NULL, above, "&delimiter=%2F", &ignored)) {
-		for (size_t i = 0; i < page.n_below && n < SHOWN_BELOW; i++, n++)
-			buf_print(&seen, &ignored, "%s%.100s", n ? ", " : "", page.below[i]);
-		for (size_t i = 0; i < page.n && n < SHOWN_BELOW; i++, n++)
-			buf_print(&seen, &ignored, "%s%.100s", n ? ", " : "", page.v[i].key.p);
-	}
-	arena_free(&a);
+	return len;
+}
+
+/* What there is instead, where a name was mistyped. */
+static int nothing_there(struct s3 *s, struct err *e)
+{
+	const struct str key = s->address.key;
+	CLEAN_BUF struct buf seen = BUF(1024);
+	struct err ignored;
+	size_t len = key.len, n = 0;
+
 	if (!key.len)
 		return err_set(e, ERR_NOTFOUND, "bucket '%s' is empty", s->address.bucket);
+	while (len && !n) {
+		struct arena a = ARENA(S3_TREE_MAX);
+		struct s3_page page;
+		len = above(key, len);
+		const char *folder = arena_copy(&a, (struct str){ key.p, len });
+		if (ask_page(&page, s, &a, NULL, folder, "&delimiter=%2F", &ignored))
+			len = 0;
+		else
+			n = name_some(&seen, &page);
+		arena_free(&a);
+	}
 	return err_set(e, ERR_NOTFOUND, "nothing in bucket '%s' begins with '%s'%s%.*s",
 		s->address.bucket, key.p, n ? "; there is " : "", STR_ARG(buf_text(&seen)));
 }
