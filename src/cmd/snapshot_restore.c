@@ -256,7 +256,9 @@ static void on_signal(int number)
 	stopped_by = number;
 }
 
-/* The first signal ends the copy, so that what was staged is taken away; a second one kills. */
+/* The first signal ends the restore, so that what was staged is taken away: at once while it
+ * copies, else when the phase is over, and not any more once directories are renamed.  A
+ * second one kills. */
 static void notice_signals(void)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
@@ -270,14 +272,20 @@ static void notice_signals(void)
 	}
 }
 
+static int go_on(void *ctx, struct err *e)
+{
+	(void)ctx;
+	if (!stopped_by)
+		return 0;
+	return err_set(
+		e, ERR_DECLINED, "stopped by signal %d; nothing is left behind", (int)stopped_by);
+}
+
 static int read_unless_stopped(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
 {
 	const struct stream *file = ctx;
 
-	if (stopped_by)
-		return err_set(e, ERR_DECLINED, "stopped by signal %d; nothing is left behind",
-			(int)stopped_by);
-	return file->read(file->ctx, got, bytes, room, e);
+	return go_on(NULL, e) ? (int)e->code : file->read(file->ctx, got, bytes, room, e);
 }
 
 /* All that a restore would find out, without a target. */
@@ -337,6 +345,7 @@ static int run(struct app *app, struct err *e)
 		return e->code == ERR_USAGE ? output_bad_args(app, e) : e->code;
 	if (etcd_edits_check(&r.edits, e))
 		return output_bad_args(app, e);
+	r.permit.go_on = go_on;
 	if (o->dry_run ? rehearse(&result, &r, app, e) : restore(&result, &r, app, e)) {
 		/* etcdutl says 1 for what it finds out beyond the flags themselves. */
 		app->status = stopped_by ? 128 + (int)stopped_by : 1;

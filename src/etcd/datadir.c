@@ -14,7 +14,7 @@
 #include "etcd/wal.h"
 #include "os/file.h"
 
-enum { COPY_BLOCK = 1 << 20, COPY_RANGE = 1 << 30 };
+enum { COPY_BLOCK = 1 << 20, COPY_RANGE = 64 << 20 };
 
 /* A WAL directory directly below a data directory that does not exist yet is made with it:
  * its name, or NULL.  "member/wal" is where it is anyway. */
@@ -122,7 +122,8 @@ int etcd_datadir_begin(
 }
 
 /* What neither reflink nor the kernel's own copy could do; `at` bytes are there already. */
-static int copy_rest(int to, int from, uint64_t at, uint64_t size, struct err *e)
+static int copy_rest(int to, int from, uint64_t at, uint64_t size, const struct etcd_permit *permit,
+	struct err *e)
 {
 	uint8_t *block = malloc(COPY_BLOCK);
 	int rc = 0;
@@ -132,7 +133,9 @@ static int copy_rest(int to, int from, uint64_t at, uint64_t size, struct err *e
 	while (!rc && at < size) {
 		const size_t n = size - at < COPY_BLOCK ? (size_t)(size - at) : COPY_BLOCK;
 
-		rc = file_read_at(from, block, n, at, e);
+		rc = etcd_permit_ask(permit, e);
+		if (!rc)
+			rc = file_read_at(from, block, n, at, e);
 		if (!rc)
 			rc = file_write_at(to, block, n, at, e);
 		at += n;
@@ -141,7 +144,8 @@ static int copy_rest(int to, int from, uint64_t at, uint64_t size, struct err *e
 	return rc;
 }
 
-int etcd_datadir_clone_db(struct etcd_datadir *to, const struct etcd_datadir *from, struct err *e)
+int etcd_datadir_clone_db(struct etcd_datadir *to, const struct etcd_datadir *from,
+	const struct etcd_permit *permit, struct err *e)
 {
 	struct stat st;
 	uint64_t at = 0;
@@ -154,6 +158,8 @@ int etcd_datadir_clone_db(struct etcd_datadir *to, const struct etcd_datadir *fr
 
 	while (at < size) {
 		off_t in = (off_t)at, out = (off_t)at;
+		if (etcd_permit_ask(permit, e))
+			return e->code;
 		const ssize_t n = copy_file_range(from->db, &in, to->db, &out, COPY_RANGE, 0);
 
 		if (n < 0 && errno == EINTR)
@@ -164,8 +170,8 @@ int etcd_datadir_clone_db(struct etcd_datadir *to, const struct etcd_datadir *fr
 			break;
 		at += (uint64_t)n;
 	}
-	if (copy_rest(to->db, from->db, at, size, e))
-		return err_wrap(e, "db");
+	if (copy_rest(to->db, from->db, at, size, permit, e))
+		return e->code == ERR_DECLINED ? (int)e->code : err_wrap(e, "db");
 	return 0;
 }
 

@@ -31,6 +31,17 @@
 #include "etcd/datadir_place.h"
 #include "etcd/ident.h"
 
+/* Somebody who is asked before and during what takes long; an error of his ends it. */
+struct etcd_permit {
+	int (*go_on)(void *ctx, struct err *e); /* NULL: always */
+	void *ctx;
+};
+
+static inline int etcd_permit_ask(const struct etcd_permit *p, struct err *e)
+{
+	return p->go_on ? p->go_on(p->ctx, e) : 0;
+}
+
 struct etcd_datadir_config {
 	int parent;           /* where relative paths begin; AT_FDCWD will do */
 	const char *data_dir; /* missing parents are made, 0700, as etcdutl does */
@@ -63,7 +74,8 @@ int etcd_datadir_begin(
 	struct etcd_datadir *dir, const struct etcd_datadir_config *config, struct err *e);
 
 /* The same database for another member: reflink where the file system can, else a copy. */
-int etcd_datadir_clone_db(struct etcd_datadir *to, const struct etcd_datadir *from, struct err *e);
+int etcd_datadir_clone_db(struct etcd_datadir *to, const struct etcd_datadir *from,
+	const struct etcd_permit *permit, struct err *e);
 
 int etcd_datadir_prepare(struct etcd_datadir *dir, const struct etcd_cluster *cluster,
 	const struct etcd_member *own, struct err *e);

@@ -169,7 +169,7 @@ int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
 
 	edits.cluster = result->cluster;
 	if (etcd_received_check(&received, fd, copied, r->skip_hash_check, listener, step, e) ||
-		look_before(result, &received.db, r, listener, e))
+		look_before(result, &received.db, r, listener, e) || etcd_permit_ask(&r->permit, e))
 		return e->code;
 	struct bolt_db db = received.db;
 	result->verified = received.verified;
@@ -188,7 +188,7 @@ static int make_others(struct etcd_datadir *dirs, struct arena *a, const struct 
 	for (size_t i = 1; i < cluster->n_members; i++) {
 		const struct etcd_datadir_config place = place_of(r, a, cluster, i);
 		if (etcd_datadir_begin(&dirs[i], &place, e) ||
-			etcd_datadir_clone_db(&dirs[i], &dirs[0], e))
+			etcd_datadir_clone_db(&dirs[i], &dirs[0], &r->permit, e))
 			return e->code;
 	}
 	return 0;
@@ -218,9 +218,12 @@ int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
 	for (size_t i = 0; i < n; i++) {
 		const struct etcd_member *own =
 			r->all_members ? &found.cluster->members[i] : found.own;
-		if (etcd_datadir_prepare(&dirs[i], found.cluster, own, e))
+		if (etcd_permit_ask(&r->permit, e) ||
+			etcd_datadir_prepare(&dirs[i], found.cluster, own, e))
 			goto out;
 	}
+	if (etcd_permit_ask(&r->permit, e))
+		goto out;
 	for (size_t i = 0; i < n; i++) {
 		if (etcd_datadir_publish(&dirs[i], e))
 			goto out;

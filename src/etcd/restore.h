@@ -24,6 +24,8 @@ struct etcd_restore {
 	bool all_members;                 /* <place.data_dir>/<name> for every member */
 	bool skip_hash_check;
 	struct etcd_edits edits; /* its cluster is filled in */
+	/* Asked between the phases too: copy, check, edits, further members, WAL, rename. */
+	struct etcd_permit permit;
 };
 
 struct etcd_restore_result {
@@ -45,8 +47,8 @@ int etcd_restore_look(struct etcd_restore_result *result, const struct bolt_db *
 	const struct etcd_restore *r, const struct listener *listener, struct err *e);
 
 int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
-	const struct etcd_restore *r, const struct stream *source,
-	const struct listener *listener, struct err *e);
+	const struct etcd_restore *r, const struct stream *source, const struct listener *listener,
+	struct err *e);
 
 /* The second half: `fd` holds what etcd_copy wrote. Cuts the trailer off, checks, edits. */
 int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,

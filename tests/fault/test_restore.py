@@ -37,7 +37,7 @@ def restore(image_file, tmp_path):
                                f"--initial-cluster={MEMBERS}", *(o.format(directory) for o in options)],
                               capture_output=True, text=True, timeout=120)
         text = log.read_text()
-        return done, "(INJECTED)" in text or "+++ killed by SIGKILL" in text
+        return done, any(word in text for word in ("(INJECTED)", "--- SIGTERM", "+++ killed by"))
     return restore
 
 
@@ -91,6 +91,26 @@ def test_a_machine_that_stops_leaves_all_or_nothing(restore, whole, tmp_path, ca
         assert done.returncode != 0
         left = tree(directory)
         assert left == good or left in ({}, {"a": None}), f"{call} {n}: {sorted(left)}"
+
+
+@pytest.mark.parametrize("call", ["mkdirat", "openat", "pread64", "pwrite64", "write", "ftruncate", "fallocate", "fsync",
+                                  "copy_file_range", "renameat2"])
+@pytest.mark.parametrize("options", [["--all-members"], ["--name=m1"]], ids=["all members", "one"])
+@pytest.mark.needs("strace")
+def test_a_signal_at_any_time_leaves_all_or_nothing(restore, whole, tmp_path, options, call):
+    """And takes away what it had staged: at the next phase, or it finishes when the names are being given."""
+    good, stopped = whole(options), 0
+    for n, done, directory in each_time(restore, tmp_path, options, call, "signal=SIGTERM"):
+        if done.returncode == 0:
+            assert tree(directory) == good, f"{call} {n}"
+        else:
+            assert done.returncode in (128 + 15, -15), f"{call} {n}: {done.stderr}"
+            stopped += 1
+            assert list(directory.iterdir()) == [], f"{call} {n} left something: {done.stderr}"
+        if (directory / "a").exists():
+            assert not any(STAGED.match(p.name) for p in directory.rglob("*")), f"{call} {n} left its stage"
+    # The single member's names are given last, and there is no second one to copy.
+    assert stopped or call in ("renameat2", "copy_file_range")
 
 
 @pytest.mark.parametrize("options", [["--all-members"], ["--name=m1", "--wal-dir={}/b/wal"]],

@@ -273,7 +273,7 @@ static void datadir_copies_a_database_for_another_member(void **state)
 	assert_int_equal(etcd_datadir_begin(&a, &one, &e), 0);
 	assert_int_equal(etcd_datadir_begin(&b, &two, &e), 0);
 	assert_int_equal(file_write(a.db, bytes, sizeof bytes, &e), 0);
-	assert_int_equal(etcd_datadir_clone_db(&b, &a, &e), 0);
+	assert_int_equal(etcd_datadir_clone_db(&b, &a, &(struct etcd_permit){ 0 }, &e), 0);
 	struct stat st;
 
 	assert_int_equal(fstat(b.db, &st), 0);
