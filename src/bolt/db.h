@@ -4,6 +4,7 @@
  * memory, may be cut short by someone else meanwhile, and a damaged page must become a
  * message, not a signal.
  *
+ * Source:     bbolt 1.3.11, db.go.
  * Units:      bytes; page ids count pages.
  * Ownership:  the db borrows the descriptor.  A slot owns the bytes of the page it holds;
  *             CLEAN_SLOT gives them back at the end of its scope.

@@ -5,6 +5,7 @@
  * so that processor, input and output are busy at the same time.  Output goes past the
  * page cache or leaves it soon, so that memory stays small and the final fsync short.
  *
+ * Source:     etcdutl/snapshot/v3_snapshot.go (copyAndVerifyDB), 3.5.16: what is hashed.
  * Units:      bytes.
  * Ownership:  descriptors, source and scan stay the caller's.
  * Errors:     those of the source; ERR_IO, ERR_SPACE.

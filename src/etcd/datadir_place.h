@@ -5,6 +5,8 @@
  *
  * For etcd/datadir.c alone.
  *
+ * Source:     rename(2) and fsync(2) on what a power cut leaves.
+ * Units:      bytes; ETCD_PLACE_* are lengths of names with their end.
  * Ownership:  the place owns its descriptors, the staged tree and the parent directories it
  *             had to make, until etcd_place_close.
  * Errors:     ERR_USAGE when the name exists already; ERR_IO.

@@ -4,6 +4,7 @@
  * once.  Where the file is not in the page cache, the walk asks for the pages below a
  * branch together, so that the disk can sort them.
  *
+ * Source:     etcdutl/snapshot/v3_snapshot.go (Status), 3.6.12, which walks only.
  * Units:      bytes.
  * Ownership:  lists and texts of the status live in the arena.
  * Errors:     as of etcd/snapshot.h and etcd/status.h; a wrong trailer is told before

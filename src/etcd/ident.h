@@ -8,6 +8,7 @@
  *
  * Source:     etcd server/etcdserver/api/membership/{member,cluster}.go and
  *             server/config/config.go (VerifyBootstrap), 3.5.
+ * Units:      ids are numbers; their text is hexadecimal without leading zeros.
  * Ownership:  everything a cluster points to lives in the arena given.
  * Errors:     ERR_USAGE with etcd's own words, which operators search for.
  */

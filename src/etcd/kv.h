@@ -4,6 +4,7 @@
  *	value  KeyValue: 1 key, 2 create revision, 3 mod revision, 4 version, 5 value, 6 lease
  *
  * Source:     etcd server/storage/mvcc/revision.go; api/mvccpb/kv.proto.
+ * Units:      revisions; a lease is an id, 0 for none.
  * Ownership:  key and value borrow the bytes they were read from.
  * Errors:     ERR_FORMAT.
  */

@@ -5,6 +5,7 @@
  * default port, userinfo and query kept, the rest percent-encoded again.
  *
  * Source:     Go net/url; etcd client/pkg/types/urls.go.
+ * Units:      bytes of UTF-8.
  * Ownership:  the result lives in the arena.
  * Errors:     ERR_USAGE with etcd's own words.
  */

@@ -10,6 +10,7 @@
  *   Snapshot    1 data, 2 { 1 conf state, 2 index, 3 term }
  *
  * Source:     go.etcd.io/raft raftpb/raft.proto; server/storage/wal/walpb/record.proto.
+ * Units:      indexes and terms of raft; ids are numbers.
  * Ownership:  spans in decoded messages borrow the input.
  * Errors:     ERR_FORMAT naming message and field; unknown fields are passed over, a known
  *             one of the wrong kind is refused.

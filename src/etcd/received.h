@@ -9,6 +9,7 @@
  *   etcd_copy(&copied with .scan, fd, ...)
  *   etcd_received_check(&received, fd, &copied, ...)
  *
+ * Source:     etcdutl/snapshot/v3_snapshot.go, 3.6.12; the checks beyond it are ours.
  * Units:      bytes, revisions, entries.
  * Ownership:  the descriptor stays the caller's; `db` borrows it.
  * Errors:     ERR_MISMATCH for the trailer, ERR_FORMAT for what is no snapshot or damaged.

@@ -9,6 +9,9 @@
  *	cluster          clusterVersion, downgrade
  *
  * Source:     etcd server/storage/schema/{bucket,meta}.go, 3.6.
+ * Units:      bytes.
+ * Ownership:  constants.
+ * Errors:     none.
  */
 #pragma once
 

@@ -4,6 +4,8 @@
  * of nodes /0/members/<id>/raftAttributes, the history of the N creations, counters.
  *
  * Source:     server/etcdserver/api/v2store/{store,node,watcher_hub,stats}.go, 3.5.16.
+ * Units:      bytes of JSON.
+ * Ownership:  the buf is the caller's.
  * Errors:     ERR_SPACE from the buf.
  */
 #pragma once
