@@ -10,6 +10,9 @@
 static const struct source_kind *const kinds[] = {
 	&source_s3,
 	&source_sftp,
+	&source_file,
+	&source_dev,
+	&source_label,
 	NULL,
 };
 
