@@ -4,7 +4,7 @@
  * there is of it, and closing that lets the medium go.  Read-only, its journal
  * not replayed, without devices, set-id programs or execution.
  *
- * Source:     fsopen(2), fsmount(2), Linux 5.2.
+ * Source:     os/mount.h, net/http.h.
  * Units:      none.
  * Ownership:  reach_free gives the trust anchors back.
  * Errors:     ERR_NET and the rest of net/http.h; ERR_IO for a medium.

@@ -67,11 +67,12 @@ static int open_any(struct source **source, const struct source_settings *settin
 	p->local = (struct local){ &p->mounted, p->path,
 		arena_print(&arena, "%s%s:", scheme, p->what), settings->listener };
 	p->arena = arena;
+	if (!*p->what) {
+		close_place(&p->base);
+		return err_set(e, ERR_USAGE, "%s nothing is named before the path", scheme);
+	}
 	*source = &p->base;
-	if (*p->what)
-		return 0;
-	close_place(&p->base);
-	return err_set(e, ERR_USAGE, "%s: nothing is named", scheme);
+	return 0;
 }
 
 static int open_dev(struct source **source, const struct source_settings *settings, struct err *e)
