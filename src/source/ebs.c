@@ -18,7 +18,7 @@
 #include "source/credentials.h"
 #include "source/ebs_device.h"
 #include "source/ebs_volume.h"
-#include "source/source.h"
+#include "source/local.h"
 
 enum { ARENA_MAX = 128 << 20, APPEAR_MS = 60000, VOLUMES_A_CALL = 100 };
 
@@ -34,8 +34,7 @@ struct ebs {
 	/* what is open of it */
 	struct ebs_volume volume;
 	struct root mounted;
-	struct source *files;
-	struct source_settings files_settings;
+	struct local files;
 	int lock;
 	struct err trouble; /* why attaching did not work: it is not tried twice */
 	struct arena arena;
@@ -280,21 +279,17 @@ static int attach(struct ebs *ebs, struct err *e)
 	return 0;
 }
 
-/* The files below the mounted root are a source of the kind `file`. */
 static int open_files(struct ebs *ebs, struct err *e)
 {
-	if (ebs->files)
-		return 0;
 	if (!ebs->trouble.code && ebs->mounted.fd < 0)
 		ebs->trouble.code = (enum err_code)attach(ebs, &ebs->trouble);
 	if (ebs->trouble.code) {
 		*e = ebs->trouble;
 		return e->code;
 	}
-	ebs->files_settings = *ebs->source.settings;
-	ebs->files_settings.root = &ebs->mounted;
-	ebs->files_settings.url = arena_print(&ebs->arena, "file:%s", *ebs->path ? ebs->path : "/");
-	return source_open(&ebs->files, &ebs->files_settings, e);
+	ebs->files = (struct local){ &ebs->mounted, *ebs->path ? ebs->path : "/",
+		arena_print(&ebs->arena, "ebs:%s:", ebs->id), ebs->source.settings->listener };
+	return 0;
 }
 
 static int ebs_list(
@@ -304,13 +299,8 @@ static int ebs_list(
 
 	if (!begins(ebs->id, "snap-"))
 		return list_snapshots(ebs, objects, a, e);
-	if (open_files(ebs, e) || source_list(ebs->files, objects, a, e))
+	if (open_files(ebs, e) || local_list(objects, a, &ebs->files, e))
 		return err_wrap(e, "%s", ebs->id);
-	for (size_t i = 0; i < objects->n; i++) {
-		const char *url = objects->v[i].url;
-		objects->v[i].url =
-			arena_print(a, "ebs:%s:%s", ebs->id, begins(url, "file:") ? url + 5 : url);
-	}
 	return 0;
 }
 
@@ -318,16 +308,11 @@ static int ebs_read(struct source *source, struct stream *stream,
 	const struct source_object *object, struct err *e)
 {
 	struct ebs *ebs = (struct ebs *)source;
-	struct source_object file = *object;
-	char begin[EC2_ID + 8];
 
-	snprintf(begin, sizeof begin, "ebs:%s:", ebs->id);
-	if (!begins(ebs->id, "snap-") || object->place || !begins(object->url, begin))
-		return err_set(e, ERR_USAGE, "%s: no file on an EBS snapshot", object->url);
-	if (open_files(ebs, e))
-		return err_wrap(e, "%s", ebs->id);
-	file.url = arena_print(&ebs->arena, "file:%s", object->url + strlen(begin));
-	if (source_read(ebs->files, stream, &file, e))
+	if (!begins(ebs->id, "snap-") || object->place)
+		return err_set(
+			e, ERR_USAGE, "%s is an EBS snapshot, not a file on one", object->url);
+	if (open_files(ebs, e) || local_read(stream, &ebs->files, object->url, e))
 		return err_wrap(e, "%s", ebs->id);
 	return 0;
 }
@@ -339,7 +324,6 @@ static void ebs_close(struct source *source)
 	struct err e = { 0 };
 	size_t left = 0;
 
-	source_close(ebs->files);
 	root_close(&ebs->mounted);
 	if (ebs->volume.asked) {
 		const bool known = *ebs->volume.id;

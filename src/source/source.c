@@ -13,6 +13,7 @@ static const struct source_kind *const kinds[] = {
 	&source_file,
 	&source_dev,
 	&source_label,
+	&source_ebs,
 	NULL,
 };
 

@@ -23,6 +23,13 @@ def instant(when):
     return datetime.datetime.fromtimestamp(when, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that was killed is what many tests are about."""
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -93,8 +100,7 @@ class Imds:
                          "region": "eu-central-1", "version": "2017-09-30"}
         self.role, self.credentials = None, None
         self.pages = {}     # any other path, or one of the known ones said otherwise
-        self.server = ThreadingHTTPServer((address, port), Handler)
-        self.server.daemon_threads = True
+        self.server = Server((address, port), Handler)
         self.server.imds = self
         self.endpoint = f"http://{address}:{self.server.server_port}"
         self.environment = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": self.endpoint}
