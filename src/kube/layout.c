@@ -6,7 +6,8 @@
 #include "kube/pod.h"
 
 const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, &kube_layout_csm,
-	&kube_layout_icp, &kube_layout_salt, NULL };
+	&kube_layout_icp, &kube_layout_salt, &kube_layout_openshift42, &kube_layout_openshift46,
+	NULL };
 
 static const char *marker_of(const struct kube_layout *layout, const struct root *root)
 {

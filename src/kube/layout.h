@@ -86,7 +86,7 @@ struct kube_layout {
 
 extern const struct kube_layout *const kube_layouts[]; /* NULL-terminated */
 extern const struct kube_layout kube_layout_kubeadm, kube_layout_csm, kube_layout_icp,
-	kube_layout_salt;
+	kube_layout_salt, kube_layout_openshift42, kube_layout_openshift46;
 
 /* `forced`: a layout's name, or NULL. */
 int kube_layout_find(const struct kube_layout **layout, const char **marker,

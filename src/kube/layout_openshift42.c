@@ -1,0 +1,169 @@
+/* OpenShift 4.1 to 4.3: a shell starts etcd with variables that exist only while the node runs.
+ * What lasts is the discovery domain in the manifest, the name in the certificates' file
+ * names, and etc/etcd/etcd.conf once a member was recovered. */
+#include <string.h>
+
+#include "kube/env.h"
+#include "kube/layout.h"
+#include "kube/pod.h"
+#include "kube/rewrite.h"
+#include "os/names.h"
+
+#define MANIFESTS "etc/kubernetes/manifests"
+#define MANIFEST  MANIFESTS "/etcd-member.yaml"
+/* Where the restore script and backups keep the manifest. */
+#define STOPPED   "home/core/assets/manifests-stopped/etcd-member.yaml"
+#define BACKUP    "home/core/assets/backup/etcd-member.yaml"
+#define CONFIG    "etc/etcd/etcd.conf"
+#define PEER      "system:etcd-peer:"
+
+static const char *const places[] = { MANIFEST, STOPPED, BACKUP, NULL };
+
+static const char *manifest(const struct kube_files *files)
+{
+	const char *const *p = places;
+
+	while (p[1] && !root_exists(files->root, *p))
+		p++;
+	return *p;
+}
+
+/* "system:etcd-peer:etcd-0.example.org.crt" in the directory that etcd has as /etc/ssl/etcd. */
+static const char *dns_name(struct kube_cluster *c, const struct kube_pod_etcd *etcd)
+{
+	struct kube_files *files = etcd->pod.file->set;
+	struct arena *a = files->arena;
+	const char *dir = kube_pod_host_path(&etcd->pod, etcd->container, STR("/etc/ssl/etcd"));
+	struct names names;
+	struct err none = { 0 };
+
+	if (!dir || names_read(&names, a, files->root, dir, &none))
+		return NULL;
+	for (size_t i = 0; i < names.n; i++) {
+		const struct str name = str_from(names.v[i]);
+		if (!str_starts(name, STR(PEER)) || !str_ends(name, STR(".crt")))
+			continue;
+		c->cert = arena_print(a, "%s/%s", dir, names.v[i]);
+		c->key = arena_print(a, "%s/%.*s.key", dir, (int)(name.len - 4), name.p);
+		c->ca = arena_print(a, "%s/ca.crt", dir);
+		return arena_copy(
+			a, (struct str){ name.p + strlen(PEER), name.len - strlen(PEER ".crt") });
+	}
+	return NULL;
+}
+
+static const char *config_value(struct kube_files *files, const char *name)
+{
+	struct kube_file *file;
+	struct kube_slot slot;
+	struct err none = { 0 };
+
+	return !kube_file(&file, files, CONFIG, &none) && kube_env(&slot, file, name)
+		       ? arena_copy(files->arena, slot.value)
+		       : NULL;
+}
+
+static const char *first_line(struct kube_files *files, const char *path)
+{
+	struct kube_file *file;
+	struct err none = { 0 };
+	struct str line, rest;
+
+	if (kube_file(&file, files, path, &none))
+		return NULL;
+	rest = file->text;
+	return str_next(&line, &rest, '\n') && str_trim(line).len
+		       ? arena_copy(files->arena, str_trim(line))
+		       : NULL;
+}
+
+static int read_node(struct kube_node *node, struct err *e)
+{
+	struct kube_files *files = node->files;
+	struct arena *a = files->arena;
+	const char *path = manifest(files), *text;
+	struct kube_pod_etcd etcd;
+	struct kube_args discovery;
+	struct kube_slot slot;
+
+	if (kube_pod_etcd(&etcd, files, path, e))
+		return e->code;
+	struct kube_cluster *c = kube_add_cluster(node, "etcd");
+	kube_read_etcd(c, &etcd.args, &etcd.pod, etcd.container);
+	c->token = node->layout->token;
+	text = kube_pod_host_path(&etcd.pod, etcd.container, STR("/var/lib/etcd"));
+	c->data_dir = text ? text : "/var/lib/etcd";
+	c->fence = MANIFEST;
+	c->partial = true; /* the others are known to the domain's name server alone */
+	node->name = first_line(files, "etc/hostname");
+	c->name = config_value(files, "ETCD_NAME");
+	if (!c->name && node->name)
+		c->name = arena_print(a, "etcd-member-%s", node->name);
+	const char *dns = dns_name(c, &etcd);
+	if (dns)
+		kube_add_text(&c->peer_urls, a, arena_print(a, "https://%s:2380", dns));
+	if ((text = config_value(files, "ETCD_INITIAL_CLUSTER")))
+		kube_read_members(&c->members, a, str_from(text));
+	else if (dns && c->name)
+		kube_read_members(&c->members, a,
+			str_from(arena_print(a, "%s=%s", c->name, c->peer_urls.v[0])));
+	if (!dns) {
+		const struct doc_node *container = doc_find(etcd.pod.spec, "/initContainers/0");
+		if (container && !kube_args_container(&discovery, etcd.pod.file, container, e) &&
+			kube_flag(&slot, &discovery, "discovery-srv"))
+			kube_warn(node,
+				"which of the etcd-N.%.*s this node is stands nowhere on the disk; "
+				"say it with cluster.members",
+				STR_ARG(slot.value));
+	}
+	if (strcmp(path, MANIFEST))
+		kube_warn(
+			node, "the manifest lies in %s: a recovery by hand was not finished", path);
+	return 0;
+}
+
+static int set_config(struct kube_files *files, const char *name, const char *value,
+	const char *why, struct err *e)
+{
+	struct kube_file *file;
+	struct kube_slot slot;
+	struct err none = { 0 };
+
+	if (!value || kube_file(&file, files, CONFIG, &none) || !kube_env(&slot, file, name))
+		return 0;
+	return kube_slot_set(&slot, str_from(value), why, e);
+}
+
+static const char *const yaml[] = { ".yaml", NULL };
+static const char *const texts[] = { CONFIG, "etc/hosts", "etc/hostname", NULL };
+static const char *const documents[] = { "etc/kubernetes/kubeconfig", "var/lib/kubelet/kubeconfig",
+	"etc/kubernetes/kubelet.conf", NULL };
+
+static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, struct err *e)
+{
+	struct kube_files *files = node->files;
+
+	if (wanted->clusters) {
+		const struct kube_wanted_cluster *c = &wanted->clusters[0];
+		const char *members =
+			c->members.n ? kube_print_members(files->arena, &c->members) : NULL;
+		if (set_config(files, "ETCD_NAME", c->name, "this node's member", e) ||
+			set_config(files, "ETCD_INITIAL_CLUSTER", members,
+				"the members that are restored", e))
+			return e->code;
+	}
+	if (kube_rewrite_replace(files, manifest(files), KUBE_YAML, wanted, e) ||
+		kube_rewrite_replace_in(files, MANIFESTS, yaml, KUBE_YAML, wanted, e) ||
+		kube_rewrite_replace_all(files, documents, KUBE_YAML, wanted, e) ||
+		kube_rewrite_replace_all(files, texts, KUBE_TEXT, wanted, e))
+		return e->code;
+	return 0;
+}
+
+const struct kube_layout kube_layout_openshift42 = {
+	.name = "openshift-4.2",
+	.token = "etcd-cluster-1",
+	.markers = places,
+	.read = read_node,
+	.rewrite = rewrite,
+};
