@@ -17,8 +17,9 @@ import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
 
-PIECE = 65536
+PIECE = 16384
 HEAD_MAX = 65536
+BYTE_KINDS = ("reset", "cut", "stall", "trickle", "flip")
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Fault:
 
 @dataclass
 class Request:
-    """What was asked, and, afterwards, what was done: .fault, .status, .sent bytes of the body."""
+    """What was asked, and, afterwards, what was done: .status, .sent bytes of the body, .struck: the fault did happen."""
 
     index: int
     method: str = ""
@@ -60,6 +61,7 @@ class Request:
     fault: Fault = None
     status: int = 0
     sent: int = 0
+    struck: bool = False
 
     @property
     def range(self):
@@ -80,7 +82,10 @@ class Reset(Closed):
 
 
 class Proxy:
-    """.port, .url, .requests in the order they came, .close(). `plan` may be exchanged at any time."""
+    """.port, .url, .requests in the order they came, .close(). `plan` may be exchanged at any time.
+
+    interrupt_at(totals) resets every connection that is sending whenever so many bytes of bodies have been sent in all.
+    """
 
     def __init__(self, host, port, plan=None, raw=False, certificate=None):
         self.plan, self.requests, self._upstream, self._raw = plan or (lambda request: None), [], (host, port), raw
@@ -88,7 +93,8 @@ class Proxy:
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificate)
-        self._lock, self._open, self._closing = threading.Lock(), set(), threading.Event()
+        self._lock, self._open, self.closing = threading.Lock(), set(), threading.Event()
+        self._totals, self._total, self.interruptions, self._busy = [], 0, 0, 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if certificate else 'http'}://localhost:{self.port}"
@@ -96,7 +102,7 @@ class Proxy:
         self._thread.start()
 
     def close(self):
-        self._closing.set()
+        self.closing.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -107,17 +113,37 @@ class Proxy:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
+    def settle(self, patience=5):
+        """Waits until nothing is under way: who has an answer is ahead of who counts what was sent."""
+        deadline = time.monotonic() + patience
+        while self._busy and time.monotonic() < deadline:
+            time.sleep(0.001)
+
     @property
-    def faults(self):
-        return [request.fault for request in self.requests if request.fault]
+    def struck(self):
+        """The faults that did happen."""
+        self.settle()
+        return [request.fault for request in self.requests if request.struck]
 
     @property
     def sent(self):
         """Bytes of bodies that went to the client, of all requests."""
+        self.settle()
         return sum(request.sent for request in self.requests)
 
+    def interrupt_at(self, totals):
+        self._totals = sorted(totals, reverse=True)
+
+    def count(self, number):
+        """So many bytes more went to a client."""
+        with self._lock:
+            self._total += number
+            while self._totals and self._total >= self._totals[-1]:
+                self._totals.pop()
+                self.interruptions += 1
+
     def _accept(self):
-        while not self._closing.is_set():
+        while not self.closing.is_set():
             try:
                 client, _ = self._listener.accept()
             except OSError:
@@ -128,7 +154,9 @@ class Proxy:
         with self._lock:
             request = Request(len(self.requests), **known)
             self.requests.append(request)
+            self._busy += 1
         request.fault = self.plan(request)
+        request.struck = bool(request.fault) and request.fault.kind not in BYTE_KINDS
         return request
 
     def _serve(self, client):
@@ -163,14 +191,24 @@ class Proxy:
         method, target, _ = head[0].split(" ", 2)
         headers = dict_of(head[1:])
         request = self._new_request(method=method, target=target, headers=headers)
-        body = reader.read(int(headers.get("content-length", 0)))
+        try:
+            return self._answer(client, reader, request, head)
+        finally:
+            self._done()
+
+    def _done(self):
+        with self._lock:
+            self._busy -= 1
+
+    def _answer(self, client, reader, request, head):
+        body = reader.read(int(request.headers.get("content-length", 0)))
         fault = request.fault or Fault("none")
         if fault.kind == "loop":
             fault = Fault("status", status=fault.status if fault.status != 503 else 307,
-                          headers={"Location": f"{self.url}{target}"})
+                          headers={"Location": f"{self.url}{request.target}"})
         if fault.kind == "status":
             request.status = fault.status
-            return self._answer(client, request, fault)
+            return say(client, request, fault)
         asked = head[1:]
         if fault.kind == "whole":
             asked = [line for line in asked if not line.lower().startswith("range:")]
@@ -178,12 +216,6 @@ class Proxy:
             lines = [line for line in asked if not line.lower().startswith("connection:")]
             server.sendall("\r\n".join([head[0], *lines, "Connection: close", "", ""]).encode("latin-1") + body)
             return self._relay(client, server.makefile("rb"), request, fault)
-
-    def _answer(self, client, request, fault):
-        headers = {"Content-Length": len(fault.body), "Date": formatdate(usegmt=True), **fault.headers}
-        lines = [f"HTTP/1.1 {fault.status} Fault", *(f"{n}: {v}" for n, v in headers.items() if v is not None), "", ""]
-        client.sendall("\r\n".join(lines).encode("latin-1") + (b"" if request.method == "HEAD" else fault.body))
-        return True
 
     def _relay(self, client, answer, request, fault):
         head = read_head(answer)
@@ -203,10 +235,9 @@ class Proxy:
         ends = request.method != "HEAD" and length is None and request.status not in (204, 304)
         lines.append("Connection: close" if ends else "Connection: keep-alive")
         text = "\r\n".join([head[0], *lines, "", ""]).encode("latin-1")
-        sender = Sender(client, fault, self._closing)
-        sender.send(text, counted=fault.whole)
-        before = sender.passed
+        sender, before = Sender(client, fault, self), len(text) if fault.whole else 0
         try:
+            sender.send(text, counted=fault.whole)
             left = 0 if request.method == "HEAD" else length
             while left is None or left > 0:
                 piece = answer.read1(PIECE if left is None else min(PIECE, left))
@@ -214,13 +245,13 @@ class Proxy:
                     break
                 left = None if left is None else left - len(piece)
                 sender.send(piece)
-                request.sent = sender.passed - before
             if fault.kind == "extra":
                 client.sendall(fault.body)
             # What was promised and did not come from the server shall not be waited for.
             return not ends and not left and fault.kind != "extra"
         finally:
-            request.sent = sender.passed - before
+            request.sent = max(0, sender.passed - before)
+            request.struck = request.struck or sender.struck
 
     # Bytes, whatever they mean.
 
@@ -229,25 +260,26 @@ class Proxy:
         with socket.create_connection(self._upstream, 60) as server:
             upward = threading.Thread(target=pump, args=(client, server), daemon=True)
             upward.start()
-            sender = Sender(client, request.fault or Fault("none"), self._closing)
+            sender = Sender(client, request.fault or Fault("none"), self)
             try:
                 while piece := server.recv(PIECE):
                     sender.send(piece)
                 client.shutdown(socket.SHUT_WR)
             finally:
-                request.sent = sender.passed
+                request.sent, request.struck = sender.passed, request.struck or sender.struck
                 # Wakes the other thread: a socket that somebody reads from would stay open.
                 with contextlib.suppress(OSError):
                     client.shutdown(socket.SHUT_RD)
                 upward.join()
+                self._done()
 
 
 class Sender:
     """Sends bytes on and does at the fault's place what it says."""
 
-    def __init__(self, client, fault, closing):
-        self._client, self._fault, self._closing, self._at, self.passed = client, fault, closing, 0, 0
-        self._done = fault.kind not in ("reset", "cut", "stall", "trickle", "flip")
+    def __init__(self, client, fault, proxy):
+        self._client, self._fault, self._proxy = client, fault, proxy
+        self._interruptions, self._at, self.passed, self.struck = proxy.interruptions, 0, 0, False
 
     def send(self, data, counted=True):
         if not counted:
@@ -255,8 +287,9 @@ class Sender:
             return
         here = self._fault.at - self._at
         # At the very end of a piece it is still this piece's: there may be no other.
-        if not self._done and 0 <= here <= len(data) and (self._fault.kind != "flip" or here < len(data)):
-            self._done = True
+        if self._fault.kind in BYTE_KINDS and not self.struck and 0 <= here <= len(data) and \
+                (self._fault.kind != "flip" or here < len(data)):
+            self.struck = True
             data = self._strike(data, here)
         self._send(data)
 
@@ -264,6 +297,10 @@ class Sender:
         self._client.sendall(data)
         self._at += len(data)
         self.passed += len(data)
+        self._proxy.count(len(data))
+        if self._proxy.interruptions != self._interruptions:
+            arrived(self._client)
+            raise Reset
 
     def _strike(self, data, here):
         fault = self._fault
@@ -274,12 +311,20 @@ class Sender:
             arrived(self._client)
             raise Reset if fault.kind == "reset" else Closed
         if fault.kind == "stall":
-            self._closing.wait(fault.seconds)
+            self._proxy.closing.wait(fault.seconds)
             return data[here:]
         for at in range(here, min(here + fault.count, len(data))):
             self._send(data[at:at + 1])
-            self._closing.wait(fault.seconds)
+            self._proxy.closing.wait(fault.seconds)
         return data[min(here + fault.count, len(data)):]
+
+
+def say(client, request, fault):
+    """An answer that is the fault's own."""
+    headers = {"Content-Length": len(fault.body), "Date": formatdate(usegmt=True), **fault.headers}
+    lines = [f"HTTP/1.1 {fault.status} Fault", *(f"{n}: {v}" for n, v in headers.items() if v is not None), "", ""]
+    client.sendall("\r\n".join(lines).encode("latin-1") + (b"" if request.method == "HEAD" else fault.body))
+    return True
 
 
 def pump(source, sink):

@@ -172,6 +172,33 @@ def test_tls_is_broken_by_a_flip(tmp_path, proxy):
     server.close()
 
 
+def test_a_reset_within_the_head_is_one(proxy):
+    through = proxy(Fault("reset", at=20, whole=True))
+    assert isinstance(Got(through).error, ConnectionResetError)
+    assert len(through.struck) == 1 and through.sent == 0
+
+
+def test_an_interruption_hits_all_that_is_sent(proxy):
+    through = proxy(*[Fault("stall", at=1000, seconds=0.2)] * 2)
+    through.interrupt_at([100_000])
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(Got(through))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(one.error, ConnectionResetError) and 1000 < len(one.body) < len(BODY) for one in got)
+    # What was sent did arrive: this is what tells how much was fetched twice.
+    assert through.sent == sum(len(one.body) for one in got) and through.interruptions == 1
+    assert Got(through).body == BODY
+
+
+def test_a_fault_past_the_end_did_not_happen(proxy):
+    through = proxy(Fault("flip", at=len(BODY)), Fault("flip", at=len(BODY) - 1))
+    assert Got(through).body == BODY and through.struck == []
+    assert Got(through).body != BODY and len(through.struck) == 1
+
+
 def test_closing_ends_what_is_still_going_on(proxy):
     through = proxy(Fault("stall", at=10, seconds=60))
     with socket.create_connection(("127.0.0.1", through.port), 5) as sock:
