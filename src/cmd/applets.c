@@ -7,6 +7,8 @@
 const struct applet *const applets[] = {
 	&applet_boot,
 	&applet_plan,
+	&applet_list,
+	&applet_fetch,
 	&applet_network,
 	&applet_clock,
 	&applet_snapshot_status,

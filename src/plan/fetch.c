@@ -1,0 +1,256 @@
+#include "plan/fetch.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "etcd/received.h"
+#include "net/url.h"
+#include "os/file.h"
+#include "plan/feed.h"
+#include "plan/stage.h"
+
+enum { OTHERS_MAX = 4096, BLOCK = 256 << 10 };
+
+static const char step[] = "fetch";
+
+struct fetching {
+	struct choose *choose;
+	const struct fetch_wish *wish;
+	struct stage stage;
+	struct feed *feed; /* the one that is read just now */
+	struct fetch_result result;
+	struct feed_hush hush;
+	struct listener quiet;
+	const char *db_name;
+};
+
+const char *fetch_name(struct arena *a, const char *object_name)
+{
+	static const char *const packed[] = { ".gz", ".zst", ".zstd", ".xz", ".bz2", ".lz4", ".zip",
+		".tgz", ".txz", ".tbz2", ".tzst", ".tar", ".snapshots" };
+	const char *slash = strrchr(object_name, '/');
+	struct str s = str_from(slash && slash[1] ? slash + 1 : object_name);
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < sizeof packed / sizeof *packed; i++) {
+			if (s.len > strlen(packed[i]) && str_ends(s, str_from(packed[i]))) {
+				s.len -= strlen(packed[i]);
+				more = true;
+			}
+		}
+	}
+	if (!s.len || s.p[0] == '.')
+		s = STR("snapshot");
+	return arena_print(a, "%.*s%s", STR_ARG(s), str_ends(s, STR(".db")) ? "" : ".db");
+}
+
+static void add_other(struct fetching *f, const struct stage_file *file)
+{
+	struct fetch_result *r = &f->result;
+	struct arena *a = f->choose->arena;
+
+	if (!r->others)
+		r->others = arena_array(a, OTHERS_MAX, sizeof *r->others);
+	if (r->n_others < OTHERS_MAX)
+		r->others[r->n_others++] = arena_print(a, "%s/%s", f->stage.path, file->path);
+}
+
+/* A database from a stream into a staged file, and proved. */
+static int take_database(struct fetch_database *db, struct fetching *f, const char *name,
+	uint64_t size, const struct stream *from, struct err *e)
+{
+	uint64_t entries = 0;
+	CLEAN_SCAN struct bolt_scan scan = etcd_received_scan(&entries);
+	struct etcd_copied copied = { .scan = &scan };
+	struct etcd_received received;
+	struct stage_file *file;
+
+	if (stage_begin(&file, &f->stage, name, size, e) ||
+		etcd_copy(&copied, file->fd, from, &f->quiet, step, e) ||
+		etcd_received_check(&received, file->fd, &copied, f->wish->skip_hash,
+			f->choose->listener, step, e))
+		return e->code;
+	*db = (struct fetch_database){ .path = arena_print(f->choose->arena, "%s/%s", f->stage.path,
+					       file->path),
+		.size = copied.size,
+		.entries = received.entries,
+		.revision = received.revision,
+		.verified = received.verified };
+	memcpy(db->sha256, copied.whole, sizeof db->sha256);
+	return 0;
+}
+
+static int on_events(void *ctx, const struct unwrap_entry *entry, struct err *e)
+{
+	struct fetching *f = ctx;
+
+	if (!f->wish->whole) {
+		f->result.n_left++;
+		return 0;
+	}
+	return take_database(&f->result.events, f, "snapshot-events.db",
+		entry->size == UINT64_MAX ? 0 : entry->size, &entry->stream, e);
+}
+
+static int is_stopped(void *ctx, struct err *e)
+{
+	const struct fetching *f = ctx;
+
+	return f->wish->stopped ? f->wish->stopped(f->wish->ctx, e) : 0;
+}
+
+static int open_feed(struct feed *feed, struct fetching *f, const struct source_object *object,
+	bool is_main, struct err *e)
+{
+	struct choose *c = f->choose;
+	struct stream raw = { 0 };
+	const struct feed_settings settings = {
+		.name = object->name && *object->name ? object->name : c->item->shown,
+		.node = c->wish.catalogue.node,
+		.size = object->size,
+		.wanted = is_main ? c->wish.sha256 : NULL,
+		.sidecar = is_main ? c->sidecar : NULL,
+		.listener = c->listener,
+		.step = step,
+		.arena = c->arena,
+		.stopped = is_stopped,
+		.events = is_main ? on_events : NULL,
+		.ctx = f,
+	};
+
+	if (choose_read(c, &raw, object, e))
+		return e->code;
+	f->feed = feed;
+	return feed_open(feed, &settings, &raw, e);
+}
+
+static int write_companion(struct fetching *f, const struct feed_companion *c, struct err *e)
+{
+	struct stage_file *file;
+
+	if (stage_begin(&file, &f->stage, c->name, c->bytes.len, e) ||
+		file_write(file->fd, c->bytes.p, c->bytes.len, e))
+		return err_wrap(e, "%s", c->name);
+	if (c->mode)
+		fchmod(file->fd, c->mode & 0700);
+	add_other(f, file);
+	return 0;
+}
+
+/* The other half of a pair goes as it is: its reader unpacks it. */
+static int take_as_it_is(struct fetching *f, const struct source_object *object, struct err *e)
+{
+	const char *slash = strrchr(object->name, '/');
+	const char *name = slash ? slash + 1 : object->name;
+	uint8_t *block = arena_alloc(f->choose->arena, BLOCK);
+	struct stream s = { 0 };
+	struct stage_file *file;
+	size_t got = 1;
+
+	if (stage_begin(&file, &f->stage, name, object->size == UINT64_MAX ? 0 : object->size, e) ||
+		choose_read(f->choose, &s, object, e))
+		return e->code;
+	while (!e->code && got) {
+		if (is_stopped(f, e) || stream_read(&s, &got, block, BLOCK, e) ||
+			file_write(file->fd, block, got, e))
+			break;
+	}
+	stream_close(&s);
+	if (!e->code)
+		add_other(f, file);
+	return e->code ? err_wrap(e, "%s", name) : 0;
+}
+
+static int take_events_object(struct fetching *f, const struct source_object *object, struct err *e)
+{
+	CLEAN_FEED struct feed feed = { 0 };
+
+	if (open_feed(&feed, f, object, false, e))
+		return e->code;
+	const struct stream stream = feed_stream(&feed);
+	return take_database(&f->result.events, f, fetch_name(f->choose->arena, object->name),
+		       object->size == UINT64_MAX ? 0 : object->size, &stream, e)
+		       ? err_wrap(e, "%s", object->name)
+		       : 0;
+}
+
+static int take_whole(struct fetching *f, const struct feed *feed, struct err *e)
+{
+	const struct catalogue_item *item = f->choose->item;
+
+	for (const struct feed_companion *c = feed->companions; c; c = c->next) {
+		if (write_companion(f, c, e))
+			return e->code;
+	}
+	if (item->partner && take_as_it_is(f, item->partner, e))
+		return e->code;
+	if (item->events && !f->result.events.path && take_events_object(f, item->events, e))
+		return e->code;
+	return 0;
+}
+
+/* One candidate, up to staged files that are proved and have no name yet. */
+static int take(struct fetching *f, struct err *e)
+{
+	CLEAN_FEED struct feed feed = { 0 };
+	const struct catalogue_item *item = f->choose->item;
+	const struct source_object *object = item->object;
+	const char *name = f->db_name ? f->db_name : fetch_name(f->choose->arena, item->shown);
+
+	f->result = (struct fetch_result){ .from = object->url };
+	if (open_feed(&feed, f, object, true, e))
+		return err_wrap(e, "%s", item->shown);
+	const struct stream stream = feed_stream(&feed);
+	if (take_database(&f->result.main, f, name, object->size == UINT64_MAX ? 0 : object->size,
+		    &stream, e) ||
+		(f->wish->whole && take_whole(f, &feed, e)))
+		return err_wrap(e, "%s", item->shown);
+	if (!f->wish->whole)
+		f->result.n_left +=
+			feed.n_companions + (item->partner != NULL) + (item->events != NULL);
+	f->result.inside = feed.wrapped ? feed.entry.name : NULL;
+	f->result.wrapping = feed.entry.wrapping;
+	f->result.came = feed.came;
+	f->result.tries = f->choose->tries;
+	return 0;
+}
+
+/* DIR/NAME, NAME here, or a directory that takes what comes under its own name. */
+static int open_stage(struct fetching *f, struct err *e)
+{
+	struct arena *a = f->choose->arena;
+	const char *to = f->wish->to ? f->wish->to : ".";
+
+	if (f->wish->whole || !f->wish->to)
+		return stage_open(&f->stage, a, to, f->wish->to != NULL, e);
+	const char *slash = strrchr(to, '/');
+	f->db_name = slash ? slash + 1 : to;
+	return stage_open(&f->stage, a,
+		!slash        ? "."
+		: slash == to ? "/"
+			      : arena_copy(a, (struct str){ to, (size_t)(slash - to) }),
+		false, e);
+}
+
+int fetch_run(
+	struct fetch_result *result, struct choose *c, const struct fetch_wish *wish, struct err *e)
+{
+	struct fetching f = { .choose = c, .wish = wish, .stage = NO_STAGE };
+
+	f.quiet = feed_hush(&f.hush, c->listener);
+	if (open_stage(&f, e))
+		return e->code;
+	f.stage.replace = wish->replace;
+	while (choose_next(c, e) || take(&f, e)) {
+		stage_drop(&f.stage, 0);
+		if (!choose_again(c, e))
+			goto out;
+	}
+	if (!stage_publish(&f.stage, e))
+		*result = f.result;
+out:
+	stage_close(&f.stage);
+	return e->code;
+}
