@@ -25,7 +25,7 @@ struct bolt_db {
 	uint64_t size; /* of the file */
 	struct bolt_meta meta;
 	unsigned meta_page;    /* where `meta` came from, 0 or 1 */
-	struct err other_meta; /* why the other one is not usable; code 0: it is */
+	struct err other_meta; /* what is wrong with one of the two; code 0: nothing */
 	bool ahead;            /* tell the kernel about the pages a walk will want */
 	uint64_t *seen;        /* one bit a page, set when it is read; NULL: do not watch */
 };

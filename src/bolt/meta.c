@@ -64,7 +64,19 @@ void bolt_meta_write(uint8_t *page, const struct bolt_meta *m)
 	put_le64(p + 56, codec_fnv1a64((struct span){ p, 56 }));
 }
 
-static int read_one(struct bolt_meta *meta, int fd, uint64_t at, uint64_t size, struct err *e)
+/* The checksum leaves the page's own header out; bbolt panics over it when it checks. */
+static void check_header(const uint8_t *bytes, unsigned page, struct err *odd)
+{
+	const struct bolt_header h = bolt_header_read(bytes);
+
+	if (h.id != page)
+		err_set(odd, ERR_FORMAT, "page %u says it is page %" PRIu64, page, h.id);
+	else if (h.flags != BOLT_META)
+		err_set(odd, ERR_FORMAT, "page %u: kind 0x%x", page, h.flags);
+}
+
+static int read_one(struct bolt_meta *meta, struct err *odd, unsigned page, int fd, uint64_t at,
+	uint64_t size, struct err *e)
 {
 	uint8_t bytes[BOLT_HEADER + BOLT_META_SIZE];
 
@@ -72,6 +84,7 @@ static int read_one(struct bolt_meta *meta, int fd, uint64_t at, uint64_t size, 
 		return err_set(e, ERR_FORMAT, "beyond the end of the file");
 	if (file_read_at(fd, bytes, sizeof bytes, at, e))
 		return e->code;
+	check_header(bytes, page, odd);
 	return bolt_meta_parse(meta, (struct span){ bytes, sizeof bytes }, e);
 }
 
@@ -79,15 +92,16 @@ int bolt_meta_read(struct bolt_meta *meta, unsigned *index, struct err *other, i
 	uint64_t size, struct err *e)
 {
 	struct bolt_meta m[2];
-	struct err why[2] = { 0 };
+	struct err why[2] = { 0 }, odd[2] = { 0 };
 
 	/* Without the first page its size is not known; the second stands at one of them. */
-	const bool first = !read_one(&m[0], fd, 0, size, &why[0]);
+	const bool first = !read_one(&m[0], &odd[0], 0, fd, 0, size, &why[0]);
 	bool second = false;
 	for (uint64_t at = first ? m[0].page_size : BOLT_PAGE_SIZE_MIN;
 		!second && at <= BOLT_PAGE_SIZE_MAX; at *= 2) {
 		struct err this = { 0 };
-		second = !read_one(&m[1], fd, at, size, &this);
+		odd[1] = (struct err){ 0 };
+		second = !read_one(&m[1], &odd[1], 1, fd, at, size, &this);
 		if (second && m[1].page_size != at) {
 			err_set(&this, ERR_FORMAT, "page size %u", m[1].page_size);
 			second = false;
@@ -111,6 +125,6 @@ int bolt_meta_read(struct bolt_meta *meta, unsigned *index, struct err *other, i
 	const unsigned best = first && (!second || m[0].txid > m[1].txid) ? 0 : 1;
 	*meta = m[best];
 	*index = best;
-	*other = why[!best];
+	*other = why[!best].code ? why[!best] : odd[best].code ? odd[best] : odd[!best];
 	return 0;
 }

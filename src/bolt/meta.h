@@ -45,6 +45,7 @@ int bolt_meta_parse(struct bolt_meta *meta, struct span bytes, struct err *e);
 void bolt_meta_write(uint8_t *page, const struct bolt_meta *meta);
 
 /* Reads both meta pages of the file; `*index` is the page the newer valid one came from.
- * `*other` tells why the other one was not usable, or is empty. */
+ * `*other` tells why the other one was not usable, or what is odd about the header of
+ * either, or is empty. */
 int bolt_meta_read(struct bolt_meta *meta, unsigned *index, struct err *other, int fd,
 	uint64_t size, struct err *e);

@@ -250,7 +250,7 @@ int bolt_tx_commit(struct bolt_tx *tx, struct err *e)
 {
 	struct bolt_db *db = tx->db;
 	CLEAN_OUT struct bolt_out out = bolt_out_at(db->fd, db->meta.page_size, db->meta.pgid);
-	struct bolt_meta meta = db->meta;
+	struct bolt_meta meta = db->meta, older;
 
 	if (!tx->n)
 		return 0;
@@ -264,6 +264,11 @@ int bolt_tx_commit(struct bolt_tx *tx, struct err *e)
 	meta.pgid = out.next;
 	meta.txid++;
 	if (file_sync(db->fd, e) || write_meta(db, &meta, e) || file_sync(db->fd, e))
+		return e->code;
+	/* A damaged meta page is replaced, once the new one is on the disk. */
+	older = meta;
+	older.txid--;
+	if (db->other_meta.code && write_meta(db, &older, e))
 		return e->code;
 	db->meta = meta;
 	db->meta_page = meta.txid % 2;

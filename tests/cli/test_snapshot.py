@@ -215,11 +215,14 @@ def test_wrong_arguments(run, tmp_path, args, status, text):
 
 def test_one_bad_meta_page_is_survived(run, tmp_path):
     body = golden("3.5").read_bytes()[:-32]
-    for at in (20, 4096 + 20):
+    for at in (0, 8, 20, 4096, 4096 + 8, 4096 + 20):
         (tmp_path / "in.db").write_bytes(seal(body[:at] + b"\xff" + body[at + 1:]))
         shutil.rmtree(tmp_path / "d", ignore_errors=True)
         done = run("snapshot", "restore", "in.db", "--data-dir", "d")
         assert b"one of the two meta pages is damaged" in done.stderr
+        made = BoltDB(tmp_path / "d/member/snap/db")
+        for page in (0, 1):
+            assert made.read_meta(page * 4096) and made.data[page * 4096:page * 4096 + 9] == bytes([page, *bytes(7), 4])
         assert run("verify", "d").stdout
 
 

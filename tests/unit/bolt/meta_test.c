@@ -72,12 +72,33 @@ static void the_newer_of_two_counts_and_the_other_helps_out(void **state)
 	}
 }
 
+/* bbolt reads such a page when it opens the file, and panics over it when it checks. */
+static void an_odd_header_is_told(void **state)
+{
+	CLOSE_FD int fd = fixture_empty(4096, false);
+	struct bolt_meta meta;
+	struct err e = { 0 }, other;
+	unsigned index;
+
+	(void)state;
+	file_write_at(fd, "\x07", 1, 0, &e);
+	assert_int_equal(bolt_meta_read(&meta, &index, &other, fd, 4 * 4096, &e), 0);
+	assert_int_equal(index, 1);
+	assert_string_equal(other.text, "page 0 says it is page 7");
+	file_write_at(fd, "\0", 1, 0, &e);
+	file_write_at(fd, "\x02", 1, 4096 + 8, &e);
+	assert_int_equal(bolt_meta_read(&meta, &index, &other, fd, 4 * 4096, &e), 0);
+	assert_int_equal(index, 1);
+	assert_string_equal(other.text, "page 1: kind 0x2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_real_meta_page_reads_and_writes_back),
 		cmocka_unit_test(every_flipped_bit_is_refused),
 		cmocka_unit_test(the_newer_of_two_counts_and_the_other_helps_out),
+		cmocka_unit_test(an_odd_header_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
