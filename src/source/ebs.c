@@ -252,8 +252,11 @@ static int attach(struct ebs *ebs, struct err *e)
 	size_t n_before, left;
 	const char *disk, *where;
 
-	if (who_are_we(ebs, e))
-		return err_wrap(e, "reading an EBS snapshot takes an EC2 instance");
+	if (who_are_we(ebs, e)) {
+		const struct err why = *e;
+		return err_set(e, why.code == ERR_NOTFOUND ? ERR_USAGE : why.code,
+			"only an EC2 instance can read an EBS snapshot: %s", why.text);
+	}
 	if (take_lock(ebs, e) || connect_ec2(ebs, e))
 		return e->code;
 	if (find_more(&found, ebs, &ebs->arena, ebs->id, NULL, 0, e))

@@ -91,7 +91,7 @@ int ebs_disk_find(const char **name, struct arena *a, const struct root *root,
 		return err_set(e, ERR_DECLINED,
 			"several new disks of %ju bytes have come, and none tells that it is %s",
 			(uintmax_t)disk->size, disk->volume);
-	return err_set(e, ERR_NOTFOUND,
+	return err_set(e, ERR_IO,
 		"volume %s is attached as %s, but no disk with its serial number has come within "
 		"%u s; "
 		"is the nvme driver there? (etcd-rescue boot shows the disks)",

@@ -9,8 +9,8 @@
  * Source:     Amazon EBS user guide, "Identify EBS volumes"; Linux 6.12.
  * Units:      bytes.
  * Ownership:  names live in the arena; root_close of `mounted` unmounts.
- * Errors:     ERR_NOTFOUND: no such disk came within a minute, or nothing on it that can be
- *             mounted (with what is there); ERR_DECLINED: it cannot be told which.
+ * Errors:     ERR_IO: no such disk came within the time; ERR_NOTFOUND: nothing on it that can
+ *             be mounted (with what is there); ERR_DECLINED: it cannot be told which.
  */
 #pragma once
 

@@ -109,8 +109,7 @@ static const char *const stale[] = { "RequestExpired", "ExpiredToken", "ExpiredT
 	"AuthFailure", "SignatureDoesNotMatch", "InvalidClientTokenId", "InvalidSignatureException",
 	"UnrecognizedClientException", NULL };
 static const char *const busy[] = { "RequestLimitExceeded", "Throttling", "ThrottlingException",
-	"Unavailable", "ServiceUnavailable", "InternalError", "InternalFailure",
-	"InsufficientVolumeCapacity", "SnapshotCreationPerVolumeRateExceeded", NULL };
+	"Unavailable", "ServiceUnavailable", "InternalError", "InternalFailure", NULL };
 
 /* A refusal in one line that says what to change; e has what the transfer says of it. */
 static int refused(
@@ -144,7 +143,7 @@ static int refused(
 		return err_set(e, ERR_NET, "EC2 %s: %s: %s", action, code, message);
 	if (str_ends(id, STR(".NotFound")) || str_ends(id, STR(".Malformed")))
 		return err_set(e, ERR_NOTFOUND, "EC2 %s: %s", action, message);
-	return err_set(e, ERR_MISMATCH, "EC2 %s: %s: %s", action, code, message);
+	return err_set(e, ERR_DECLINED, "EC2 %s: %s: %s", action, code, message);
 }
 
 static int login(struct http_auth *auth, struct ec2 *ec2, bool anew, struct err *e)

@@ -16,7 +16,7 @@
  * Ownership:  what is listed lives in the arena; ec2_close ends the connection.
  * Errors:     ERR_AUTH: refused, and which right (ec2:CreateVolume) lacks; ERR_NOTFOUND: no
  *             such snapshot or volume; ERR_NET: not reached, or busy for too long;
- *             ERR_FORMAT: an answer that makes no sense; ERR_MISMATCH: any other refusal, in
+ *             ERR_FORMAT: an answer that makes no sense; ERR_DECLINED: any other refusal, in
  *             EC2's words. `refusal` then has its code.
  */
 #pragma once
