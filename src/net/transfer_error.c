@@ -45,7 +45,16 @@ int transfer_error(struct transfer *t, CURLcode code)
 		return err_set(t->e, ERR_MISMATCH, "more than %d redirections", TRANSFER_REDIRECTS);
 	case CURLE_URL_MALFORMAT:
 		return err_set(t->e, ERR_FORMAT, "%s", why);
+	case CURLE_SSL_CONNECT_ERROR:
+		if (!strcasestr(why, "invalid SSL record"))
+			return err_set(t->e, ERR_NET, "%s", why);
+		return err_set(t->e, ERR_FORMAT,
+			"the server speaks no TLS on this port; is it http:// there?");
 	default:
+		/* The proxy's own answer to CONNECT, before there was any of the server. */
+		curl_easy_getinfo(t->curl, CURLINFO_HTTP_CONNECTCODE, &status);
+		if (status == 401 || status == 403 || status == 407)
+			return err_set(t->e, ERR_AUTH, "the proxy refuses us (status %ld)", status);
 		return err_set(t->e, ERR_NET, "%s", why);
 	}
 }
