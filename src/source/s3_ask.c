@@ -197,13 +197,26 @@ static bool explain_code(struct s3 *s, struct err *e)
 	return true;
 }
 
+static bool is_elsewhere(const struct s3 *s)
+{
+	return *s->refusal.region && strcmp(s->refusal.region, s->endpoint.region) != 0;
+}
+
 static void explain_region(const struct s3 *s, struct err *e)
 {
 	const char *region = s->refusal.region;
 
-	err_set(e, ERR_AUTH, "bucket '%s' is not in region %s%s%s, says %s; set s3.region%s",
-		s->address.bucket, s->endpoint.region, *region ? ", but in " : "", region, s->shown,
-		s->endpoint.aws ? "" : " and s3.endpoint");
+	if (is_elsewhere(s))
+		err_set(e, ERR_AUTH,
+			"bucket '%s' is not in region %s, but in %s, says %s; set s3.region%s",
+			s->address.bucket, s->endpoint.region, region, s->shown,
+			s->endpoint.aws ? "" : " and s3.endpoint");
+	else
+		err_set(e, ERR_AUTH,
+			"%s has bucket '%s' elsewhere than in region %s (%s); set s3.endpoint and "
+			"s3.region to where it is",
+			s->shown, s->address.bucket, s->endpoint.region,
+			*s->refusal.code ? s->refusal.code : "redirected");
 }
 
 static void keep(struct s3 *s, const struct http_response *r)
