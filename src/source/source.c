@@ -9,6 +9,8 @@
 /* A row for each kind of place; an address without a scheme is a path. */
 static const struct source_kind *const kinds[] = {
 	&source_s3,
+	&source_https,
+	&source_http,
 	&source_sftp,
 	&source_file,
 	&source_dev,

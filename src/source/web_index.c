@@ -94,8 +94,7 @@ static int hex_digit(char c)
 	return ascii_is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
 }
 
-/* Percent-encoding taken off; false for what cannot be a name: control bytes, zero. */
-static bool decode(char *out, size_t size, struct str s)
+bool web_decode(char *out, size_t size, struct str s)
 {
 	size_t n = 0;
 
@@ -230,12 +229,12 @@ static bool below(char name[NAME_MAX_BYTES], bool *place, struct str link, const
 		/* The server may encode the directory in another way than who typed it. */
 		const char *slash = memrchr(path.p, '/', path.len);
 		const struct str folder = { path.p, (size_t)(slash + 1 - path.p) };
-		if (!decode(there, sizeof there, folder) ||
-			!decode(here, sizeof here, page->path) || strcmp(there, here) != 0)
+		if (!web_decode(there, sizeof there, folder) ||
+			!web_decode(here, sizeof here, page->path) || strcmp(there, here) != 0)
 			return false;
 		path = (struct str){ slash + 1, path.len - folder.len };
 	}
-	return decode(name, NAME_MAX_BYTES, path);
+	return web_decode(name, NAME_MAX_BYTES, path);
 }
 
 /* "21-Nov-2026", "2026-11-21" or "2026-Nov-21" and the time behind it. */

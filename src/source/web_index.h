@@ -38,3 +38,6 @@ struct web_index {
 /* `page` is the address that was asked, with a '/' at the end of its path. */
 int web_index_parse(struct web_index *index, struct arena *a, struct str body,
 	const struct url *page, struct err *e);
+
+/* Percent-encoding taken off; false for control bytes and what does not fit. */
+bool web_decode(char *out, size_t size, struct str s);

@@ -1,0 +1,328 @@
+/* https:// and http:// as kinds of source. */
+#include "source/web.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "net/download.h"
+#include "net/retry.h"
+#include "source/unwrap_magic.h"
+#include "source/unwrap_names.h"
+#include "source/web_index.h"
+
+enum {
+	TEXTS_MAX = 1 << 20,
+	INDEX_TEXTS_MAX = 160 << 20,
+	INDEX_MS = 60000,
+	TRIES = 4,
+	LOOKED_AT = 8, /* newest objects of an index whose size is asked for */
+};
+
+static int set_credentials(struct web *w, const struct url *url, struct err *e)
+{
+	const struct source_settings *s = w->settings;
+	struct str user, secret;
+
+	if (!url->has_userinfo) {
+		w->auth.user = s->https.user;
+		w->auth.secret = s->https.secret;
+	} else {
+		const bool both = str_cut(&user, &secret, url->userinfo, ':');
+		char *u = arena_alloc(&w->arena, URL_MAX), *p = arena_alloc(&w->arena, URL_MAX);
+		if (!web_decode(u, URL_MAX, user) || !web_decode(p, URL_MAX, secret))
+			return err_set(e, ERR_USAGE,
+				"%s: user and password of the address hold control bytes",
+				w->shown);
+		w->auth.user = *u ? u : NULL;
+		w->auth.secret = both ? p : s->https.secret;
+	}
+	if (w->auth.user && !w->auth.secret)
+		w->auth.secret = "";
+	if (!w->auth.secret)
+		return 0;
+	w->auth.kind = w->auth.user ? HTTP_AUTH_BASIC : HTTP_AUTH_BEARER;
+	if (url_scheme_is(url, "http"))
+		event_warning(s->listener, "source",
+			"%s: the %s goes over the network for all to read: use https", w->shown,
+			w->auth.user ? "password" : "token");
+	return 0;
+}
+
+static void web_close(struct source *source)
+{
+	struct web *w = (struct web *)source;
+
+	if (w->session)
+		http_session_close(w->session);
+	arena_free(&w->arena);
+	explicit_bzero(w, sizeof *w);
+	free(w);
+}
+
+static int set_address(struct web *w, struct err *e)
+{
+	struct url url;
+	struct arena *a = &w->arena;
+
+	if (url_parse(&url, str_from(w->settings->url), e))
+		return e->code;
+	if (!url.authority || !url.host.len)
+		return err_set(e, ERR_USAGE, "no host in the address: https://HOST/PATH");
+	const bool v6 = memchr(url.host.p, ':', url.host.len) != NULL;
+	const char *path = url.path.len ? arena_copy(a, url.path) : "/";
+	w->origin = arena_print(a, "%s://%s%.*s%s%s",
+		url_scheme_is(&url, "https") ? "https" : "http", v6 ? "[" : "", STR_ARG(url.host),
+		v6 ? "]" : "", url.port ? arena_print(a, ":%u", url.port) : "");
+	w->shown = arena_print(a, "%s%s", w->origin, path);
+	w->full =
+		url.has_query ? arena_print(a, "%s?%.*s", w->shown, STR_ARG(url.query)) : w->shown;
+	w->asked = w->shown;
+	if (url_parse(&w->url, str_from(w->full), e))
+		return e->code;
+	w->index = path[strlen(path) - 1] == '/';
+	return set_credentials(w, &url, e);
+}
+
+static int web_open(struct source **source, const struct source_settings *settings, struct err *e)
+{
+	struct web *w = calloc(1, sizeof *w);
+
+	if (!w)
+		out_of_memory(sizeof *w);
+	w->arena = ARENA(TEXTS_MAX);
+	w->settings = settings;
+	if (set_address(w, e)) {
+		web_close(&w->source);
+		return e->code;
+	}
+	w->session = http_session_open();
+	*source = &w->source;
+	return 0;
+}
+
+static struct http_request question(const struct web *w, const char *url)
+{
+	return (struct http_request){
+		.url = url,
+		.auth = w->auth.kind ? &w->auth : NULL,
+		.trust = w->settings->trust,
+		.proxy = w->settings->proxy,
+		.session = w->session,
+	};
+}
+
+/* What libcurl says when the server hangs up in the handshake has no word of certificates. */
+static int explain(struct web *w, const struct http_response *r, struct err *e)
+{
+	if (r->status)
+		web_explain(w, r, e);
+	else if (strstr(e->text, "fatal alert") || strstr(e->text, "FATAL_ALERT"))
+		err_set(e, ERR_AUTH, "%s: the server ends the TLS handshake: %s", w->asked,
+			w->settings->trust->cert.len
+				? "it does not accept our client certificate (https.client-cert)"
+				: "it may want a client certificate: name it in https.client-cert "
+				  "and https.client-key");
+	return (int)e->code;
+}
+
+static void set_object(struct source_object *o, struct arena *a, const struct http_response *r)
+{
+	const time_t modified = *r->modified ? curl_getdate(r->modified, NULL) : -1;
+
+	o->size = r->length;
+	if (modified > 0)
+		o->modified = modified;
+	if (*r->etag)
+		o->etag = arena_copy(a, str_from(r->etag));
+}
+
+struct first_bytes {
+	uint8_t bytes[512];
+	size_t len;
+};
+
+/* The first piece is enough; the rest of the body is not waited for. */
+static int keep_first(void *ctx, struct span bytes, struct err *e)
+{
+	struct first_bytes *first = ctx;
+
+	first->len = bytes.len < sizeof first->bytes ? bytes.len : sizeof first->bytes;
+	memcpy(first->bytes, bytes.p, first->len);
+	return err_set(e, ERR_DECLINED, "that will do");
+}
+
+/* An answer to GET, since presigned addresses are for nothing else. */
+static int look(struct web *w, struct http_response *r, struct first_bytes *first, struct err *e)
+{
+	struct http_request q = question(w, w->full);
+
+	q.sink = keep_first;
+	q.ctx = first;
+	for (unsigned n = 1;; n++) {
+		first->len = 0;
+		const int bad = http_get(r, &q, e);
+		if (!bad || (first->len && e->code == ERR_DECLINED))
+			return 0;
+		if (n == TRIES || !retry_worth(e->code, r->status))
+			return explain(w, r, e);
+		const unsigned wait = retry_wait_ms(n, r->retry_ms, n);
+		nanosleep(&(struct timespec){ wait / 1000, (long)(wait % 1000) * 1000000 }, NULL);
+	}
+}
+
+static int list_one(struct web *w, struct source_objects *objects, struct arena *a, struct err *e)
+{
+	struct http_response r;
+	struct first_bytes first;
+	struct source_object *o = arena_array(a, 1, sizeof *o);
+
+	if (look(w, &r, &first, e))
+		return e->code;
+	*o = (struct source_object){ .name = "", .url = arena_copy(a, str_from(w->shown)) };
+	set_object(o, a, &r);
+	if (str_starts(str_from(r.type), STR("text/html")) &&
+		magic_of((struct span){ first.bytes, first.len }) == MAGIC_OTHER)
+		o->unfit = "a page of HTML; for what lies in a directory, end the address with '/'";
+	*objects = (struct source_objects){ o, 1, false };
+	return 0;
+}
+
+static bool may_matter(const struct source_object *o)
+{
+	const enum name_use use = name_use(o->name);
+
+	return !o->place && o->size == UINT64_MAX &&
+	       (use == NAME_DB || use == NAME_DB_EVENTS || use == NAME_ARCHIVE);
+}
+
+static bool is_newer(const struct source_object *a, const struct source_object *b)
+{
+	return a->modified != b->modified ? a->modified > b->modified
+					  : strcmp(a->name, b->name) > 0;
+}
+
+/* Sizes of the newest, which their page did not tell; what cannot be had stays unknown. */
+static void look_at_newest(struct web *w, struct source_objects *objects, struct arena *a)
+{
+	struct source_object *last = NULL;
+
+	for (unsigned n = 0; n < LOOKED_AT; n++) {
+		struct source_object *best = NULL;
+		for (size_t i = 0; i < objects->n; i++) {
+			struct source_object *o = &objects->v[i];
+			if (may_matter(o) && (!last || is_newer(last, o)) &&
+				(!best || is_newer(o, best)))
+				best = o;
+		}
+		if (!best)
+			return;
+		last = best;
+		struct http_request q = question(w, best->url);
+		struct http_response r;
+		struct err ignored;
+		q.head = true;
+		if (!http_get(&r, &q, &ignored))
+			set_object(best, a, &r);
+	}
+}
+
+static int list_index(struct web *w, struct source_objects *objects, struct arena *a, struct err *e)
+{
+	struct arena texts = ARENA(INDEX_TEXTS_MAX);
+	struct buf body CLEAN_BUF = BUF(WEB_INDEX_MAX);
+	const struct http_request q = question(w, w->full);
+	struct http_response r;
+	struct web_index index;
+
+	if (http_get_buf(&body, &r, &q, INDEX_MS, e))
+		return explain(w, &r, e);
+	if (web_index_parse(&index, &texts, buf_text(&body), &w->url, e)) {
+		err_wrap(e, "%s", w->shown);
+	} else if (!index.n) {
+		err_set(e, ERR_NOTFOUND,
+			"%s: the server's page has no links to files: is it the index of a "
+			"directory (autoindex), and are there any?",
+			w->shown);
+	} else {
+		objects->v = arena_array(a, index.n, sizeof *objects->v);
+		for (size_t i = 0; i < index.n; i++) {
+			const struct web_entry *entry = &index.v[i];
+			objects->v[i] = (struct source_object){
+				.name = arena_copy(a, str_from(entry->name)),
+				.url = arena_print(a, "%s%s", w->shown, entry->path),
+				.size = entry->size,
+				.modified = entry->modified,
+				.place = entry->place,
+			};
+		}
+		objects->n = index.n;
+		objects->cut = index.cut;
+		look_at_newest(w, objects, a);
+		e->code = ERR_OK;
+	}
+	arena_free(&texts);
+	return (int)e->code;
+}
+
+static int web_list(
+	struct source *source, struct source_objects *objects, struct arena *a, struct err *e)
+{
+	struct web *w = (struct web *)source;
+
+	*objects = (struct source_objects){ 0 };
+	e->code = ERR_OK;
+	w->asked = w->shown;
+	return w->index ? list_index(w, objects, a, e) : list_one(w, objects, a, e);
+}
+
+static int give_auth(void *ctx, struct http_auth *auth, bool expired, struct err *e)
+{
+	struct web *w = ctx;
+
+	if (expired) { /* there are no others */
+		const struct http_response r = { .status = 401 };
+		err_set(e, ERR_AUTH, "%s: the server refuses us", w->asked);
+		web_explain(w, &r, e);
+		return e->code;
+	}
+	*auth = w->auth;
+	return 0;
+}
+
+static int web_read(struct source *source, struct stream *stream,
+	const struct source_object *object, struct err *e)
+{
+	struct web *w = (struct web *)source;
+	const struct source_settings *s = w->settings;
+	const struct str url = str_from(object->url), origin = str_from(w->origin);
+	const bool own = str_is(url, w->shown);
+
+	/* The credentials are for this server alone. */
+	if (!own && (!str_starts(url, origin) || url.len == origin.len || url.p[origin.len] != '/'))
+		return err_set(
+			e, ERR_USAGE, "%s lies on another server than %s", object->url, w->origin);
+	w->asked = own ? w->shown : arena_copy(&w->arena, url);
+	const struct download_request request = {
+		.url = own ? w->full : w->asked,
+		.etag = object->etag,
+		.trust = s->trust,
+		.proxy = s->proxy,
+		.listener = s->listener,
+		.auth = w->auth.kind ? give_auth : NULL,
+		.explain = web_explain,
+		.ctx = w,
+		.streams = s->streams,
+		.part = s->part,
+	};
+	const struct http_response none = { 0 };
+	return download_open(stream, &request, e) ? explain(w, &none, e) : 0;
+}
+
+const struct source_kind source_https = {
+	.scheme = "https", .open = web_open, .list = web_list, .read = web_read, .close = web_close
+};
+const struct source_kind source_http = {
+	.scheme = "http", .open = web_open, .list = web_list, .read = web_read, .close = web_close
+};
