@@ -7,6 +7,7 @@
 const struct applet *const applets[] = {
 	&applet_boot,
 	&applet_plan,
+	&applet_rewrite,
 	&applet_list,
 	&applet_fetch,
 	&applet_network,

@@ -199,16 +199,26 @@ static int find(
 	return app_print(&out, e);
 }
 
-static int show_target(struct app *app, const struct plan_options *o, struct err *e)
+int cmd_plan_file(struct plan *plan, struct app *app, const char *name, struct err *e)
 {
 	const struct search_machine machine = { .root = &app->root };
 	struct delivery d = { 0 };
 	const char *path;
 
-	if (o->file && (from_root(&path, app->arena, o->file, e) ||
-			       search_file(&d, app->arena, &machine, path, e)))
+	if (from_root(&path, app->arena, name, e) || search_file(&d, app->arena, &machine, path, e))
 		return e->code;
-	return cmd_plan_target(app, o->root, o->file ? &d.plan : NULL, o->common.json, e);
+	*plan = d.plan;
+	return 0;
+}
+
+static int show_target(struct app *app, const struct plan_options *o, struct err *e)
+{
+	struct plan plan;
+
+	if (o->file && cmd_plan_file(&plan, app, o->file, e))
+		return e->code;
+	return cmd_plan_target(app,
+		&(struct cmd_target){ o->root, o->file ? &plan : NULL, o->common.json, false }, e);
 }
 
 static int plan_run(struct app *app, struct err *e)

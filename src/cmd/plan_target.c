@@ -141,20 +141,25 @@ static int print_text(struct buf *out, const struct plan_rewrite *r, struct err 
 	return 0;
 }
 
-int cmd_plan_target(
-	struct app *app, const char *dir, const struct plan *plan, bool as_json, struct err *e)
+int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
 	CLEAN_ROOT struct root root = NO_ROOT;
 	struct plan_rewrite r;
+	size_t done = 0;
 
-	if (root_open(&root, dir, e))
+	if (root_open(&root, t->dir, e))
 		return e->code;
 	struct kube_files files = kube_files(app->arena, &root);
-	if (plan_rewrite(&r, &files, plan, e))
+	if (plan_rewrite(&r, &files, t->plan, e))
 		return e->code;
-	if (as_json ? print_json(&out, &r, e) : print_text(&out, &r, e))
+	if (t->apply && plan_rewrite_apply(&done, &r, e)) {
+		app->status = done ? 4 : 0;
+		return done ? err_wrap(e, "%zu files were replaced, then", done) : e->code;
+	}
+	if (t->json ? print_json(&out, &r, e) : print_text(&out, &r, e))
 		return e->code;
-	output_tame(&out);
+	if (!t->json)
+		output_tame(&out);
 	return app_print(&out, e);
 }

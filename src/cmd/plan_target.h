@@ -1,9 +1,10 @@
-/* cmd/plan_target.h - `plan --root`: what a plan makes of the control plane below a directory
+/* cmd/plan_target.h - `plan --root` and `rewrite`: what a plan makes of the control plane below
+ * a directory
  *
  * Source:     design of the command line.
  * Units:      none.
  * Ownership:  borrows the plan; NULL shows the node as it is.
- * Errors:     those of plan/rewrite.h.
+ * Errors:     those of plan/rewrite.h; app->status 4 when some files were replaced and some not.
  */
 #pragma once
 
@@ -11,5 +12,14 @@
 #include "cmd/output.h"
 #include "plan/schema.h"
 
-int cmd_plan_target(
-	struct app *app, const char *dir, const struct plan *plan, bool as_json, struct err *e);
+struct cmd_target {
+	const char *dir; /* where the disk is mounted */
+	const struct plan *plan;
+	bool json;
+	bool apply;
+};
+
+int cmd_plan_target(struct app *app, const struct cmd_target *target, struct err *e);
+
+/* The plan in a file that a person names. */
+int cmd_plan_file(struct plan *plan, struct app *app, const char *name, struct err *e);

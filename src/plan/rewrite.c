@@ -4,6 +4,7 @@
 
 #include "kube/rewrite.h"
 #include "net/url.h"
+#include "target/file.h"
 
 static void want_replacements(struct kube_wanted *w, struct arena *a, const struct plan *plan)
 {
@@ -77,4 +78,52 @@ int plan_rewrite(
 	}
 	r->wanted.clusters = clusters;
 	return r->node.layout->rewrite(&r->node, &r->wanted, e);
+}
+
+/* The result of a file, which has to be of the form the file was of. */
+static int result_of(struct buf *out, const struct kube_file *f, struct err *e)
+{
+	struct doc doc;
+
+	if (kube_result(out, f, e))
+		return e->code;
+	if (f->read &&
+		doc_parse(&doc, f->set->arena, buf_text(out), f->path, DOC_YAML, DOC_LIMITS, e))
+		return err_set(e, ERR_BUG,
+			"%s could not be read any more when it was changed; nothing was written",
+			f->path);
+	return 0;
+}
+
+static bool is_fence(const struct plan_rewrite *r, const struct kube_file *f)
+{
+	for (size_t i = 0; i < r->node.n_clusters; i++) {
+		const char *fence = r->node.clusters[i].fence;
+		if (fence && !strcmp(fence, f->path))
+			return true;
+	}
+	return false;
+}
+
+enum pass { CHECK, OTHERS, FENCES, PASSES };
+
+int plan_rewrite_apply(size_t *done, const struct plan_rewrite *r, struct err *e)
+{
+	const struct kube_files *files = r->node.files;
+	CLEAN_BUF struct buf out = BUF(4 * KUBE_FILE_MAX);
+
+	*done = 0;
+	for (enum pass pass = CHECK; pass < PASSES; pass++) {
+		for (const struct kube_file *f = files->first; f; f = f->next) {
+			if (!f->n_changes || (pass != CHECK && is_fence(r, f) != (pass == FENCES)))
+				continue;
+			buf_clear(&out);
+			if (result_of(&out, f, e) ||
+				(pass != CHECK &&
+					target_replace(files->root, f->path, buf_span(&out), e)))
+				return e->code;
+			*done += pass != CHECK;
+		}
+	}
+	return 0;
 }

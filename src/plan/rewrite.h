@@ -2,7 +2,8 @@
  *
  * Reads the node below a root, works out what the restore wants of it (members, token,
  * replaced names and addresses; the plan first, then the disk) and collects the changes.
- * Nothing is written here.
+ * plan_rewrite writes nothing; plan_rewrite_apply does, after every result was read again:
+ * first the other files, then those without which etcd does not start.
  *
  * Source:     design of the plan file: cluster, replace, layout.
  * Units:      none.
@@ -22,3 +23,6 @@ struct plan_rewrite {
 /* `plan` may be NULL: the node as it is. */
 int plan_rewrite(
 	struct plan_rewrite *r, struct kube_files *files, const struct plan *plan, struct err *e);
+
+/* `*done` counts the files that were replaced, also on failure. */
+int plan_rewrite_apply(size_t *done, const struct plan_rewrite *r, struct err *e);

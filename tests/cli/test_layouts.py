@@ -75,3 +75,36 @@ def test_every_edit_tells_where_what_and_why(program, layout):
 
 def test_second_time_there_is_nothing_to_do(program, layout):
     assert seen(program, layout / "after", "--file", layout / "plan.yaml")["edits"] == []
+
+
+def test_rewrite_makes_the_tree_after_and_keeps_what_was(program, layout, tmp_path):
+    tree = tmp_path / "root"
+    subprocess.run(["cp", "-a", layout / "before", tree], check=True)
+    before, after = files_below(layout / "before"), files_below(layout / "after")
+    command = [program, "rewrite", "--root", tree, "--file", layout / "plan.yaml"]
+
+    subprocess.run([*command, "--dry-run"], check=True, capture_output=True, timeout=30)
+    assert files_below(tree) == before
+
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    changed = {edit["file"] for edit in json.loads(done.stdout)["edits"]}
+    kept = files_below(tree / "var/lib/etcd-rescue/before")
+    assert kept == {name: before[name] for name in changed}
+    subprocess.run(["rm", "-r", tree / "var/lib/etcd-rescue"], check=True)
+    assert files_below(tree) == after
+
+    again = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert "\n0 changes\n" in again.stdout and not (tree / "var/lib/etcd-rescue").exists()
+
+
+def test_disk_of_two_layouts_or_none_is_refused_with_what_was_seen(program, tmp_path):
+    done = subprocess.run([program, "plan", "--root", tmp_path], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no control plane here: looked for kubeadm, csm, icp, salt, openshift-4.2, openshift-4.6" in done.stderr
+    for name in ("etc/kubernetes/manifests/etcd.yaml", "etc/cfc/pods/etcd.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    done = subprocess.run([program, "plan", "--root", tmp_path], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "kubeadm (etc/kubernetes/manifests/etcd.yaml), icp (etc/cfc/pods/etcd.json)" in done.stderr
