@@ -5,29 +5,12 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "source/unwrap_archive.h"
-#include "source/unwrap_codec.h"
+#include "source/unwrap_layers.h"
 #include "source/unwrap_names.h"
 
 #define DB_MAX (64ull << 30)
 
-enum { SAID_MAX = 8, LISTED_MAX = 8, DRAIN_SIZE = 16384, PATHS_MAX = 4096, NAMES_MAX = 16 << 20 };
-
-/* One thing that is looked at: its first bytes, and what takes it apart. */
-struct layer {
-	const struct stream *in;
-	struct stream seen; /* all of `in`, the first bytes included */
-	struct unwrap *unwrap;
-	uint8_t *head;
-	size_t len, at; /* of the head: what there is, what was given */
-	bool in_end;
-	enum magic magic;
-	struct stream plain; /* of a compression */
-	struct unwrap_archive *archive;
-	struct stream member;     /* what is read of the archive's current one */
-	struct unwrap_member now; /* that one */
-	const char *inside;       /* name of this archive in the one around it */
-};
+enum { SAID_MAX = 8, LISTED_MAX = 8, PATHS_MAX = 4096, NAMES_MAX = 16 << 20 };
 
 struct unwrap {
 	const struct unwrap_settings *s;
@@ -35,11 +18,10 @@ struct unwrap {
 	const struct stream *outer;
 	bool outer_bad, begun, over;
 	struct err failed; /* code 0: not yet */
-	uint64_t db_max, unpacked, unpacked_max;
+	uint64_t db_max;
 	uint64_t n_entries, n_companions, companions_size;
 	uint64_t db_got, db_size; /* read so far; told before, or UINT64_MAX */
-	struct layer layers[UNWRAP_DEPTH_MAX];
-	unsigned n; /* layers in use */
+	struct layers layers;
 	unsigned n_said;
 	uint64_t names_size;
 	const char *db[2];             /* of each role the one that was handed on */
@@ -62,158 +44,6 @@ static int outer_read(void *ctx, size_t *got, void *bytes, size_t room, struct e
 	return bad;
 }
 
-/* Every byte that comes out of anything is read by a layer, or is the entry that is handed on. */
-static int count(struct unwrap *u, const struct layer *l, size_t n, struct err *e)
-{
-	if (l == u->layers)
-		return 0;
-	u->unpacked += n;
-	if (u->unpacked > u->unpacked_max)
-		return err_set(e, ERR_SPACE,
-			"unpacks to more than %ju MiB: no backup, but made to fill a disk",
-			(uintmax_t)(u->unpacked_max >> 20));
-	return 0;
-}
-
-static int layer_read(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
-{
-	struct layer *l = ctx;
-
-	*got = l->len - l->at < room ? l->len - l->at : room;
-	if (*got) {
-		memcpy(bytes, l->head + l->at, *got);
-		l->at += *got;
-		return 0;
-	}
-	if (l->in_end)
-		return 0;
-	if (stream_read(l->in, got, bytes, room, e))
-		return e->code;
-	l->in_end = !*got;
-	return count(l->unwrap, l, *got, e);
-}
-
-static int look(struct layer *l, struct err *e)
-{
-	size_t got;
-
-	while (l->len < MAGIC_WANTED && !l->in_end) {
-		if (stream_read(l->in, &got, l->head + l->len, MAGIC_WANTED - l->len, e))
-			return e->code;
-		l->in_end = !got;
-		l->len += got;
-		if (count(l->unwrap, l, got, e))
-			return e->code;
-	}
-	l->magic = magic_of((struct span){ l->head, l->len });
-	return 0;
-}
-
-static int member_read(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
-{
-	struct layer *l = ctx;
-
-	if (unwrap_archive_read(l->archive, got, bytes, room, e))
-		return e->code;
-	return count(l->unwrap, NULL, *got, e);
-}
-
-static struct layer *top(struct unwrap *u)
-{
-	return u->n ? &u->layers[u->n - 1] : NULL;
-}
-
-static int push(struct unwrap *u, const struct stream *in, const char *inside, struct err *e)
-{
-	if (u->n == UNWRAP_DEPTH_MAX)
-		return err_set(
-			e, ERR_UNSUPPORTED, "packed more than %d times over", UNWRAP_DEPTH_MAX);
-	struct layer *l = &u->layers[u->n++];
-	*l = (struct layer){ .in = in, .unwrap = u, .inside = inside };
-	l->seen = (struct stream){ .read = layer_read, .ctx = l };
-	l->head = malloc(MAGIC_WANTED);
-	if (!l->head)
-		out_of_memory(MAGIC_WANTED);
-	return look(l, e);
-}
-
-static void pop(struct unwrap *u)
-{
-	struct layer *l = &u->layers[--u->n];
-
-	unwrap_archive_close(l->archive);
-	stream_close(&l->plain);
-	free(l->head);
-	*l = (struct layer){ 0 };
-}
-
-static unsigned n_codecs(const struct unwrap *u)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < u->n; i++)
-		n += u->layers[i].plain.read != NULL;
-	return n;
-}
-
-/* Take off compressions until something else is on top: an archive, a database, or neither. */
-static int peel(struct unwrap *u, const struct stream *in, const char *inside, struct err *e)
-{
-	for (;;) {
-		if (push(u, in, inside, e))
-			return e->code;
-		struct layer *l = top(u);
-		const size_t memory = u->s->memory ? u->s->memory : UNWRAP_MEMORY;
-		switch (l->magic) {
-		case MAGIC_GZIP:
-		case MAGIC_ZLIB:
-		case MAGIC_ZSTD:
-		case MAGIC_XZ:
-		case MAGIC_BZIP2:
-		case MAGIC_LZ4:
-			/* Each further one in half the room, so that all stay below twice. */
-			if (unwrap_codec_open(
-				    &l->plain, l->magic, &l->seen, memory >> n_codecs(u), e))
-				return e->code;
-			in = &l->plain;
-			continue;
-		case MAGIC_TAR:
-		case MAGIC_ZIP:
-			unwrap_archive_open(&l->archive, l->magic, &l->seen);
-			l->member = (struct stream){ .read = member_read, .ctx = l };
-			return 0;
-		default:
-			return 0;
-		}
-	}
-}
-
-static int drain(const struct stream *s, struct err *e)
-{
-	uint8_t bytes[DRAIN_SIZE];
-	size_t got;
-
-	do {
-		if (stream_read(s, &got, bytes, sizeof bytes, e))
-			return e->code;
-	} while (got);
-	return 0;
-}
-
-/* What is left of a thing that is no archive, down to the archive it came from: each layer is
- * read to its end, since a checksum may stand there. */
-static int leave(struct unwrap *u, struct err *e)
-{
-	while (u->n && !top(u)->archive) {
-		if (!top(u)->plain.read && drain(&top(u)->seen, e))
-			return e->code;
-		if (top(u)->plain.read && drain(&top(u)->plain, e))
-			return e->code;
-		pop(u);
-	}
-	return 0;
-}
-
 static void say(struct unwrap *u, const char *name, const char *why)
 {
 	if (++u->n_said < SAID_MAX)
@@ -221,18 +51,6 @@ static void say(struct unwrap *u, const char *name, const char *why)
 	else if (u->n_said == SAID_MAX)
 		event_warning(u->s->listener, "unwrap", "%s: more is passed over and not listed",
 			u->s->name);
-}
-
-static const char *wrapping(struct unwrap *u)
-{
-	const char *text = "";
-
-	for (unsigned i = 0; i < u->n; i++) {
-		const char *name = magic_name(u->layers[i].magic);
-		if (name)
-			text = arena_print(u->s->arena, "%s%s%s", text, *text ? ", " : "", name);
-	}
-	return text;
 }
 
 static int fail(struct unwrap *u, struct err *e)
@@ -247,7 +65,7 @@ static int db_read(void *ctx, size_t *got, void *bytes, size_t room, struct err 
 {
 	struct unwrap *u = ctx;
 
-	if (u->failed.code || stream_read(&top(u)->seen, got, bytes, room, e))
+	if (u->failed.code || stream_read(&layers_top(&u->layers)->seen, got, bytes, room, e))
 		return u->failed.code ? err_set(e, u->failed.code, "%s", u->failed.text)
 				      : fail(u, e);
 	u->db_got += *got;
@@ -295,7 +113,7 @@ static bool take_db(struct unwrap *u, struct unwrap_entry *entry, const char *na
 		.name = name,
 		.node = node,
 		.inside = archive ? archive->inside : NULL,
-		.wrapping = wrapping(u),
+		.wrapping = layers_words(&u->layers, u->s->arena),
 		.size = size,
 		.modified = archive ? archive->now.modified : 0,
 		.mode = archive ? archive->now.mode : 0,
@@ -308,7 +126,7 @@ static bool take_db(struct unwrap *u, struct unwrap_entry *entry, const char *na
 static const char *what_else(struct unwrap *u, enum err_code *code)
 {
 	char words[MAGIC_WORDS];
-	const struct layer *l = top(u);
+	const struct layer *l = layers_top(&u->layers);
 
 	magic_words(words, (struct span){ l->head, l->len });
 	*code = l->magic == MAGIC_ENCRYPTED || l->magic == MAGIC_REFUSED ? ERR_UNSUPPORTED
@@ -328,16 +146,16 @@ static int begin(struct unwrap_entry *entry, struct unwrap *u, bool *taken, stru
 
 	u->begun = true;
 	u->in = (struct stream){ .read = outer_read, .ctx = u };
-	if (peel(u, &u->in, NULL, e))
+	if (layers_open(&u->layers, &u->in, NULL, e))
 		return e->code;
-	const struct layer *l = top(u);
+	const struct layer *l = layers_top(&u->layers);
 	if (l->archive)
 		return 0;
 	if (l->magic != MAGIC_BOLT) {
 		const char *why = what_else(u, &code);
 		return err_set(e, code, "%s", why);
 	}
-	const bool bare = u->n == 1;
+	const bool bare = u->layers.n == 1;
 	*taken = take_db(u, entry, u->s->name, name_is_events(u->s->name), NULL, NULL,
 		bare && u->outer->size ? u->outer->size : UINT64_MAX);
 	if (bare && u->outer->size > u->db_max)
@@ -364,7 +182,7 @@ static int check_new(struct unwrap *u, const char *name, const char *inside, str
 static int take_companion(struct unwrap_entry *entry, struct unwrap *u, const char *name,
 	const char *node, bool *taken, struct err *e)
 {
-	const struct layer *l = top(u);
+	const struct layer *l = layers_top(&u->layers);
 	uint8_t bytes[4096];
 	size_t got;
 
@@ -397,7 +215,7 @@ static int take_companion(struct unwrap_entry *entry, struct unwrap *u, const ch
 		.name = name,
 		.node = node,
 		.inside = l->inside,
-		.wrapping = wrapping(u),
+		.wrapping = layers_words(&u->layers, u->s->arena),
 		.size = u->bytes.len,
 		.modified = l->now.modified,
 		.mode = l->now.mode,
@@ -411,15 +229,15 @@ static int take_companion(struct unwrap_entry *entry, struct unwrap *u, const ch
 static int look_into(struct unwrap_entry *entry, struct unwrap *u, const char *name,
 	const char *node, enum name_use use, bool *taken, struct err *e)
 {
-	struct layer *archive = top(u);
+	struct layer *archive = layers_top(&u->layers);
 	enum err_code code;
 
-	if (peel(u, &archive->member, name, e))
+	if (layers_open(&u->layers, &archive->member, name, e))
 		return err_wrap(e, "%s", name);
-	if (top(u)->archive)
+	if (layers_top(&u->layers)->archive)
 		return 0;
-	const bool bare = top(u) == archive + 1;
-	if (top(u)->magic == MAGIC_BOLT && use != NAME_ARCHIVE) {
+	const bool bare = layers_top(&u->layers) == archive + 1;
+	if (layers_top(&u->layers)->magic == MAGIC_BOLT && use != NAME_ARCHIVE) {
 		if (bare && archive->now.size != UINT64_MAX && archive->now.size > u->db_max)
 			return err_set(e, ERR_SPACE,
 				"%s: a database of %ju bytes, longer than the %ju allowed", name,
@@ -439,7 +257,7 @@ static int look_into(struct unwrap_entry *entry, struct unwrap *u, const char *n
 static bool wanted(
 	struct unwrap *u, const char *name, struct str node, bool sure, enum name_use *use)
 {
-	const char *inside = top(u)->inside;
+	const char *inside = layers_top(&u->layers)->inside;
 	const bool db = *use == NAME_DB || *use == NAME_DB_EVENTS;
 
 	if (u->s->entry && !strcmp(u->s->entry, name)) {
@@ -463,7 +281,7 @@ static bool wanted(
 static int consider(struct unwrap_entry *entry, struct unwrap *u, bool *taken, struct err *e)
 {
 	char clean[NAME_SIZE];
-	const struct layer *l = top(u);
+	const struct layer *l = layers_top(&u->layers);
 	const struct unwrap_member *m = &l->now;
 	bool sure;
 
@@ -547,14 +365,14 @@ static int next(struct unwrap_entry *entry, struct unwrap *u, struct err *e)
 			return e->code;
 	}
 	while (!taken) {
-		if (leave(u, e))
+		if (layers_leave(&u->layers, e))
 			return e->code;
-		struct layer *l = top(u);
+		struct layer *l = layers_top(&u->layers);
 		if (!l)
 			return judge(u, e);
 		/* What is passed over in a zip unpacks too: that is bounded, and its sums count. */
 		if (l->magic == MAGIC_ZIP && l->now.kind == MEMBER_FILE && !l->now.encrypted &&
-			drain(&l->member, e))
+			layers_drain(&l->member, e))
 			return l->inside ? err_wrap(e, "%s", l->inside) : (int)e->code;
 		if (unwrap_archive_next(&l->now, l->archive, e))
 			return l->inside ? err_wrap(e, "%s", l->inside) : (int)e->code;
@@ -567,7 +385,7 @@ static int next(struct unwrap_entry *entry, struct unwrap *u, struct err *e)
 			event_warning(u->s->listener, "unwrap",
 				"%s: something follows the end of the archive and is not looked at",
 				l->inside ? l->inside : u->s->name);
-		pop(u);
+		layers_pop(&u->layers);
 	}
 	return 0;
 }
@@ -596,7 +414,8 @@ int unwrap_open(struct unwrap **unwrap, const struct unwrap_settings *settings,
 	u->s = settings;
 	u->outer = in;
 	u->db_max = settings->db_max ? settings->db_max : DB_MAX;
-	u->unpacked_max = 4 * u->db_max + (256u << 20);
+	u->layers.memory = settings->memory ? settings->memory : UNWRAP_MEMORY;
+	u->layers.unpacked_max = 4 * u->db_max + (256u << 20);
 	u->bytes = BUF(UNWRAP_COMPANION_MAX);
 	*unwrap = u;
 	return 0;
@@ -611,8 +430,8 @@ void unwrap_close(struct unwrap *u)
 {
 	if (!u)
 		return;
-	while (u->n)
-		pop(u);
+	while (u->layers.n)
+		layers_pop(&u->layers);
 	buf_free(&u->bytes);
 	free(u);
 }
