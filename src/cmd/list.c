@@ -166,12 +166,14 @@ static int print_table(
 	memcpy(cells, heads, sizeof heads);
 	for (size_t i = 0; i < n; i++) {
 		const struct catalogue_item *item = &c->v[i];
-		const int64_t age = choose->wish.catalogue.now - item->age_time;
+		const int64_t now = choose->wish.catalogue.now;
+		/* A name without a zone may be ahead; then the file's own time tells more. */
+		const int64_t age = now - (item->time > now ? item->age_time : item->time);
 		const char **row = cells + (i + 1) * COLUMNS;
 		row[0] = cell_time(app->arena, item);
-		row[1] = !item->age_time ? "-"
-			 : age < 0       ? "future"
-					 : arena_print(app->arena, "%s", catalogue_span(age).text);
+		row[1] = !item->time ? "-"
+			 : age < 0   ? "future"
+				     : arena_print(app->arena, "%s", catalogue_span(age).text);
 		row[2] = item->object->size == UINT64_MAX
 				 ? "-"
 				 : arena_print(

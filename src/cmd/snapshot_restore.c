@@ -3,12 +3,13 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cmd/output.h"
+#include "cmd/restore_source.h"
+#include "cmd/signals.h"
 #include "codec/json.h"
 #include "etcd/restore.h"
 #include "etcd/snapshot.h"
@@ -19,6 +20,7 @@ enum { OUTPUT_LIMIT = 1024 * 1024, DERIVED_LIMIT = 256 * 1024 };
 
 struct options {
 	struct option_common common;
+	struct source_options source; /* for an address in place of FILE */
 	const char *write_out, *data_dir, *wal_dir, *name, *cluster, *token, *advertise, *owner;
 	bool skip_hash, mark_compacted, fix_markers, clear_alarms, drop_leases;
 	bool from_snapshot, all_members, dry_run;
@@ -62,6 +64,7 @@ static const struct option_row rows[] = {
 	{ "owner", 0, OPTION_TEXT, FIELD(owner), "USER[:GROUP]", "owner of all that is made" },
 	{ "dry-run", 0, OPTION_FLAG, FIELD(dry_run), NULL,
 		"check arguments, target and the whole snapshot; write nothing" },
+	SOURCE_OPTION_ROWS,
 	{ 0 },
 };
 #undef FIELD
@@ -167,6 +170,10 @@ static int configure(
 
 	if (o->advertise)
 		made.ident.advertise = str_from(o->advertise);
+	if (source_options_is_address(app->operands[0]) && (o->from_snapshot || o->dry_run))
+		return err_set(e, ERR_USAGE,
+			"--%s wants a file: bring it with etcd-rescue fetch first",
+			o->dry_run ? "dry-run" : "members-from-snapshot");
 	if (o->cluster && o->from_snapshot)
 		return err_set(e, ERR_USAGE,
 			"--initial-cluster and --members-from-snapshot exclude each other");
@@ -249,43 +256,11 @@ static int is_directory(struct err *e, const char *path)
 		path);
 }
 
-static volatile sig_atomic_t stopped_by;
-
-static void on_signal(int number)
-{
-	stopped_by = number;
-}
-
-/* The first signal ends the restore, so that what was staged is taken away: at once while it
- * copies, else when the phase is over, and not any more once directories are renamed.  A
- * second one kills. */
-static void notice_signals(void)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	const struct sigaction notice = { .sa_handler = on_signal,
-		.sa_flags = (int)(SA_RESTART | SA_RESETHAND) };
-	struct sigaction before;
-
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-		if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN)
-			sigaction(numbers[i], &notice, NULL);
-	}
-}
-
-static int go_on(void *ctx, struct err *e)
-{
-	(void)ctx;
-	if (!stopped_by)
-		return 0;
-	return err_set(
-		e, ERR_DECLINED, "stopped by signal %d; nothing is left behind", (int)stopped_by);
-}
-
 static int read_unless_stopped(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
 {
 	const struct stream *file = ctx;
 
-	return go_on(NULL, e) ? (int)e->code : file->read(file->ctx, got, bytes, room, e);
+	return signals_go_on(NULL, e) ? (int)e->code : file->read(file->ctx, got, bytes, room, e);
 }
 
 /* All that a restore would find out, without a target. */
@@ -314,17 +289,20 @@ static int rehearse(struct etcd_restore_result *result, const struct etcd_restor
 static int restore(struct etcd_restore_result *result, const struct etcd_restore *r,
 	struct app *app, struct err *e)
 {
+	const struct options *o = app->options;
 	const char *path = app->operands[0];
+
+	signals_notice();
+	if (source_options_is_address(path))
+		return restore_source(result, r, app, &o->source, path, e);
 	CLOSE_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
-
 	if (fd < 0 || fstat(fd, &st))
 		return err_sys(e, "%s", path);
 	if (S_ISDIR(st.st_mode))
 		return is_directory(e, path);
 	struct stream file = etcd_source_file(&fd);
 	const struct stream source = { read_unless_stopped, NULL, &file, file.size };
-	notice_signals();
 	return etcd_restore_run(result, app->arena, r, &source, app->listener, e);
 }
 
@@ -345,10 +323,10 @@ static int run(struct app *app, struct err *e)
 		return e->code == ERR_USAGE ? output_bad_args(app, e) : e->code;
 	if (etcd_edits_check(&r.edits, e))
 		return output_bad_args(app, e);
-	r.permit.go_on = go_on;
+	r.permit.go_on = signals_go_on;
 	if (o->dry_run ? rehearse(&result, &r, app, e) : restore(&result, &r, app, e)) {
 		/* etcdutl says 1 for what it finds out beyond the flags themselves. */
-		app->status = stopped_by ? 128 + (int)stopped_by : 1;
+		app->status = signals_number() ? 128 + signals_number() : 1;
 		return e->code;
 	}
 	if (!o->dry_run)
@@ -361,10 +339,13 @@ static int run(struct app *app, struct err *e)
 const struct applet applet_snapshot_restore = {
 	.name = "snapshot restore",
 	.purpose = "make a member directory out of a snapshot",
-	.operands = "FILE",
-	.about = "Takes the flags of etcdutl and gives the same member directory, in one pass and\n"
-		 "in little memory. The directory appears whole or not at all; FILE is only read.\n"
-		 "Arguments are wrong: exit status 128 or 1, as with etcdutl.",
+	.operands = "FILE|URL",
+	.about =
+		"Takes the flags of etcdutl and gives the same member directory, in one pass and\n"
+		"in little memory. The directory appears whole or not at all; FILE is only read.\n"
+		"From a URL, s3: https: sftp: file: and so on, the snapshot that list shows first\n"
+		"streams straight into the directory, unpacked and checked on its way.\n"
+		"Arguments are wrong: exit status 128 or 1, as with etcdutl.",
 	.options = rows,
 	.options_size = sizeof(struct options),
 	.max_operands = 16,

@@ -120,7 +120,7 @@ static int advance(struct feed *f, struct err *e)
 					s->name, f->entry.name, entry.name);
 			f->entry = entry;
 			f->began = true;
-			f->wrapped = *entry.wrapping != '\0';
+			f->archived = strcmp(entry.name, s->name) != 0;
 			return 0;
 		case UNWRAP_END:
 			f->ended = true;

@@ -54,7 +54,8 @@ struct feed {
 	struct feed_companion *companions;
 	size_t n_companions;
 	uint64_t came, told;
-	bool began, ended, hashing, wrapped;
+	bool began, ended, hashing;
+	bool archived;                        /* the database has a name of its own inside */
 	struct codec_sha256 came_sha, db_sha; /* db_sha: of all but the last 32 bytes */
 	uint8_t held[CODEC_SHA256_SIZE];
 	size_t n_held;

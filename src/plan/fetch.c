@@ -6,7 +6,6 @@
 #include "etcd/received.h"
 #include "net/url.h"
 #include "os/file.h"
-#include "plan/feed.h"
 #include "plan/stage.h"
 
 enum { OTHERS_MAX = 4096, BLOCK = 256 << 10 };
@@ -17,7 +16,6 @@ struct fetching {
 	struct choose *choose;
 	const struct fetch_wish *wish;
 	struct stage stage;
-	struct feed *feed; /* the one that is read just now */
 	struct fetch_result result;
 	struct feed_hush hush;
 	struct listener quiet;
@@ -46,6 +44,17 @@ const char *fetch_name(struct arena *a, const char *object_name)
 	return arena_print(a, "%.*s%s", STR_ARG(s), str_ends(s, STR(".db")) ? "" : ".db");
 }
 
+static const char *shown_path(const struct fetching *f, const struct stage_file *file)
+{
+	const char *dir = f->stage.path;
+	const size_t n = strlen(dir);
+
+	if (!strcmp(dir, "."))
+		return file->path;
+	return arena_print(
+		f->choose->arena, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", file->path);
+}
+
 static void add_other(struct fetching *f, const struct stage_file *file)
 {
 	struct fetch_result *r = &f->result;
@@ -54,7 +63,7 @@ static void add_other(struct fetching *f, const struct stage_file *file)
 	if (!r->others)
 		r->others = arena_array(a, OTHERS_MAX, sizeof *r->others);
 	if (r->n_others < OTHERS_MAX)
-		r->others[r->n_others++] = arena_print(a, "%s/%s", f->stage.path, file->path);
+		r->others[r->n_others++] = shown_path(f, file);
 }
 
 /* A database from a stream into a staged file, and proved. */
@@ -101,29 +110,29 @@ static int is_stopped(void *ctx, struct err *e)
 	return f->wish->stopped ? f->wish->stopped(f->wish->ctx, e) : 0;
 }
 
-static int open_feed(struct feed *feed, struct fetching *f, const struct source_object *object,
-	bool is_main, struct err *e)
+static int open_feed(struct feed *feed, struct choose *c, const struct source_object *object,
+	const struct feed_settings *extra, struct err *e)
 {
-	struct choose *c = f->choose;
+	struct feed_settings settings = *extra;
 	struct stream raw = { 0 };
-	const struct feed_settings settings = {
-		.name = object->name && *object->name ? object->name : c->item->shown,
-		.node = c->wish.catalogue.node,
-		.size = object->size,
-		.wanted = is_main ? c->wish.sha256 : NULL,
-		.sidecar = is_main ? c->sidecar : NULL,
-		.listener = c->listener,
-		.step = step,
-		.arena = c->arena,
-		.stopped = is_stopped,
-		.events = is_main ? on_events : NULL,
-		.ctx = f,
-	};
 
-	if (choose_read(c, &raw, object, e))
-		return e->code;
-	f->feed = feed;
-	return feed_open(feed, &settings, &raw, e);
+	settings.name = object->name && *object->name ? object->name : c->item->shown;
+	settings.node = c->wish.catalogue.node;
+	settings.size = object->size;
+	settings.listener = c->listener;
+	settings.arena = c->arena;
+	return choose_read(c, &raw, object, e) ? e->code : feed_open(feed, &settings, &raw, e);
+}
+
+int fetch_feed(
+	struct feed *feed, struct choose *c, const struct feed_settings *extra, struct err *e)
+{
+	struct feed_settings settings = *extra;
+
+	settings.wanted = c->wish.sha256;
+	settings.sidecar = c->sidecar;
+	return open_feed(feed, c, c->item->object, &settings, e) ? err_wrap(e, "%s", c->item->shown)
+								 : 0;
 }
 
 static int write_companion(struct fetching *f, const struct feed_companion *c, struct err *e)
@@ -167,7 +176,9 @@ static int take_events_object(struct fetching *f, const struct source_object *ob
 {
 	CLEAN_FEED struct feed feed = { 0 };
 
-	if (open_feed(&feed, f, object, false, e))
+	const struct feed_settings extra = { .step = step, .stopped = is_stopped, .ctx = f };
+
+	if (open_feed(&feed, f->choose, object, &extra, e))
 		return e->code;
 	const struct stream stream = feed_stream(&feed);
 	return take_database(&f->result.events, f, fetch_name(f->choose->arena, object->name),
@@ -199,9 +210,13 @@ static int take(struct fetching *f, struct err *e)
 	const struct source_object *object = item->object;
 	const char *name = f->db_name ? f->db_name : fetch_name(f->choose->arena, item->shown);
 
+	const struct feed_settings extra = {
+		.step = step, .stopped = is_stopped, .events = on_events, .ctx = f
+	};
+
 	f->result = (struct fetch_result){ .from = object->url };
-	if (open_feed(&feed, f, object, true, e))
-		return err_wrap(e, "%s", item->shown);
+	if (fetch_feed(&feed, f->choose, &extra, e))
+		return e->code;
 	const struct stream stream = feed_stream(&feed);
 	if (take_database(&f->result.main, f, name, object->size == UINT64_MAX ? 0 : object->size,
 		    &stream, e) ||
@@ -210,7 +225,7 @@ static int take(struct fetching *f, struct err *e)
 	if (!f->wish->whole)
 		f->result.n_left +=
 			feed.n_companions + (item->partner != NULL) + (item->events != NULL);
-	f->result.inside = feed.wrapped ? feed.entry.name : NULL;
+	f->result.inside = feed.archived ? feed.entry.name : NULL;
 	f->result.wrapping = feed.entry.wrapping;
 	f->result.came = feed.came;
 	f->result.tries = f->choose->tries;

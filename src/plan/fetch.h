@@ -17,6 +17,7 @@
 
 #include "codec/sha256.h"
 #include "plan/choose.h"
+#include "plan/feed.h"
 
 struct fetch_wish {
 	const char *to; /* file; or with `whole` a directory; NULL: the snapshot's own name */
@@ -49,6 +50,11 @@ struct fetch_result {
 
 int fetch_run(struct fetch_result *result, struct choose *c, const struct fetch_wish *wish,
 	struct err *e);
+
+/* The chosen item as a feed, for who makes something else of it than a file: `extra` has
+ * what a choice does not know (step, stopped, events). */
+int fetch_feed(
+	struct feed *feed, struct choose *c, const struct feed_settings *extra, struct err *e);
 
 /* "snapshot_2026-11-20_180030.db": the name of an object as the name of a database. */
 const char *fetch_name(struct arena *a, const char *object_name);
