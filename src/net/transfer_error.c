@@ -19,6 +19,21 @@ static int certificate_error(struct err *e, const char *why)
 	return err_set(e, ERR_AUTH, "the server's certificate is not accepted: %s", why);
 }
 
+/* What a proxy says, to CONNECT or to a request it should hand on. */
+static int proxy_refusal(struct err *e, unsigned status)
+{
+	if (status == 407)
+		return err_set(e, ERR_AUTH,
+			"the proxy refuses us (status 407): it wants a user and password, in its "
+			"address: http://USER:PASSWORD@HOST:PORT");
+	if (status < 500)
+		return err_set(e, ERR_AUTH,
+			"the proxy refuses us (status %u): this server has to be allowed there, or "
+			"named in no_proxy",
+			status);
+	return err_set(e, ERR_NET, "the proxy does not reach the server (status %u)", status);
+}
+
 int transfer_error(struct transfer *t, CURLcode code)
 {
 	const char *why = *t->why ? t->why : curl_easy_strerror(code);
@@ -53,8 +68,8 @@ int transfer_error(struct transfer *t, CURLcode code)
 	default:
 		/* The proxy's own answer to CONNECT, before there was any of the server. */
 		curl_easy_getinfo(t->curl, CURLINFO_HTTP_CONNECTCODE, &status);
-		if (status == 401 || status == 403 || status == 407)
-			return err_set(t->e, ERR_AUTH, "the proxy refuses us (status %ld)", status);
+		if (status >= 300)
+			return proxy_refusal(t->e, (unsigned)status);
 		return err_set(t->e, ERR_NET, "%s", why);
 	}
 }
@@ -64,9 +79,9 @@ int transfer_refusal(struct err *e, unsigned status)
 	switch (status) {
 	case 401:
 	case 403:
+		return err_set(e, ERR_AUTH, "the server refuses us (status %u)", status);
 	case 407:
-		return err_set(e, ERR_AUTH, "the %s refuses us (status %u)",
-			status == 407 ? "proxy" : "server", status);
+		return proxy_refusal(e, status);
 	case 404:
 	case 410:
 		return err_set(e, ERR_NOTFOUND, "there is no such thing (status %u)", status);
