@@ -163,8 +163,10 @@ static int look(struct web *w, struct http_response *r, struct first_bytes *firs
 	for (unsigned n = 1;; n++) {
 		first->len = 0;
 		const int bad = http_get(r, &q, e);
-		if (!bad || (first->len && e->code == ERR_DECLINED))
+		if (!bad || (first->len && e->code == ERR_DECLINED)) {
+			*e = (struct err){ 0 };
 			return 0;
+		}
 		if (n == TRIES || !retry_worth(e->code, r->status))
 			return explain(w, r, e);
 		const unsigned wait = retry_wait_ms(n, r->retry_ms, n);
