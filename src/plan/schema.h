@@ -103,6 +103,8 @@ struct plan {
 	struct {
 		struct plan_pairs tags;
 		const char *volume_type;
+		uint64_t iops; /* UINT64_MAX: auto, the type's own */
+		const char *endpoint;
 	} ebs;
 	struct {
 		const char *host_key, *known_hosts, *identity, *secret;

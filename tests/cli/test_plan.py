@@ -131,6 +131,7 @@ s3:
   credentials: auto                             # default
 ebs:
   volume-type: gp3                              # default
+  iops: auto                                    # default
 snapshot: latest                                # default
 role: auto                                      # default
 bump-revision: auto                             # default
