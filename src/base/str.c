@@ -38,7 +38,8 @@ bool str_ends(struct str s, struct str suffix)
 
 bool str_find(size_t *at, struct str s, struct str what)
 {
-	const char *hit = what.len ? memmem(s.p, s.len, what.p, what.len) : s.p;
+	/* Nothing may be a NULL, which memmem does not take. */
+	const char *hit = !what.len ? s.p : s.len ? memmem(s.p, s.len, what.p, what.len) : NULL;
 
 	if (!hit)
 		return false;
