@@ -30,8 +30,10 @@ def matrix():
         name = f"{case[0]}-{case[1]}-{'bumped' if case[2] else 'plain'}-on-{case[3]}"
         yield pytest.param(*case, id=name, marks=[] if case in SMALL else [pytest.mark.long])
     # 3.3 reads the database, but not the empty entry a bump leaves behind a 3.5 mark.
-    for source in SOURCES:
-        yield pytest.param(source, 1, False, "3.3", id=f"{source}-1-plain-on-3.3", marks=[pytest.mark.long])
+    for source, count in itertools.product(SOURCES, [1, 3]):
+        small = (source, count) == ("3.5", 3)
+        yield pytest.param(source, count, False, "3.3", id=f"{source}-{count}-plain-on-3.3",
+                           marks=[] if small else [pytest.mark.long])
 
 
 @pytest.fixture(scope="module")
