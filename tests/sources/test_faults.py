@@ -1,0 +1,224 @@
+"""Downloads through a bad network: what comes out is what was put in, or one line says why not."""
+
+import concurrent.futures
+import json
+import random
+import re
+import threading
+import time
+import urllib.parse
+
+import pytest
+
+from sources.faults import Fault, Proxy
+from sources.snapshots import make
+
+KIB = 1024
+PART = 64 * KIB
+SIZE = 1_200_000
+STREAMS = 4
+SEED = 20261121
+AT_ONCE = 16
+
+ERRORS = ["SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "AccessDenied", "NoSuchKey", "ExpiredToken"]
+
+
+class Place:
+    """A snapshot behind a server, and how it is fetched when something stands between."""
+
+    def __init__(self, name, port, url, env=None, options=(), raw=False):
+        self.name, self.port, self.url, self.raw = name, port, url, raw
+        self.env, self.options = env or {}, list(options)
+
+    def argv(self, proxy):
+        """The words behind `fetch` when that proxy is asked."""
+        return [word.replace("{port}", str(proxy.port)) for word in [*self.options, self.url]]
+
+
+@pytest.fixture(scope="module")
+def places(radosgw, nginx, sshd, work):
+    """The same snapshot at each kind of server."""
+    data, root = make(SIZE), work("served")
+    (root / "snapshot.db").write_bytes(data)
+    bucket = radosgw.bucket()
+    radosgw.put(bucket, "backup/snapshot.db", data)
+    plain, secure, ssh = nginx(root), nginx(root, tls=True), sshd()
+    ssh.put("snapshot.db", data)
+    known = work("known") / "known_hosts"
+    tls_port = urllib.parse.urlsplit(radosgw.tls_endpoint).port
+    s3 = {name: value for name, value in radosgw.env.items() if name != "AWS_ENDPOINT_URL"}
+    object_url = f"s3://{bucket}/backup/snapshot.db"
+    return {place.name: place for place in (
+        Place("s3", radosgw.port, object_url, s3, ["--endpoint", "http://localhost:{port}"]),
+        Place("s3-tls", tls_port, object_url, s3, ["--endpoint", "https://localhost:{port}", "--ca", str(radosgw.ca)],
+              raw=True),
+        Place("http", plain.port, "http://localhost:{port}/snapshot.db"),
+        Place("https", secure.port, "https://localhost:{port}/snapshot.db", options=["--ca", str(secure.ca)], raw=True),
+        Place("sftp", ssh.port, f"sftp://{ssh.user}@{ssh.host}:{{port}}{ssh.path}/snapshot.db",
+              options=["--host-key", ssh.fingerprint, "--known-hosts", str(known), "--identity", str(ssh.user_key())],
+              raw=True))}
+
+
+class Fetched:
+    """What one run came to."""
+
+    def __init__(self, done, target):
+        self.status, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
+        self.data = target.read_bytes() if target.exists() else None
+        self.left = sorted(path.name for path in target.parent.iterdir() if path != target)
+        self.events = [json.loads(line) for line in done.stderr.splitlines() + done.stdout.splitlines()
+                       if line.startswith("{")]
+
+    @property
+    def error(self):
+        errors = [event["text"] for event in self.events if event["event"] == "error"]
+        assert len(errors) == 1, f"not one line: {self.stderr}"
+        return errors[0]
+
+
+@pytest.fixture(scope="module")
+def fetch(program, run):
+    """fetch(place, proxy, directory, *options): a Fetched."""
+    def call(place, proxy, directory, *options, timeout=120):
+        directory.mkdir(parents=True, exist_ok=True)
+        done = run(program, "fetch", "--json", "--part-size", PART, "--streams", STREAMS, *options, *place.argv(proxy),
+                   "-o", directory / "got.db", env=place.env, timeout=timeout)
+        return Fetched(done, directory / "got.db")
+    return call
+
+
+def judge(got, want):
+    """Whole and right, or refused in one line that says why, with nothing left behind."""
+    assert got.status in (0, 1), f"status {got.status}: {got.stderr[-2000:]}"
+    if got.status == 0:
+        assert got.data == want, "other bytes were accepted"
+    else:
+        assert got.data is None, "refused, and yet the file is there"
+        assert len(got.error) > 15 and "\n" not in got.error, got.error
+    assert got.left == [], f"left behind: {got.left}"
+
+
+# Any fault at all.
+
+def any_byte_fault(dice, size):
+    at = dice.randrange(size) if dice.random() < 0.8 else dice.randrange(min(size, 600))
+    kind = dice.choices(["reset", "cut", "flip", "stall", "trickle"], [4, 3, 2, 1, 1])[0]
+    return Fault(kind, at=at, bit=dice.randrange(8), whole=dice.random() < 0.3, seconds=dice.uniform(0.001, 0.02))
+
+
+def any_range(dice, asked):
+    first, last = asked
+    last = SIZE - 1 if last is None else last
+    return dice.choice([
+        f"bytes {first + 1}-{last + 1}/{SIZE}", f"bytes {first}-{last}/{SIZE + 1}", f"bytes {first}-{max(first, last - 1)}/{SIZE}",
+        f"bytes {last}-{first}/{SIZE}", f"bytes */{SIZE}", f"bytes {first}-{last}/*", "bytes 0-0/1", "nonsense", "",
+        f"bytes {first}-{last}/{2**64}", f"bytes -{first}-{last}/{SIZE}", f"items {first}-{last}/{SIZE}"])
+
+
+def any_header(dice, request):
+    length = dice.choice([0, 1, PART - 1, 2**63, 2**64, -1])
+    return dice.choice([
+        {"ETag": '"0123456789abcdef0123456789abcdef"'}, {"ETag": None}, {"Content-Encoding": "gzip"},
+        {"Transfer-Encoding": "chunked"}, {"Date": "Thu, 01 Jan 1970 00:00:01 GMT"}, {"Date": None},
+        {"Content-Type": "text/html"}, {"Last-Modified": "Thu, 01 Jan 1970 00:00:01 GMT"},
+        {"Content-Length": length} if length < PART else {"Content-Length": None}, {"Content-Range": None},
+        {"Content-Range": any_range(dice, request.range or (0, None))}])
+
+
+def any_answer(dice, size):
+    code = dice.choice(ERRORS)
+    text = f"<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>not now</Message></Error>"
+    bodies = [b"", text.encode(), b"<html>portal</html>", bytes(size), b"\x1f\x8b\x08 no", dice.randbytes(size)]
+    status = dice.choices([500, 502, 503, 504, 429, 408, 400, 403, 404, 412, 416, 200, 204, 206, 304],
+                          [6, 4, 9, 4, 5, 3, 1, 1, 1, 1, 1, 3, 1, 3, 1])[0]
+    headers = {"Content-Type": "application/xml"}
+    if dice.random() < 0.2:
+        headers["Retry-After"] = dice.choice(["0", "1", "soon", "-5"])
+    return Fault("status", status=status, headers=headers, body=b"" if status in (204, 304) else dice.choice(bodies))
+
+
+def any_fault(dice, request, raw):
+    if raw:
+        return any_byte_fault(dice, SIZE)
+    first, last = request.range or (0, SIZE - 1)
+    size = min(SIZE - 1 if last is None else last, SIZE) - first + 1
+    size = max(1, min(size, SIZE))
+    kind = dice.choices(["bytes", "answer", "header", "whole", "loop", "shorter", "extra"], [10, 6, 4, 1, 1, 1, 1])[0]
+    if kind == "bytes":
+        return any_byte_fault(dice, size)
+    if kind == "answer":
+        return any_answer(dice, min(size, PART))
+    if kind == "header":
+        return Fault("header", headers=any_header(dice, request))
+    if kind == "loop":
+        return Fault("loop", status=dice.choice([301, 302, 307, 308]))
+    return Fault(kind, at=dice.randrange(size), body=dice.randbytes(100))
+
+
+def any_plan(seed, raw):
+    dice, lock = random.Random(seed), threading.Lock()
+    often = dice.choice([0.05, 0.15, 0.3, 0.6])
+
+    def plan(request):
+        with lock:
+            return any_fault(dice, request, raw) if dice.random() < often or (raw and request.index == 0) else None
+    return plan
+
+
+def sweep(fetch, places, work, wanted):
+    """Runs until so many faults have struck; counts (faults, runs, refused runs, reasons)."""
+    want, names = make(SIZE), ["s3", "s3", "http", "http", "s3-tls", "https", "sftp"]
+    state = {"faults": 0, "runs": 0, "refused": 0, "slowest": [], "reasons": {}}
+    lock, base = threading.Lock(), work("sweep")
+
+    def worker():
+        while True:
+            with lock:
+                if state["faults"] >= wanted:
+                    return
+                number = state["runs"]
+                state["runs"] += 1
+            place = places[names[number % len(names)]]
+            proxy = Proxy("127.0.0.1", place.port, any_plan(SEED + number, place.raw), place.raw)
+            began = time.monotonic()
+            try:
+                got = fetch(place, proxy, base / str(number))
+                struck = proxy.struck
+            finally:
+                proxy.close()
+            try:
+                judge(got, want)
+            except AssertionError as failure:
+                told = "\n".join(map(str, struck))[:3000]
+                raise AssertionError(f"run {number} ({place.name}): {failure}\nafter:\n{told}") from failure
+            (base / str(number) / "got.db").unlink(missing_ok=True)
+            with lock:
+                state["faults"] += len(struck)
+                state["slowest"] = sorted(state["slowest"] + [(round(time.monotonic() - began, 1), number, place.name)])[-9:]
+                if got.status:
+                    state["refused"] += 1
+                    reason = re.sub(r"[0-9a-f]{64}|\d{2,}", "N", got.error)
+                    state["reasons"][reason] = state["reasons"].get(reason, 0) + 1
+
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for one in [pool.submit(worker) for _ in range(AT_ONCE)]:
+            one.result()
+    return state
+
+
+def tell(state, artefacts, name):
+    (artefacts / name).write_text(json.dumps(state, indent=1))
+    print(f"{state['faults']} faults in {state['runs']} runs, {state['refused']} refused, "
+          f"{len(state['reasons'])} different reasons: {artefacts / name}")
+
+
+def test_no_wrong_byte_is_accepted_after_any_fault(fetch, places, work, artefacts):
+    state = sweep(fetch, places, work, 150)
+    tell(state, artefacts, "faults-sample.json")
+    # It would prove nothing if everything were refused, or nothing.
+    assert 0 < state["refused"] < state["runs"]
+
+
+@pytest.mark.long
+def test_no_wrong_byte_is_accepted_after_ten_thousand_faults(fetch, places, work, artefacts):
+    tell(sweep(fetch, places, work, 10_000), artefacts, "faults-10000.json")
