@@ -1,0 +1,418 @@
+#include "kube/cert.h"
+
+#include <arpa/inet.h>
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/oid.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/x509_crt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/str.h"
+
+enum { BACKDATE = 300, DAY = 24 * 3600, RSA_BITS = 2048, PEM_MAX = 16384, KEY_ID = 64 };
+
+struct kube_ca {
+	mbedtls_x509_crt cert;
+	mbedtls_pk_context key;
+	mbedtls_entropy_context entropy;
+	mbedtls_ctr_drbg_context random;
+	const char *name;
+};
+
+/* PEM readers of mbedTLS want the zero byte counted. */
+static unsigned char *terminated(struct span pem, size_t *len)
+{
+	unsigned char *copy = calloc(1, pem.len + 1);
+
+	if (!copy)
+		out_of_memory(pem.len + 1);
+	if (pem.len)
+		memcpy(copy, pem.p, pem.len);
+	*len = pem.len + 1;
+	return copy;
+}
+
+static int parse_cert(mbedtls_x509_crt *cert, struct span pem)
+{
+	size_t len;
+	unsigned char *text = terminated(pem, &len);
+	const int status = mbedtls_x509_crt_parse(cert, text, len);
+
+	free(text);
+	return status;
+}
+
+static int parse_key(mbedtls_pk_context *key, struct span pem, struct kube_ca *ca)
+{
+	size_t len;
+	unsigned char *text = terminated(pem, &len);
+	const int status =
+		mbedtls_pk_parse_key(key, text, len, NULL, 0, mbedtls_ctr_drbg_random, &ca->random);
+
+	mbedtls_platform_zeroize(text, len);
+	free(text);
+	return status;
+}
+
+static bool belongs(const mbedtls_x509_crt *cert, const mbedtls_pk_context *key, struct kube_ca *ca)
+{
+	return !mbedtls_pk_check_pair(&cert->pk, key, mbedtls_ctr_drbg_random, &ca->random);
+}
+
+int kube_ca_open(
+	struct kube_ca **out, struct span cert, struct span key, const char *name, struct err *e)
+{
+	struct kube_ca *ca = calloc(1, sizeof *ca);
+
+	if (!ca)
+		out_of_memory(sizeof *ca);
+	ca->name = name;
+	mbedtls_x509_crt_init(&ca->cert);
+	mbedtls_pk_init(&ca->key);
+	mbedtls_entropy_init(&ca->entropy);
+	mbedtls_ctr_drbg_init(&ca->random);
+	if (mbedtls_ctr_drbg_seed(&ca->random, mbedtls_entropy_func, &ca->entropy, NULL, 0))
+		err_set(e, ERR_IO, "no random numbers for keys");
+	else if (parse_cert(&ca->cert, cert))
+		err_set(e, ERR_FORMAT, "%s: is no certificate", name);
+	else if (!ca->cert.MBEDTLS_PRIVATE(ca_istrue))
+		err_set(e, ERR_MISMATCH, "%s: is the certificate of no CA", name);
+	else if (parse_key(&ca->key, key, ca))
+		err_set(e, ERR_FORMAT, "%s: its key cannot be read", name);
+	else if (!belongs(&ca->cert, &ca->key, ca))
+		err_set(e, ERR_MISMATCH, "%s: the key is another certificate's", name);
+	else {
+		*out = ca;
+		return 0;
+	}
+	kube_ca_close(ca);
+	*out = NULL;
+	return e->code;
+}
+
+void kube_ca_close(struct kube_ca *ca)
+{
+	if (!ca)
+		return;
+	mbedtls_x509_crt_free(&ca->cert);
+	mbedtls_pk_free(&ca->key); /* wipes it */
+	mbedtls_ctr_drbg_free(&ca->random);
+	mbedtls_entropy_free(&ca->entropy);
+	free(ca);
+}
+
+static int64_t seconds(const mbedtls_x509_time *t)
+{
+	struct tm tm = { .tm_year = t->year - 1900,
+		.tm_mon = t->mon - 1,
+		.tm_mday = t->day,
+		.tm_hour = t->hour,
+		.tm_min = t->min,
+		.tm_sec = t->sec };
+
+	return timegm(&tm);
+}
+
+static int set_validity(mbedtls_x509write_cert *w, int64_t from, int64_t to)
+{
+	char begin[16], end[16];
+	const time_t times[] = { (time_t)from, (time_t)to };
+	struct tm tm;
+
+	strftime(begin, sizeof begin, "%Y%m%d%H%M%S", gmtime_r(&times[0], &tm));
+	strftime(end, sizeof end, "%Y%m%d%H%M%S", gmtime_r(&times[1], &tm));
+	return mbedtls_x509write_crt_set_validity(w, begin, end);
+}
+
+/* An address in its bytes; 0: a name. */
+static size_t address(uint8_t bytes[16], const char *san)
+{
+	return inet_pton(AF_INET, san, bytes) == 1    ? 4
+	       : inet_pton(AF_INET6, san, bytes) == 1 ? 16
+						      : 0;
+}
+
+struct sans {
+	mbedtls_x509_san_list list[CERT_SANS];
+	uint8_t bytes[CERT_SANS][16];
+	size_t n;
+};
+
+static bool add_sans(struct sans *s, const char *const *sans, bool addresses)
+{
+	for (; sans && *sans; sans++) {
+		if (s->n == CERT_SANS)
+			return false;
+		const size_t len = address(s->bytes[s->n], *sans);
+		if (!len == addresses)
+			continue;
+		mbedtls_x509_san_list *item = &s->list[s->n];
+		memset(item, 0, sizeof *item);
+		item->node.type = len ? MBEDTLS_X509_SAN_IP_ADDRESS : MBEDTLS_X509_SAN_DNS_NAME;
+		item->node.san.unstructured_name.p =
+			len ? s->bytes[s->n] : (unsigned char *)(uintptr_t)*sans;
+		item->node.san.unstructured_name.len = len ? len : strlen(*sans);
+		if (s->n)
+			s->list[s->n - 1].next = item;
+		s->n++;
+	}
+	return true;
+}
+
+/* SEQUENCE { [0] key identifier }, the identifier as the CA's certificate has it. */
+static int set_authority(mbedtls_x509write_cert *w, const mbedtls_x509_crt *ca)
+{
+	const mbedtls_x509_buf *id = &ca->subject_key_id;
+	unsigned char der[KEY_ID + 4];
+
+	if (!id->len || id->len > KEY_ID)
+		return 0;
+	der[0] = 0x30;
+	der[1] = (unsigned char)(id->len + 2);
+	der[2] = 0x80;
+	der[3] = (unsigned char)id->len;
+	memcpy(der + 4, id->p, id->len);
+	return mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_AUTHORITY_KEY_IDENTIFIER,
+		MBEDTLS_OID_SIZE(MBEDTLS_OID_AUTHORITY_KEY_IDENTIFIER), 0, der, id->len + 4);
+}
+
+static int set_usages(mbedtls_x509write_cert *w, const struct kube_leaf *leaf)
+{
+	mbedtls_asn1_sequence client = {
+		.buf = { MBEDTLS_ASN1_OID, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH),
+			(unsigned char *)(uintptr_t)MBEDTLS_OID_CLIENT_AUTH }
+	};
+	mbedtls_asn1_sequence server = {
+		.buf = { MBEDTLS_ASN1_OID, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH),
+			(unsigned char *)(uintptr_t)MBEDTLS_OID_SERVER_AUTH }
+	};
+
+	if (leaf->server && leaf->client)
+		server.next = &client;
+	if (!leaf->server && !leaf->client)
+		return 0;
+	return mbedtls_x509write_crt_set_ext_key_usage(w, leaf->server ? &server : &client);
+}
+
+static bool is_printable(const mbedtls_asn1_buf *v)
+{
+	for (size_t i = 0; i < v->len; i++) {
+		const unsigned char c = v->p[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c && strchr(" '()+,-./:=?", c))))
+			return false;
+	}
+	return true;
+}
+
+/* Go finds the CA by the very bytes of its name, so the kind of each text counts: the CA's own
+ * in the issuer, and Go's choice in the subject. */
+static void set_kinds(mbedtls_asn1_named_data *names, const mbedtls_x509_name *like)
+{
+	for (; names; names = names->next) {
+		const mbedtls_x509_name *n = like;
+		while (n && (n->oid.len != names->oid.len ||
+				    memcmp(n->oid.p, names->oid.p, n->oid.len)))
+			n = n->next;
+		names->val.tag = n                           ? n->val.tag
+				 : is_printable(&names->val) ? MBEDTLS_ASN1_PRINTABLE_STRING
+							     : MBEDTLS_ASN1_UTF8_STRING;
+	}
+}
+
+/* The extensions are written last first; Go's order is key usage, extended key usage, basic
+ * constraints, authority key identifier, names. */
+static int fill(mbedtls_x509write_cert *w, struct kube_ca *ca, const struct kube_leaf *leaf,
+	struct sans *sans, const char *subject, const char *issuer, mbedtls_pk_context *key)
+{
+	unsigned char serial[8];
+	const int64_t ca_end = seconds(&ca->cert.valid_to),
+		      ca_begin = seconds(&ca->cert.valid_from);
+	const int64_t begin = leaf->now - BACKDATE > ca_begin ? leaf->now - BACKDATE : ca_begin;
+	int64_t end = leaf->now + (leaf->lifetime ? leaf->lifetime : CERT_YEAR);
+
+	end = end < ca_end ? end : ca_end;
+	if (mbedtls_ctr_drbg_random(&ca->random, serial, sizeof serial))
+		return -1;
+	serial[0] &= 0x7f;
+	serial[7] |= 1; /* not 0 */
+	mbedtls_x509write_crt_set_version(w, MBEDTLS_X509_CRT_VERSION_3);
+	mbedtls_x509write_crt_set_md_alg(w, MBEDTLS_MD_SHA256);
+	mbedtls_x509write_crt_set_subject_key(w, key);
+	mbedtls_x509write_crt_set_issuer_key(w, &ca->key);
+	if (mbedtls_x509write_crt_set_serial_raw(w, serial, sizeof serial) ||
+		mbedtls_x509write_crt_set_subject_name(w, subject) ||
+		mbedtls_x509write_crt_set_issuer_name(w, issuer) || set_validity(w, begin, end))
+		return -1;
+	set_kinds(w->MBEDTLS_PRIVATE(subject), NULL);
+	set_kinds(w->MBEDTLS_PRIVATE(issuer), &ca->cert.subject);
+	if (sans->n && mbedtls_x509write_crt_set_subject_alternative_name(w, sans->list))
+		return -1;
+	return set_authority(w, &ca->cert) ||
+	       mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_BASIC_CONSTRAINTS,
+		       MBEDTLS_OID_SIZE(MBEDTLS_OID_BASIC_CONSTRAINTS), 1,
+		       (const unsigned char *)"\x30\x00", 2) ||
+	       set_usages(w, leaf) ||
+	       mbedtls_x509write_crt_set_key_usage(
+		       w, MBEDTLS_X509_KU_DIGITAL_SIGNATURE | MBEDTLS_X509_KU_KEY_ENCIPHERMENT);
+}
+
+static int new_key(mbedtls_pk_context *key, struct kube_ca *ca)
+{
+	if (mbedtls_pk_can_do(&ca->key, MBEDTLS_PK_RSA))
+		return mbedtls_pk_setup(key, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)) ||
+		       mbedtls_rsa_gen_key(mbedtls_pk_rsa(*key), mbedtls_ctr_drbg_random,
+			       &ca->random, RSA_BITS, 65537);
+	return mbedtls_pk_setup(key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)) ||
+	       mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key),
+		       mbedtls_ctr_drbg_random, &ca->random);
+}
+
+/* "CN=kube-etcd,O=x": commas and the like would need escapes, and no name of ours has them. */
+static const char *subject_of(struct arena *a, const struct kube_leaf *leaf)
+{
+	for (const char *p = leaf->common_name; *p; p++) {
+		if (strchr(",=+<>#;\"\\", *p))
+			return NULL;
+	}
+	/* The order of Go's pkix.Name. */
+	return leaf->organization
+		       ? arena_print(a, "O=%s,CN=%s", leaf->organization, leaf->common_name)
+		       : arena_print(a, "CN=%s", leaf->common_name);
+}
+
+/* Does the new certificate name the CA as the CA names itself? */
+static bool names_its_ca(const unsigned char *pem, const struct kube_ca *ca)
+{
+	mbedtls_x509_crt cert;
+
+	mbedtls_x509_crt_init(&cert);
+	const bool same = !mbedtls_x509_crt_parse(&cert, pem, strlen((const char *)pem) + 1) &&
+			  cert.issuer_raw.len == ca->cert.subject_raw.len &&
+			  !memcmp(cert.issuer_raw.p, ca->cert.subject_raw.p, cert.issuer_raw.len);
+	mbedtls_x509_crt_free(&cert);
+	return same;
+}
+
+int kube_leaf_issue(const char **cert, char **key_pem, struct arena *a, struct kube_ca *ca,
+	const struct kube_leaf *leaf, struct err *e)
+{
+	const char *subject = subject_of(a, leaf);
+	struct sans *sans = arena_alloc(a, sizeof *sans);
+	unsigned char *text = arena_alloc(a, PEM_MAX);
+	char *key_text = arena_alloc(a, PEM_MAX), issuer[512];
+	mbedtls_x509write_cert w;
+	mbedtls_pk_context key;
+	int status = -1;
+
+	if (!subject)
+		return err_set(e, ERR_FORMAT, "'%s' cannot be a common name", leaf->common_name);
+	if (seconds(&ca->cert.valid_to) <= leaf->now)
+		return err_set(e, ERR_MISMATCH,
+			"%s has run out; certificates of it would be of no use", ca->name);
+	if (!add_sans(sans, leaf->sans, false) || !add_sans(sans, leaf->sans, true))
+		return err_set(
+			e, ERR_FORMAT, "%s: more than %d names", leaf->common_name, CERT_SANS);
+	mbedtls_x509write_crt_init(&w);
+	mbedtls_pk_init(&key);
+	if (mbedtls_x509_dn_gets(issuer, sizeof issuer, &ca->cert.subject) > 0 &&
+		!new_key(&key, ca) && !fill(&w, ca, leaf, sans, subject, issuer, &key) &&
+		!mbedtls_x509write_crt_pem(
+			&w, text, PEM_MAX, mbedtls_ctr_drbg_random, &ca->random) &&
+		!mbedtls_pk_write_key_pem(&key, (unsigned char *)key_text, PEM_MAX))
+		status = 0;
+	mbedtls_pk_free(&key);
+	mbedtls_x509write_crt_free(&w);
+	if (status)
+		return err_set(
+			e, ERR_BUG, "%s: the certificate could not be made", leaf->common_name);
+	if (!names_its_ca(text, ca)) {
+		mbedtls_platform_zeroize(key_text, PEM_MAX);
+		return err_set(e, ERR_UNSUPPORTED,
+			"%s: its name is of a form that cannot be written here", ca->name);
+	}
+	*cert = (const char *)text;
+	*key_pem = key_text;
+	return 0;
+}
+
+static bool has_san(const mbedtls_x509_crt *cert, const char *san)
+{
+	uint8_t bytes[16];
+	const size_t len = address(bytes, san);
+
+	for (const mbedtls_x509_sequence *s = &cert->subject_alt_names; s; s = s->next) {
+		const int tag = s->buf.tag & 0x1f;
+		if (tag == (len ? MBEDTLS_X509_SAN_IP_ADDRESS : MBEDTLS_X509_SAN_DNS_NAME) &&
+			s->buf.len == (len ? len : strlen(san)) &&
+			!memcmp(s->buf.p, len ? (const void *)bytes : (const void *)san,
+				s->buf.len))
+			return true;
+	}
+	return false;
+}
+
+static struct str subject_part(const mbedtls_x509_crt *cert, const char *oid, size_t len)
+{
+	for (const mbedtls_x509_name *n = &cert->subject; n; n = n->next) {
+		if (n->oid.len == len && !memcmp(n->oid.p, oid, len))
+			return (struct str){ (const char *)n->val.p, n->val.len };
+	}
+	return (struct str){ "", 0 };
+}
+
+static const char *fault(struct arena *a, struct kube_ca *ca, const mbedtls_x509_crt *cert,
+	const mbedtls_pk_context *key, const struct kube_leaf *leaf)
+{
+	uint32_t flags;
+
+	if (!belongs(cert, key, ca))
+		return "the key is another certificate's";
+	/* Dates are looked at below, with our own clock. */
+	mbedtls_x509_crt_verify(
+		(mbedtls_x509_crt *)(uintptr_t)cert, &ca->cert, NULL, NULL, &flags, NULL, NULL);
+	if (flags & ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE))
+		return "it was signed by another CA";
+	if (seconds(&cert->valid_to) < leaf->now + DAY)
+		return "it has run out, or will within a day";
+	if (seconds(&cert->valid_from) > leaf->now)
+		return "it is not valid yet";
+	if (!str_is(subject_part(cert, MBEDTLS_OID_AT_CN, MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_CN)),
+		    leaf->common_name))
+		return arena_print(a, "its common name is not %s", leaf->common_name);
+	if (leaf->organization && !str_is(subject_part(cert, MBEDTLS_OID_AT_ORGANIZATION,
+						  MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_ORGANIZATION)),
+					  leaf->organization))
+		return arena_print(a, "its organization is not %s", leaf->organization);
+	if (leaf->server && mbedtls_x509_crt_check_extended_key_usage(cert, MBEDTLS_OID_SERVER_AUTH,
+				    MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)))
+		return "it is for no server";
+	if (leaf->client && mbedtls_x509_crt_check_extended_key_usage(cert, MBEDTLS_OID_CLIENT_AUTH,
+				    MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH)))
+		return "it is for no client";
+	for (const char *const *san = leaf->sans; san && *san; san++) {
+		if (!has_san(cert, *san))
+			return arena_print(a, "it does not name %s", *san);
+	}
+	return NULL;
+}
+
+bool kube_leaf_is_good(const char **why, struct arena *a, struct kube_ca *ca, struct span cert_pem,
+	struct span key_pem, const struct kube_leaf *leaf)
+{
+	mbedtls_x509_crt cert;
+	mbedtls_pk_context key;
+
+	mbedtls_x509_crt_init(&cert);
+	mbedtls_pk_init(&key);
+	*why = parse_cert(&cert, cert_pem)    ? "it is no certificate"
+	       : parse_key(&key, key_pem, ca) ? "its key cannot be read"
+					      : fault(a, ca, &cert, &key, leaf);
+	mbedtls_pk_free(&key);
+	mbedtls_x509_crt_free(&cert);
+	return !*why;
+}

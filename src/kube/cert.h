@@ -1,0 +1,50 @@
+/* kube/cert.h - leaf certificates of a control plane: reading one, issuing one
+ *
+ * As kubeadm makes them: X.509 v3; SHA-256; a random serial of 63 bits; key of the same kind
+ * as the CA's (RSA 2048, or ECDSA P-256); key usage digitalSignature and keyEncipherment,
+ * critical; the extended usages in the order server, client; basicConstraints critical, no
+ * CA; the CA's subject key identifier as authority key identifier; names of DNS before
+ * addresses.  Valid from five minutes before now, for a year, never longer than its CA.
+ *
+ * Source:     RFC 5280; kubernetes cmd/kubeadm/app/util/pkiutil (NewSignedCert), 1.13 to 1.34;
+ *             Go's crypto/x509 for the order of the extensions.
+ * Units:      seconds since 1970.
+ * Ownership:  PEM texts live in the arena; kube_ca is closed by kube_ca_close, which wipes its
+ *             key.
+ * Errors:     ERR_FORMAT what is no certificate or key; ERR_MISMATCH a key of another
+ *             certificate, a CA that is none or has run out. No text holds a key.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/span.h"
+
+enum { CERT_YEAR = 365 * 24 * 3600, CERT_SANS = 100 };
+
+struct kube_ca;
+/* `cert` and `key` are PEM; `name` is for messages. */
+int kube_ca_open(
+	struct kube_ca **ca, struct span cert, struct span key, const char *name, struct err *e);
+void kube_ca_close(struct kube_ca *ca);
+
+struct kube_leaf {
+	const char *common_name;
+	const char *organization; /* NULL: none */
+	const char *const
+		*sans; /* addresses and names, in any order; NULL-terminated; NULL: none */
+	bool server, client;
+	int64_t now;
+	int64_t lifetime; /* 0: CERT_YEAR */
+};
+
+/* The certificate and its new key, as PEM; the key's bytes are the caller's to wipe. */
+int kube_leaf_issue(const char **cert, char **key, struct arena *a, struct kube_ca *ca,
+	const struct kube_leaf *leaf, struct err *e);
+
+/* Is `cert` what `leaf` asks for: signed by the CA, the key's own, valid for a day more,
+ * subject, usages and every name there?  False, with the reason in `*why`, when not. */
+bool kube_leaf_is_good(const char **why, struct arena *a, struct kube_ca *ca, struct span cert,
+	struct span key, const struct kube_leaf *leaf);
