@@ -10,6 +10,7 @@
 #include "codec/doc.h"
 #include "codec/rfc3339.h"
 #include "net/http.h"
+#include "net/retry.h"
 #include "net/url.h"
 
 enum { FIRST_MS = 2000, EACH_MS = 1000, LATER_MS = 5000, DEADLINE_MS = 10000 };
@@ -51,7 +52,7 @@ static int get_token(struct imds *imds, unsigned limit_ms, struct err *e)
 				"allow it with: aws ec2 modify-instance-metadata-options "
 				"--http-endpoint enabled",
 				imds->endpoint);
-		if (r.status / 100 == 5)
+		if (retry_worth(ERR_OK, r.status))
 			return err_wrap(e, "instance metadata");
 		if (r.status) /* another cloud's, which knows no version 2 */
 			return err_set(e, ERR_NOTFOUND,
