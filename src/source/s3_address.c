@@ -118,7 +118,8 @@ int s3_address_parse(struct s3_address *address, struct arena *a, struct str tex
 		return err_set(e, ERR_USAGE, "the address is too long or holds a control byte");
 	str_cut(&rest, &query, (struct str){ text.p + 5, text.len - 5 }, '?');
 	str_cut(&bucket, &rest, rest, '/');
-	if (memchr(bucket.p, '@', bucket.len))
+	/* ID:SECRET@BUCKET, and what is left of it when the '@' was forgotten. */
+	if (memchr(bucket.p, '@', bucket.len) || memchr(bucket.p, ':', bucket.len))
 		return err_set(e, ERR_USAGE,
 			"take the keys out of the address and say where they are with "
 			"credentials: file:PATH");

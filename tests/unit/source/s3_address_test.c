@@ -54,6 +54,8 @@ static void addresses_that_make_no_sense_are_refused(void **state)
 		{ "s3://a!b/", "'a!b' is no name of a bucket: letters, digits, '.', '_' and '-'" },
 		{ "s3://id:secret@b/", "take the keys out of the address and say where they are "
 				       "with credentials: file:PATH" },
+		{ "s3://id:secret/", "take the keys out of the address and say where they are with "
+				     "credentials: file:PATH" },
 		{ "s3://b/x#y", "write a '#' of the name as %23" },
 		{ "s3://b/x\ny", "the address is too long or holds a control byte" },
 		{ "s3://b/x%00y", "the address holds a control byte" },
