@@ -15,7 +15,7 @@ static int certificate_error(struct err *e, const char *why)
 	if (strcasestr(why, "NOT_TRUSTED") || strcasestr(why, "not correctly signed"))
 		return err_set(e, ERR_AUTH,
 			"no certificate authority known here signed the server's certificate; "
-			"customise puts your own into the image");
+			"name the file of yours with --ca (https.ca in a plan)");
 	return err_set(e, ERR_AUTH, "the server's certificate is not accepted: %s", why);
 }
 

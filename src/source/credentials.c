@@ -136,7 +136,7 @@ static void tell(const struct credentials *c, const struct credentials_settings 
 static int none(struct err *e, const struct buf *tried)
 {
 	return err_set(e, ERR_AUTH,
-		"no AWS credentials: %.*s; say where they are with credentials: file:PATH",
+		"no AWS credentials: %.*s; say where they are with --credentials file:PATH",
 		STR_ARG(buf_text(tried)));
 }
 

@@ -122,7 +122,7 @@ int s3_address_parse(struct s3_address *address, struct arena *a, struct str tex
 	if (memchr(bucket.p, '@', bucket.len) || memchr(bucket.p, ':', bucket.len))
 		return err_set(e, ERR_USAGE,
 			"take the keys out of the address and say where they are with "
-			"credentials: file:PATH");
+			"--credentials file:PATH (s3.credentials in a plan)");
 	if (memchr(rest.p ? rest.p : "", '#', rest.len) || memchr(bucket.p, '#', bucket.len))
 		return err_set(e, ERR_USAGE, "write a '#' of the name as %%23");
 	if (check_bucket(bucket, e) || read_query(&found, a, query, e))
@@ -202,14 +202,14 @@ static int read_endpoint(
 
 	if (!strstr(text, "://"))
 		return err_set(e, ERR_USAGE,
-			"s3.endpoint begins with https:// (or with http:// for one in the clear)");
+			"the endpoint begins with https:// (or with http:// for one in the clear)");
 	if (url_parse(&url, str_from(text), e)) {
 		e->code = ERR_USAGE;
-		return err_wrap(e, "s3.endpoint");
+		return err_wrap(e, "endpoint");
 	}
 	if ((!url_scheme_is(&url, "https") && !url_scheme_is(&url, "http")) || !url.host.len ||
 		url.has_userinfo || url.has_query || url.fragment.len)
-		return err_set(e, ERR_USAGE, "s3.endpoint is of the form https://HOST[:PORT]");
+		return err_set(e, ERR_USAGE, "the endpoint is of the form https://HOST[:PORT]");
 	while (url.path.len && url.path.p[url.path.len - 1] == '/')
 		url.path.len--;
 	endpoint->scheme = url_scheme_is(&url, "https") ? "https" : "http";
@@ -232,15 +232,14 @@ int s3_endpoint_set(struct s3_endpoint *endpoint, struct arena *a, const char *t
 	if (!where.len)
 		where = STR(AWS_REGION);
 	if (!s3_region_is_one(where))
-		return err_set(
-			e, ERR_USAGE, "s3.region: '%.*s' is no name of a region", STR_ARG(where));
+		return err_set(e, ERR_USAGE, "'%.*s' is no name of a region", STR_ARG(where));
 	s3_endpoint_move(&made, a, where);
 	made.by_host = addressing == SOURCE_ADDRESSING_HOST ||
 		       (addressing == SOURCE_ADDRESSING_AUTO && made.aws && is_label(bucket));
 	if (made.by_host && is_ip(made.host))
 		return err_set(e, ERR_USAGE,
-			"s3.addressing: host needs an endpoint with a name; with the address %s it "
-			"can only be path",
+			"addressing by host needs an endpoint with a name; with the address %s it "
+			"can only be by path",
 			made.host);
 	*endpoint = made;
 	return 0;

@@ -190,7 +190,7 @@ static bool explain_code(struct s3 *s, struct err *e)
 	else if (strcasestr(s->refusal.message, "Server Side Encryption"))
 		err_set(e, ERR_AUTH,
 			"%s is encrypted with a key of your own (SSE-C); name its file with "
-			"s3.sse-key",
+			"--sse-key (s3.sse-key in a plan)",
 			*s->object ? s->object : "the object");
 	else
 		return false;
@@ -208,13 +208,15 @@ static void explain_region(const struct s3 *s, struct err *e)
 
 	if (is_elsewhere(s))
 		err_set(e, ERR_AUTH,
-			"bucket '%s' is not in region %s, but in %s, says %s; set s3.region%s",
+			"bucket '%s' is not in region %s, but in %s, says %s; set %s (%s in a "
+			"plan)",
 			s->address.bucket, s->endpoint.region, region, s->shown,
-			s->endpoint.aws ? "" : " and s3.endpoint");
+			s->endpoint.aws ? "--region" : "--region and --endpoint",
+			s->endpoint.aws ? "s3.region" : "s3.region and s3.endpoint");
 	else
 		err_set(e, ERR_AUTH,
-			"%s has bucket '%s' elsewhere than in region %s (%s); set s3.endpoint and "
-			"s3.region to where it is",
+			"%s has bucket '%s' elsewhere than in region %s (%s); set --endpoint and "
+			"--region (s3.endpoint and s3.region in a plan) to where it is",
 			s->shown, s->address.bucket, s->endpoint.region,
 			*s->refusal.code ? s->refusal.code : "redirected");
 }
@@ -234,7 +236,7 @@ void s3_explain(void *ctx, const struct http_response *response, struct err *e)
 	if (response->status == 407 || !response->status || response->status / 100 == 2)
 		return;
 	if (strstr(response->refusal, "HTTPS port") || strstr(response->refusal, "HTTPS server")) {
-		err_set(e, ERR_USAGE, "%s speaks TLS: write https:// in s3.endpoint", s->shown);
+		err_set(e, ERR_USAGE, "%s speaks TLS: write https:// in the endpoint", s->shown);
 		return;
 	}
 	/* A balancer's own page says that the store behind it is ill. */

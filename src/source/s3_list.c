@@ -139,8 +139,8 @@ static int ask_page(struct s3_page *page, struct s3 *s, struct arena *a, const s
 	if (s3_page_parse(page, a, buf_span(&body), e)) {
 		if (strstr(e->text, "ListAllMyBucketsResult"))
 			return err_set(e, ERR_MISMATCH,
-				"%s takes no bucket in the name of the host; set s3.addressing: "
-				"path",
+				"%s takes no bucket in the name of the host; set --addressing path "
+				"(s3.addressing in a plan)",
 				s->shown);
 		if (s3_is_web_page(buf_text(&body)))
 			return err_set(e, ERR_MISMATCH,

@@ -154,9 +154,9 @@ def test_both_ways_to_name_the_bucket(radosgw, rescue, addressing):
 
 def test_host_addressing_where_it_is_not_known(versitygw, rescue):
     bucket = fill(versitygw, ["a.db"])
-    assert "set s3.addressing: path" in rescue(versitygw).fails(f"s3://{bucket}/", addressing="host")
+    assert "set --addressing path" in rescue(versitygw).fails(f"s3://{bucket}/", addressing="host")
     with_ip = versitygw.endpoint.replace("localhost", "127.0.0.1")
-    assert "can only be path" in rescue(versitygw).fails(f"s3://{bucket}/", addressing="host", endpoint=with_ip)
+    assert "can only be by path" in rescue(versitygw).fails(f"s3://{bucket}/", addressing="host", endpoint=with_ip)
 
 
 def test_versions(s3, rescue):
@@ -187,7 +187,7 @@ def test_an_object_encrypted_with_a_key_of_our_own(radosgw, rescue, tmp_path, fo
     program = rescue(radosgw, endpoint=radosgw.tls_endpoint, ca=radosgw.ca)
     url = f"s3://{bucket}/secret.db"
     assert program.fetch(url, sse_key=file) == content(1)
-    assert "name its file with s3.sse-key" in program.fails(url, "fetch")
+    assert "name its file with --sse-key" in program.fails(url, "fetch")
     assert "in the clear" in program.fails(url, sse_key=file, endpoint=radosgw.endpoint)
     other = tmp_path / "other"
     other.write_bytes(os.urandom(32))
@@ -384,10 +384,10 @@ def authority_expired(work):
 def test_schemes_that_do_not_fit_the_port(versitygw, rescue):
     bucket, program = fill(versitygw, ["a.db"]), rescue(versitygw)
     line = program.fails(f"s3://{bucket}/", endpoint=versitygw.tls_endpoint.replace("https", "http"))
-    assert "speaks TLS: write https:// in s3.endpoint" in line
+    assert "speaks TLS: write https:// in the endpoint" in line
     line = program.fails(f"s3://{bucket}/", endpoint=versitygw.endpoint.replace("http", "https"))
     assert "the server speaks no TLS on this port" in line
-    assert "s3.endpoint begins with https://" in program.fails(f"s3://{bucket}/", endpoint="localhost:9000")
+    assert "the endpoint begins with https://" in program.fails(f"s3://{bucket}/", endpoint="localhost:9000")
 
 
 @contextlib.contextmanager

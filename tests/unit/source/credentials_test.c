@@ -271,7 +271,7 @@ static void image_takes_no_environment(void **state)
 	assert_string_equal(e.text,
 		"no AWS credentials: file: /root/.aws/credentials is not there; instance role: no "
 		"EC2 instance metadata here, so this is no EC2 instance or its metadata service is "
-		"off: AWS_EC2_METADATA_DISABLED is set; say where they are with credentials: "
+		"off: AWS_EC2_METADATA_DISABLED is set; say where they are with --credentials "
 		"file:PATH");
 	image.which = "env";
 	assert_int_equal(credentials_get(&c, &image, &e), ERR_AUTH);

@@ -53,9 +53,9 @@ static void addresses_that_make_no_sense_are_refused(void **state)
 		{ "s3:///k", "no bucket in the address; it is s3://BUCKET/PREFIX" },
 		{ "s3://a!b/", "'a!b' is no name of a bucket: letters, digits, '.', '_' and '-'" },
 		{ "s3://id:secret@b/", "take the keys out of the address and say where they are "
-				       "with credentials: file:PATH" },
+				       "with --credentials file:PATH (s3.credentials in a plan)" },
 		{ "s3://id:secret/", "take the keys out of the address and say where they are with "
-				     "credentials: file:PATH" },
+				     "--credentials file:PATH (s3.credentials in a plan)" },
 		{ "s3://b/x#y", "write a '#' of the name as %23" },
 		{ "s3://b/x\ny", "the address is too long or holds a control byte" },
 		{ "s3://b/x%00y", "the address holds a control byte" },
@@ -161,16 +161,17 @@ static void endpoints_that_make_no_sense_are_refused(void **state)
 		const char *endpoint, *region, *why;
 	} bad[] = {
 		{ "rgw.local:8080", NULL,
-			"s3.endpoint begins with https:// (or with http:// for one in the clear)" },
-		{ "ftp://h", NULL, "s3.endpoint is of the form https://HOST[:PORT]" },
-		{ "https://u:secret@h", NULL, "s3.endpoint is of the form https://HOST[:PORT]" },
-		{ "https://h/?secret", NULL, "s3.endpoint is of the form https://HOST[:PORT]" },
+			"the endpoint begins with https:// (or with http:// for one in the "
+			"clear)" },
+		{ "ftp://h", NULL, "the endpoint is of the form https://HOST[:PORT]" },
+		{ "https://u:secret@h", NULL, "the endpoint is of the form https://HOST[:PORT]" },
+		{ "https://h/?secret", NULL, "the endpoint is of the form https://HOST[:PORT]" },
 		{ "https://h:70000", NULL,
-			"s3.endpoint: URL: the port is not a number from 1 to 65535" },
-		{ "https://h", "a/b", "s3.region: 'a/b' is no name of a region" },
+			"endpoint: URL: the port is not a number from 1 to 65535" },
+		{ "https://h", "a/b", "'a/b' is no name of a region" },
 		{ "https://10.0.0.1", NULL,
-			"s3.addressing: host needs an endpoint with a name; with the address "
-			"10.0.0.1 it can only be path" },
+			"addressing by host needs an endpoint with a name; with the address "
+			"10.0.0.1 it can only be by path" },
 	};
 	struct s3_endpoint p;
 	struct err e;
