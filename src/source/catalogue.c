@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "source/catalogue_judge.h"
+#include "source/unwrap_names.h"
 
 struct catalogue_span catalogue_span(int64_t seconds)
 {
@@ -97,6 +98,9 @@ static bool is_node(const struct catalogue_item *i, const char *node)
 	struct str part, rest = i->name.parent;
 
 	if (str_is(i->name.node, node))
+		return true;
+	/* An archive may hold one of each: source/unwrap.h finds it, or says whose there are. */
+	if (!i->name.node.len && name_use(i->shown) == NAME_ARCHIVE)
 		return true;
 	while (str_next(&part, &rest, '/')) {
 		if (str_is(part, node))
