@@ -9,6 +9,7 @@
 #include "net/retry.h"
 
 enum { ARENA_BYTES = 4 << 20, REQUESTS = 64, MOST = SFTP_WINDOW / 2 /* bytes of a request */ };
+enum { LEAST = 16 << 10 };
 
 struct request {
 	sftp_aio aio;
@@ -131,6 +132,9 @@ static int open_file(struct reading *r, struct err *e)
 			"that is finished",
 			r->path, (uintmax_t)r->at, (uintmax_t)r->size);
 	r->piece = r->link.max_read < MOST ? r->link.max_read : MOST;
+	/* Where nothing large comes through between two losses, something small may. */
+	r->piece >>= r->failures;
+	r->piece = r->piece < LEAST ? LEAST : r->piece;
 	return 0;
 }
 
