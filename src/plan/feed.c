@@ -104,6 +104,9 @@ static int advance(struct feed *f, struct err *e)
 	for (;;) {
 		if (unwrap_next(&entry, f->unwrap, e))
 			return e->code;
+		/* What is no archive is what was asked for, whatever its name says. */
+		if (entry.role == UNWRAP_DB_EVENTS && !strcmp(entry.name, s->name))
+			entry.role = UNWRAP_DB;
 		switch (entry.role) {
 		case UNWRAP_COMPANION:
 			keep(f, &entry);

@@ -81,8 +81,7 @@ static int take_database(struct fetch_database *db, struct fetching *f, const ch
 		etcd_received_check(&received, file->fd, &copied, f->wish->skip_hash,
 			f->choose->listener, step, e))
 		return e->code;
-	*db = (struct fetch_database){ .path = arena_print(f->choose->arena, "%s/%s", f->stage.path,
-					       file->path),
+	*db = (struct fetch_database){ .path = shown_path(f, file),
 		.size = copied.size,
 		.entries = received.entries,
 		.revision = received.revision,

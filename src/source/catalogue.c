@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "source/catalogue_judge.h"
-#include "source/unwrap_names.h"
 
 struct catalogue_span catalogue_span(int64_t seconds)
 {
@@ -99,9 +98,6 @@ static bool is_node(const struct catalogue_item *i, const char *node)
 
 	if (str_is(i->name.node, node))
 		return true;
-	/* An archive may hold one of each: source/unwrap.h finds it, or says whose there are. */
-	if (!i->name.node.len && name_use(i->shown) == NAME_ARCHIVE)
-		return true;
 	while (str_next(&part, &rest, '/')) {
 		if (str_is(part, node))
 			return true;
@@ -126,6 +122,10 @@ static bool is_named(const struct catalogue_item *i, const char *name)
 static void narrow(struct catalogue *c, const struct catalogue_wish *w)
 {
 	const bool any_folder = !w->folder || !strcmp(w->folder, "any");
+	bool node_known = false;
+
+	for (size_t k = 0; w->node && k < c->n; k++)
+		node_known |= class_of(&c->v[k]) == 0 && is_node(&c->v[k], w->node);
 
 	for (size_t k = 0; k < c->n; k++) {
 		struct catalogue_item *i = &c->v[k];
@@ -133,7 +133,7 @@ static void narrow(struct catalogue *c, const struct catalogue_wish *w)
 			continue;
 		if (w->name && !is_named(i, w->name))
 			i->why = "not the one that was named";
-		else if (w->node && !is_node(i, w->node))
+		else if (w->node && !is_node(i, w->node) && (node_known || i->name.node.len))
 			i->why = "of another node";
 		else if (!any_folder && !str_is(i->name.folder, w->folder) &&
 			 !str_is(i->name.parent, w->folder))
