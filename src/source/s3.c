@@ -92,6 +92,7 @@ static int set_endpoint(struct s3 *s, struct err *e)
 		    s->address.bucket, e))
 		return e->code;
 	s->shown = s3_endpoint_shown(&s->arena, &s->endpoint);
+	s->asks_region = s->endpoint.aws && (!region || !*region);
 	return 0;
 }
 
@@ -144,6 +145,8 @@ static int s3_read(struct source *source, struct stream *stream, const struct so
 	bool again = true;
 	int bad = s3_address_parse(&what, &a, str_from(object->url), e);
 
+	if (!bad)
+		bad = s3_prepare(s, e);
 	if (bad) {
 		arena_free(&a);
 		return bad;

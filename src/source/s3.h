@@ -27,6 +27,7 @@ struct s3 {
 	struct s3_address address;
 	struct s3_endpoint endpoint;
 	const char *shown; /* the endpoint, for people */
+	bool asks_region;  /* nobody said one: the instance's own, should we be one */
 	struct credentials_settings how;
 	struct credentials credentials;
 	struct http_session *session;
@@ -50,6 +51,9 @@ struct s3_question {
 /* The answer goes to `body`; `r` is of the last try. */
 int s3_ask(struct s3 *s, struct buf *body, struct http_response *r, const struct s3_question *q,
 	struct err *e);
+
+/* Credentials, and with an instance's own its region: before an address is made. */
+int s3_prepare(struct s3 *s, struct err *e);
 
 /* Credentials for the next request. */
 int s3_auth(void *ctx, struct http_auth *auth, bool expired, struct err *e);

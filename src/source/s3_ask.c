@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "net/imds.h"
 #include "os/clock.h"
 
 enum { FIRST_MS = 20000, LATER_MS = 60000, URL_ROOM = 64 << 10 };
@@ -39,6 +40,29 @@ int s3_auth(void *ctx, struct http_auth *auth, bool expired, struct err *e)
 		.session = *c->session ? c->session : NULL,
 		.region = s->endpoint.region,
 		.service = "s3" };
+	return 0;
+}
+
+int s3_prepare(struct s3 *s, struct err *e)
+{
+	struct imds_identity id;
+	struct http_auth auth;
+	struct imds imds;
+	struct err ignored;
+
+	if (s3_auth(s, &auth, false, e))
+		return e->code;
+	/* In a network of its own it reaches only the store of its region. */
+	if (!s->asks_region || s->credentials.kind != CREDENTIALS_IMDS)
+		return 0;
+	s->asks_region = false;
+	if (imds_open(&imds, NULL, &ignored))
+		return 0;
+	if (!imds_identity(&id, &imds, &ignored) && s3_region_is_one(str_from(id.region))) {
+		s3_endpoint_move(&s->endpoint, &s->arena, str_from(id.region));
+		s->shown = s3_endpoint_shown(&s->arena, &s->endpoint);
+	}
+	imds_close(&imds);
 	return 0;
 }
 
@@ -325,7 +349,7 @@ static int ask_once(struct s3 *s, struct buf *body, struct http_response *r,
 	struct http_auth auth;
 
 	*r = (struct http_response){ 0 };
-	if (s3_auth(s, &auth, false, e))
+	if (s3_prepare(s, e) || s3_auth(s, &auth, false, e))
 		return e->code;
 	const struct http_request request = {
 		.url = s3_endpoint_url(&a, &s->endpoint, s->address.bucket, q->key, q->query),

@@ -55,7 +55,8 @@ static void make_room(struct listing *l)
 	struct arena texts = ARENA(TEXTS_MAX);
 
 	qsort(l->v, l->n, sizeof *l->v, newest_first);
-	l->n = KEPT;
+	if (l->n > KEPT)
+		l->n = KEPT;
 	for (size_t i = 0; i < l->n; i++)
 		copy_item(&l->v[i], &l->v[i], &texts);
 	arena_free(&l->texts);
@@ -190,6 +191,9 @@ static int all_pages(struct listing *l, struct err *e)
 			take(l, &page[i % 2]);
 		last = &page[i++ % 2];
 	} while (!bad && last->more);
+	/* What came behind the last cut may be older than what went with it. */
+	if (l->cut)
+		make_room(l);
 	arena_free(&pages[0]);
 	arena_free(&pages[1]);
 	return bad;

@@ -74,6 +74,8 @@ class Front:
                 self.end_headers()
                 self.wfile.write(body)
 
+            do_CONNECT = do_GET
+
             def log_message(self, *_):
                 pass
 

@@ -213,6 +213,14 @@ def test_keys_that_end_are_renewed(moto, run, program, ways, way, tmp_path):
     assert "...0002" in text and CANARY not in text
 
 
+def test_an_instance_asks_its_own_region(run, program, ways):
+    """AWS itself is behind a proxy that lets nobody through; the name that was asked for is what counts."""
+    env, _ = ways("ASIACANARYTEST000001", CANARY, CANARY).get("imds")
+    with Front(None, lambda asked: (407, b"")) as proxy:
+        done = run(program, "list", "s3://etcd-backup/", env={**env, "https_proxy": proxy.endpoint})
+    assert "https://etcd-backup.s3.eu-central-1.amazonaws.com" in done.stderr and done.returncode == 1
+
+
 def test_a_chain_without_an_end_says_what_was_tried(run, program):
     done, text = call(run, program, "http://127.0.0.1:9", {"AWS_EC2_METADATA_DISABLED": "true"}, [], "list", "s3://bucket/")
     assert done.returncode == 1

@@ -283,6 +283,25 @@ def test_a_listing_that_goes_in_circles(moto, rescue):
             assert len(front.asked) < 5
 
 
+def test_of_too_many_the_newest_are_kept(moto, rescue):
+    """Names and times go opposite ways: the newest lie on the first pages."""
+    pages, each = 23, 1000
+
+    def decide(asked):
+        page = int(asked.query.get("continuation-token", "0"))
+        start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+        rows = [(page * each + n, start - datetime.timedelta(minutes=page * each + n)) for n in range(each)]
+        more = f"<NextContinuationToken>{page + 1}</NextContinuationToken>" if page + 1 < pages else ""
+        return (f"<ListBucketResult><IsTruncated>{'true' if more else 'false'}</IsTruncated>{more}" + "".join(
+            f"<Contents><Key>etcd-{n:06}.db</Key><Size>99999</Size><LastModified>{t:%Y-%m-%dT%H:%M:%S.000Z}</LastModified></Contents>"
+            for n, t in rows) + "</ListBucketResult>").encode()
+    with Front(moto, decide) as front:
+        program = rescue(moto, endpoint=front.endpoint)
+        names = program.names("s3://bucket/")
+    assert "more than 20000 objects" in program.said
+    assert names == [f"etcd-{n:06}.db" for n in range(10000)]
+
+
 def test_answers_that_are_none_of_s3(moto, rescue):
     console = b"<!DOCTYPE html>\n<html><head><title>MinIO Console</title></head></html>"
     for verdict in (console, (403, console), (404, console)):
