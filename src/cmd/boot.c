@@ -157,10 +157,10 @@ static int boot_run(struct app *app, struct err *e)
 	const struct boot_options *o = app->options;
 	CLEAN_ROOT struct root other = NO_ROOT;
 	struct boot *b = arena_alloc(app->arena, sizeof *b);
-	struct console console;
+	struct console console = { 0 };
 	struct tee tee;
 	struct listener listener = { hear, &tee };
-	int json_fd = STDERR_FILENO;
+	struct ui_json ui;
 
 	b->arena = app->arena;
 	b->root = &app->root;
@@ -185,9 +185,12 @@ static int boot_run(struct app *app, struct err *e)
 		/* The shells' "press Enter" may stand on the line already. */
 		dprintf(STDOUT_FILENO, "\n");
 	}
-	tee.screen = o->common.json ? ui_json_listener(&json_fd)
+	tee.screen = o->common.json ? ui_json_listener(&ui, STDERR_FILENO)
 				    : console_listener(&console, STDERR_FILENO, o->common.quiet,
 					      o->common.verbose);
+	/* What the speaker passes on goes to serial lines, too. */
+	if (by_init)
+		console.shows = CONSOLE_LINES;
 	b->listener = &listener;
 	event_step(b->listener, "boot",
 		"etcd-rescue " VERSION " looks at this machine; nothing is written to its disks");

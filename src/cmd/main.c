@@ -140,8 +140,9 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 	CLEAN_ROOT struct root root = NO_ROOT;
 	CLEAN_BUF struct buf help = BUF(OUTPUT_LIMIT);
 	struct err e = { 0 };
-	int status = 0, json_fd = STDERR_FILENO;
+	int status = 0;
 	struct console console;
+	struct ui_json ui;
 	struct listener listener;
 
 	struct option_common *common = arena_alloc(&arena, a->options_size);
@@ -160,7 +161,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 	if (check_operands(a, app.n_operands, app.operands, &e) || root_open(&root, "/", &e))
 		goto out;
 	app.root = root;
-	listener = common->json ? ui_json_listener(&json_fd)
+	listener = common->json ? ui_json_listener(&ui, STDERR_FILENO)
 				: console_listener(
 					  &console, STDERR_FILENO, common->quiet, common->verbose);
 	if (!a->run(&app, &e))

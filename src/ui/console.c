@@ -1,7 +1,6 @@
 #include "ui/console.h"
 #include "base/monotonic.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,29 +17,22 @@ static void put(struct console *c, const char *line)
 static void progress(struct console *c, const struct event *ev)
 {
 	const uint64_t now = (uint64_t)monotonic_ms();
-	char line[160], share[32] = "", speed[48] = "";
+	const bool is_first = !c->progress.n;
+	char text[PROGRESS_LINE], line[PROGRESS_LINE + 16];
 
-	if (!c->started_ms || ev->done < c->started_done) {
-		c->started_ms = now;
-		c->started_done = ev->done;
+	progress_take(&c->progress, now, ev->done, ev->total);
+	if (is_first)
 		c->last_ms = now;
-		return;
-	}
-	const bool last = ev->total && ev->done >= ev->total;
-	if (!last && now - c->last_ms < (c->terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS))
+	const bool rewrites = c->shows == CONSOLE_REWRITES;
+	const bool is_last = c->line_open && ev->total && ev->done >= ev->total;
+	if (!is_last && now - c->last_ms < (rewrites ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS))
 		return;
 	c->last_ms = now;
-	if (ev->total)
-		snprintf(share, sizeof share, " of %" PRIu64 " MB (%" PRIu64 " %%)",
-			ev->total / 1000000,
-			ev->total >= 100 ? ev->done / (ev->total / 100) : (uint64_t)100);
-	if (now > c->started_ms)
-		snprintf(speed, sizeof speed, ", %" PRIu64 " MB/s",
-			(ev->done - c->started_done) / 1000 / (now - c->started_ms));
-	snprintf(line, sizeof line, "%s  %s: %" PRIu64 " MB%s%s%s", c->terminal ? "\r\033[K" : "",
-		ev->step, ev->done / 1000000, share, speed, c->terminal ? "" : "\n");
+	progress_line(text, &c->progress, ev->step);
+	snprintf(line, sizeof line, "%s  %s%s", rewrites ? "\r\033[K" : "", text,
+		rewrites ? "" : "\n");
 	put(c, line);
-	c->line_open = c->terminal;
+	c->line_open = rewrites;
 }
 
 static const char *mark(enum event_kind kind)
@@ -63,7 +55,7 @@ static void hear(void *ctx, const struct event *ev)
 	char line[1200];
 
 	if (ev->kind == EVENT_PROGRESS) {
-		if (!c->quiet)
+		if (!c->quiet && c->shows != CONSOLE_QUIET)
 			progress(c, ev);
 		return;
 	}
@@ -74,16 +66,31 @@ static void hear(void *ctx, const struct event *ev)
 	if (c->line_open)
 		put(c, "\n");
 	c->line_open = false;
-	c->started_ms = 0;
+	c->progress.n = 0;
 	snprintf(line, sizeof line, "%s%s: %s\n", mark(ev->kind), ev->step,
 		ev->text ? ev->text : event_word(ev->kind));
 	put(c, line);
 }
 
+static enum console_progress shows_on(int fd)
+{
+	static const char *const slow[] = { "/dev/ttyS", "/dev/ttyAMA", "/dev/console" };
+	char name[64] = "";
+
+	if (isatty(fd) != 1)
+		return CONSOLE_QUIET;
+	ttyname_r(fd, name, sizeof name);
+	for (size_t i = 0; i < sizeof slow / sizeof *slow; i++) {
+		if (!strncmp(name, slow[i], strlen(slow[i])))
+			return CONSOLE_LINES;
+	}
+	return CONSOLE_REWRITES;
+}
+
 struct listener console_listener(struct console *c, int fd, bool quiet, bool verbose)
 {
 	*c = (struct console){
-		.fd = fd, .quiet = quiet, .verbose = verbose, .terminal = isatty(fd) == 1
+		.fd = fd, .quiet = quiet, .verbose = verbose, .shows = shows_on(fd)
 	};
 	return (struct listener){ hear, c };
 }
