@@ -8,6 +8,7 @@ const struct applet *const applets[] = {
 	&applet_boot,
 	&applet_plan,
 	&applet_rewrite,
+	&applet_certs,
 	&applet_list,
 	&applet_fetch,
 	&applet_network,

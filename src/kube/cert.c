@@ -81,9 +81,9 @@ int kube_ca_open(
 		err_set(e, ERR_FORMAT, "%s: is no certificate", name);
 	else if (!ca->cert.MBEDTLS_PRIVATE(ca_istrue))
 		err_set(e, ERR_MISMATCH, "%s: is the certificate of no CA", name);
-	else if (parse_key(&ca->key, key, ca))
+	else if (key.len && parse_key(&ca->key, key, ca))
 		err_set(e, ERR_FORMAT, "%s: its key cannot be read", name);
-	else if (!belongs(&ca->cert, &ca->key, ca))
+	else if (key.len && !belongs(&ca->cert, &ca->key, ca))
 		err_set(e, ERR_MISMATCH, "%s: the key is another certificate's", name);
 	else {
 		*out = ca;
@@ -180,22 +180,27 @@ static int set_authority(mbedtls_x509write_cert *w, const mbedtls_x509_crt *ca)
 		MBEDTLS_OID_SIZE(MBEDTLS_OID_AUTHORITY_KEY_IDENTIFIER), 0, der, id->len + 4);
 }
 
+/* SEQUENCE of OBJECT IDENTIFIER 1.3.6.1.5.5.7.3.{1 server, 2 client}; mbedTLS's own writer
+ * would make it critical, which Go does not. */
 static int set_usages(mbedtls_x509write_cert *w, const struct kube_leaf *leaf)
 {
-	mbedtls_asn1_sequence client = {
-		.buf = { MBEDTLS_ASN1_OID, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH),
-			(unsigned char *)(uintptr_t)MBEDTLS_OID_CLIENT_AUTH }
-	};
-	mbedtls_asn1_sequence server = {
-		.buf = { MBEDTLS_ASN1_OID, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH),
-			(unsigned char *)(uintptr_t)MBEDTLS_OID_SERVER_AUTH }
-	};
+	static const unsigned char usage[] = { 0x06, 8, 0x2b, 6, 1, 5, 5, 7, 3 };
+	unsigned char der[32];
+	size_t len = 2;
 
-	if (leaf->server && leaf->client)
-		server.next = &client;
-	if (!leaf->server && !leaf->client)
+	for (unsigned char which = 1; which <= 2; which++) {
+		if (which == 1 ? !leaf->server : !leaf->client)
+			continue;
+		memcpy(der + len, usage, sizeof usage);
+		len += sizeof usage;
+		der[len++] = which;
+	}
+	if (len == 2)
 		return 0;
-	return mbedtls_x509write_crt_set_ext_key_usage(w, leaf->server ? &server : &client);
+	der[0] = 0x30;
+	der[1] = (unsigned char)(len - 2);
+	return mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_EXTENDED_KEY_USAGE,
+		MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der, len);
 }
 
 static bool is_printable(const mbedtls_asn1_buf *v)
@@ -311,6 +316,8 @@ int kube_leaf_issue(const char **cert, char **key_pem, struct arena *a, struct k
 
 	if (!subject)
 		return err_set(e, ERR_FORMAT, "'%s' cannot be a common name", leaf->common_name);
+	if (mbedtls_pk_get_type(&ca->key) == MBEDTLS_PK_NONE)
+		return err_set(e, ERR_NOTFOUND, "%s has no key to sign with", ca->name);
 	if (seconds(&ca->cert.valid_to) <= leaf->now)
 		return err_set(e, ERR_MISMATCH,
 			"%s has run out; certificates of it would be of no use", ca->name);

@@ -25,7 +25,8 @@
 enum { CERT_YEAR = 365 * 24 * 3600, CERT_SANS = 100 };
 
 struct kube_ca;
-/* `cert` and `key` are PEM; `name` is for messages. */
+/* `cert` and `key` are PEM; an empty key can check, not issue; `name` is for messages. */
+
 int kube_ca_open(
 	struct kube_ca **ca, struct span cert, struct span key, const char *name, struct err *e);
 void kube_ca_close(struct kube_ca *ca);

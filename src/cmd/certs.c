@@ -1,0 +1,152 @@
+/* The certificates and kubeconfigs of a master, made again from the CAs that are left. */
+#include <string.h>
+#include <time.h>
+
+#include "cmd/plan_target.h"
+#include "codec/json.h"
+#include "kube/pki.h"
+#include "plan/rewrite.h"
+#include "target/file.h"
+
+enum { OUTPUT_MAX = 1 << 20 };
+
+struct certs_options {
+	struct option_common common;
+	const char *root, *file;
+	bool dry_run;
+};
+
+static const char *const words[] = { "good", "issued", "lost" };
+
+static int write_item(const struct root *root, const struct kube_pki_item *item, struct err *e)
+{
+	const struct {
+		const char *path, *text;
+		mode_t mode;
+	} files[] = {
+		/* The key first: a certificate without its key is worse than none. */
+		{ item->key_path, item->key, 0600 },
+		{ item->cert_path, item->cert, item->key_path ? 0644 : 0600 },
+	};
+
+	for (int i = 0; i < 2; i++) {
+		const struct span text = { (const uint8_t *)files[i].text,
+			files[i].text ? strlen(files[i].text) : 0 };
+		if (!files[i].path || !files[i].text)
+			continue;
+		if (root_exists(root, files[i].path)
+				? target_replace(root, files[i].path, text, e)
+				: target_create(root, files[i].path, NULL, files[i].mode, text, e))
+			return e->code;
+	}
+	return 0;
+}
+
+static int print(struct buf *out, const struct kube_pki *pki, const struct kube_pki_facts *f,
+	bool as_json, struct err *e)
+{
+	struct json j = JSON(out);
+
+	if (!as_json) {
+		for (size_t i = 0; i < pki->n; i++) {
+			const struct kube_pki_item *item = &pki->v[i];
+			if (buf_print(out, e, "%-7s %s%s%s\n", words[item->state], item->path,
+				    item->why ? ": " : "", item->why ? item->why : ""))
+				return e->code;
+		}
+		return 0;
+	}
+	json_open(&j, '{');
+	json_key_text(&j, "event", "certs");
+	json_key_text(&j, "node", f->node);
+	json_key_text(&j, "address", f->address);
+	json_key_text(&j, "server", f->server);
+	json_key(&j, "items");
+	json_open(&j, '[');
+	for (size_t i = 0; i < pki->n; i++) {
+		json_open(&j, '{');
+		json_key_text(&j, "path", pki->v[i].path);
+		json_key_text(&j, "state", words[pki->v[i].state]);
+		json_key_text(&j, "why", pki->v[i].why);
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
+	json_close(&j, '}');
+	return json_end(&j, e) ? e->code : buf_add(out, "\n", 1, e);
+}
+
+static int make(struct app *app, struct kube_pki *pki, const struct root *root, struct err *e)
+{
+	const struct certs_options *o = app->options;
+	struct kube_files files = kube_files(app->arena, root);
+	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
+	struct kube_pki_facts facts;
+	struct plan_rewrite r;
+	struct plan plan;
+	size_t done = 0;
+
+	if ((o->file && cmd_plan_file(&plan, app, o->file, e)) ||
+		plan_rewrite(&r, &files, o->file ? &plan : NULL, e) ||
+		kube_pki_facts(&facts, &r.node, &r.wanted, e) ||
+		kube_pki(pki, &files, &facts, time(NULL), e))
+		return e->code;
+	for (size_t i = 0; !o->dry_run && i < pki->n; i++) {
+		if (pki->v[i].state != KUBE_PKI_ISSUED)
+			continue;
+		if (write_item(root, &pki->v[i], e)) {
+			app->status = 4; /* some may be new already; each is whole */
+			return e->code;
+		}
+		done++;
+	}
+	return print(&out, pki, &facts, o->common.json, e) ? e->code : app_print(&out, e);
+}
+
+static int certs_run(struct app *app, struct err *e)
+{
+	const struct certs_options *o = app->options;
+	CLEAN_ROOT struct root root = NO_ROOT;
+	struct kube_pki pki = { 0 };
+
+	if (!o->root)
+		return err_set(e, ERR_USAGE, "certs needs --root DIR");
+	if (root_open(&root, o->root, e))
+		return e->code;
+	const int status = make(app, &pki, &root, e);
+	kube_pki_forget(&pki);
+	if (status)
+		return status;
+	for (size_t i = 0; i < pki.n; i++) {
+		if (pki.v[i].state == KUBE_PKI_LOST)
+			return err_set(e, ERR_NOTFOUND,
+				"%s: %s; bring it back from a backup of "
+				"etc/kubernetes/pki (pki: in the plan)",
+				pki.v[i].path, pki.v[i].why);
+	}
+	return 0;
+}
+
+static const struct option_row options[] = {
+	{ "root", 0, OPTION_TEXT, offsetof(struct certs_options, root), "DIR",
+		"where the disk of the control plane is mounted" },
+	{ "file", 'f', OPTION_TEXT, offsetof(struct certs_options, file), "PLAN",
+		"the plan: what names and addresses were replaced" },
+	{ "dry-run", 'n', OPTION_FLAG, offsetof(struct certs_options, dry_run), NULL,
+		"say what is good, what would be issued and what is lost; write nothing" },
+	{ 0 },
+};
+
+const struct applet applet_certs = {
+	.name = "certs",
+	.purpose = "issue a master's missing certificates and kubeconfigs from its CAs",
+	.about = "Looks at every certificate and kubeconfig that kubeadm makes: what is good "
+		 "stays, what is\n"
+		 "missing, has run out or lacks this node's names is issued anew by the CA on the "
+		 "disk, with\n"
+		 "kubeadm's subjects, names and usages. What no CA can bring back is named, and "
+		 "ends it\n"
+		 "with status 1.",
+	.options = options,
+	.options_size = sizeof(struct certs_options),
+	.run = certs_run,
+};

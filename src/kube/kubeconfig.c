@@ -1,0 +1,95 @@
+#include "kube/kubeconfig.h"
+
+#include <string.h>
+
+#include "codec/text.h"
+
+enum { DATA_MAX = 1 << 18 };
+
+static int print_base64(struct buf *out, const char *key, struct str text, struct err *e)
+{
+	const struct span bytes = { (const uint8_t *)text.p, text.len };
+
+	return buf_print(out, e, "    %s: ", key) || codec_text_base64(out, bytes, e) ||
+			       buf_add(out, "\n", 1, e)
+		       ? e->code
+		       : 0;
+}
+
+int kube_kubeconfig_print(struct buf *out, const struct kube_kubeconfig *c, struct err *e)
+{
+	if (buf_print(out, e, "apiVersion: v1\nclusters:\n- cluster:\n") ||
+		print_base64(out, "certificate-authority-data", c->ca, e) ||
+		buf_print(out, e,
+			"    server: %s\n  name: %s\ncontexts:\n- context:\n    cluster: %s\n    "
+			"user: %s\n"
+			"  name: %s@%s\ncurrent-context: %s@%s\nkind: Config\npreferences: "
+			"{}\nusers:\n"
+			"- name: %s\n  user:\n",
+			c->server, c->cluster, c->cluster, c->user, c->user, c->cluster, c->user,
+			c->cluster, c->user) ||
+		print_base64(out, "client-certificate-data", c->cert, e) ||
+		print_base64(out, "client-key-data", c->key, e))
+		return e->code;
+	return 0;
+}
+
+static struct str text_of(const struct doc_node *map, const char *key)
+{
+	const struct doc_node *node = doc_get(map, key);
+
+	return node && node->kind == DOC_SCALAR ? node->text : (struct str){ "", 0 };
+}
+
+static const struct doc_node *entry(
+	const struct doc_node *root, const char *list, const char *what, struct str name)
+{
+	const struct doc_node *l = doc_get(root, list);
+
+	for (const struct doc_node *c = l && l->kind == DOC_LIST ? l->first : NULL; c;
+		c = c->next) {
+		if (str_equal(text_of(c, "name"), name))
+			return doc_get(c, what);
+	}
+	return NULL;
+}
+
+static int data(struct str *pem, struct kube_file *file, const struct doc_node *map,
+	const char *key, struct err *e)
+{
+	const struct doc_node *node = doc_get(map, key);
+	CLEAN_BUF struct buf bytes = BUF(DATA_MAX);
+
+	*pem = (struct str){ "", 0 };
+	if (!node)
+		return 0;
+	if (node->kind != DOC_SCALAR || codec_text_unbase64(&bytes, node->text, e))
+		return kube_refuse(file, node->start, e, "%s is no base64 text", key);
+	*pem = (struct str){ arena_copy(file->set->arena, buf_text(&bytes)), bytes.len };
+	return 0;
+}
+
+int kube_kubeconfig_read(struct kube_kubeconfig *c, struct kube_file *file, struct err *e)
+{
+	struct arena *a = file->set->arena;
+
+	if (kube_file_parse(file, DOC_YAML, e))
+		return e->code;
+	const struct doc_node *root = file->doc.root;
+	const struct doc_node *context =
+		entry(root, "contexts", "context", text_of(root, "current-context"));
+	const struct doc_node *cluster =
+		entry(root, "clusters", "cluster", text_of(context, "cluster"));
+	const struct doc_node *user = entry(root, "users", "user", text_of(context, "user"));
+	if (!context || !cluster || !user)
+		return kube_refuse(file, root ? root->start : 0, e,
+			"no kubeconfig: current-context leads to no cluster and user");
+	c->cluster = arena_copy(a, text_of(context, "cluster"));
+	c->user = arena_copy(a, text_of(context, "user"));
+	c->server = arena_copy(a, text_of(cluster, "server"));
+	return data(&c->ca, file, cluster, "certificate-authority-data", e) ||
+			       data(&c->cert, file, user, "client-certificate-data", e) ||
+			       data(&c->key, file, user, "client-key-data", e)
+		       ? e->code
+		       : 0;
+}

@@ -1,0 +1,19 @@
+/* kube/kubeconfig.h - a kubeconfig with everything in it: made, and read
+ *
+ * Source:     k8s.io/client-go tools/clientcmd/api/v1, as its writer orders the keys.
+ * Units:      none.
+ * Ownership:  texts live in the arena.
+ * Errors:     ERR_FORMAT what is no kubeconfig, or keeps its certificates elsewhere.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "kube/file.h"
+
+struct kube_kubeconfig {
+	const char *cluster, *server, *user;
+	struct str ca, cert, key; /* PEM */
+};
+
+int kube_kubeconfig_print(struct buf *out, const struct kube_kubeconfig *config, struct err *e);
+int kube_kubeconfig_read(struct kube_kubeconfig *config, struct kube_file *file, struct err *e);

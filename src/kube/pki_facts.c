@@ -1,0 +1,197 @@
+/* What certificates have to say, from what is on the disk. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "kube/kubeadm.h"
+#include "kube/kubeconfig.h"
+#include "kube/pki.h"
+#include "kube/pod.h"
+#include "kube/rewrite.h"
+
+struct reader {
+	struct kube_pki_facts *facts;
+	struct kube_files *files;
+	struct arena *a;
+	const struct kube_wanted *wanted;
+};
+
+static const char *replaced(struct reader *r, struct str text)
+{
+	const char *copy = arena_copy(r->a, text);
+
+	return r->wanted ? kube_replaced(r->a, copy, r->wanted) : copy;
+}
+
+/* The first address of "10.96.0.0/12" is 10.96.0.1; of two networks the first one counts. */
+static const char *first_address(struct arena *a, struct str network)
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
+	struct str first, rest, host;
+
+	str_cut(&first, &rest, network, ',');
+	str_cut(&host, &rest, first, '/');
+	const char *name = arena_copy(a, str_trim(host));
+	const int family = strchr(name, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(family, name, bytes) != 1)
+		return NULL;
+	bytes[family == AF_INET ? 3 : 15] |= 1;
+	return inet_ntop(family, bytes, text, sizeof text) ? arena_copy(a, str_from(text)) : NULL;
+}
+
+/* "registry.k8s.io/kube-apiserver:v1.29.3" and "v1.29.3" are 29. */
+static unsigned minor_of(struct str version)
+{
+	size_t at;
+	struct str rest, number, tail;
+	uint64_t v;
+
+	if (!str_find(&at, version, STR("v1.")))
+		return 0;
+	rest = (struct str){ version.p + at + 3, version.len - at - 3 };
+	str_cut(&number, &tail, rest, '.');
+	return str_u64(&v, number, 10, 1000) ? (unsigned)v : 0;
+}
+
+static void add_list(
+	struct reader *r, struct kube_texts *texts, const struct doc_node *doc, const char *pointer)
+{
+	const struct doc_node *list = doc ? doc_find(doc, pointer) : NULL;
+
+	for (const struct doc_node *c = list && list->kind == DOC_LIST ? list->first : NULL; c;
+		c = c->next) {
+		if (c->kind == DOC_SCALAR)
+			kube_add_text(texts, r->a, replaced(r, c->text));
+	}
+}
+
+/* "host:6443", "[::1]:6443", "host" */
+static const char *host_of(struct reader *r, struct str endpoint)
+{
+	struct str host, rest;
+
+	if (endpoint.len && endpoint.p[0] == '[') {
+		str_cut(&host, &rest, (struct str){ endpoint.p + 1, endpoint.len - 1 }, ']');
+		return replaced(r, host);
+	}
+	str_cut(&host, &rest, endpoint, ':');
+	return replaced(r, host);
+}
+
+static void read_kubeadm(struct reader *r, const char *path)
+{
+	struct kube_pki_facts *f = r->facts;
+	struct kube_file *file;
+	struct kube_kubeadm k;
+	struct kube_slot slot;
+	struct err none = { 0 };
+
+	if (kube_file(&file, r->files, path, &none) || kube_kubeadm(&k, file, &none))
+		return;
+	if (!f->endpoint && kube_kubeadm_text(&slot, &k, k.cluster, "/controlPlaneEndpoint") &&
+		slot.value.len)
+		f->endpoint = host_of(r, slot.value);
+	if (!f->domain && kube_kubeadm_text(&slot, &k, k.cluster, "/networking/dnsDomain"))
+		f->domain = arena_copy(r->a, slot.value);
+	if (!f->service_address &&
+		kube_kubeadm_text(&slot, &k, k.cluster, "/networking/serviceSubnet"))
+		f->service_address = first_address(r->a, slot.value);
+	if (!f->cluster && kube_kubeadm_text(&slot, &k, k.cluster, "/clusterName"))
+		f->cluster = arena_copy(r->a, slot.value);
+	if (!f->minor && kube_kubeadm_text(&slot, &k, k.cluster, "/kubernetesVersion"))
+		f->minor = minor_of(slot.value);
+	if (!f->address &&
+		kube_kubeadm_text(&slot, &k, k.init, "/localAPIEndpoint/advertiseAddress"))
+		f->address = replaced(r, slot.value);
+	add_list(r, &f->sans, k.cluster, "/apiServer/certSANs");
+	add_list(r, &f->etcd_server_sans, k.cluster, "/etcd/local/serverCertSANs");
+	add_list(r, &f->etcd_peer_sans, k.cluster, "/etcd/local/peerCertSANs");
+}
+
+static void read_apiserver(struct reader *r)
+{
+	struct kube_pki_facts *f = r->facts;
+	const struct doc_node *container, *image;
+	struct kube_file *file;
+	struct kube_pod pod;
+	struct kube_args args;
+	struct kube_slot slot;
+	struct err none = { 0 };
+
+	if (kube_file(&file, r->files, "etc/kubernetes/manifests/kube-apiserver.yaml", &none) ||
+		kube_pod(&pod, file, &none) ||
+		kube_pod_runs(&container, &args, &pod, "kube-apiserver", &none) || !container)
+		return;
+	if (kube_flag(&slot, &args, "advertise-address"))
+		f->address = replaced(r, slot.value);
+	if (kube_flag(&slot, &args, "service-cluster-ip-range"))
+		f->service_address = first_address(r->a, slot.value);
+	image = doc_get(container, "image");
+	if (image && image->kind == DOC_SCALAR)
+		f->minor = minor_of(image->text);
+}
+
+/* Host of a URL, or address of "https://10.0.0.1:2380". */
+static const char *address_of(struct arena *a, const char *url)
+{
+	const char *p = strstr(url, "://");
+	size_t len;
+
+	p = p ? p + 3 : url;
+	if (*p == '[')
+		return arena_copy(a, (struct str){ p + 1, strcspn(p + 1, "]") });
+	len = strcspn(p, ":/");
+	return arena_copy(a, (struct str){ p, len });
+}
+
+static void read_server(struct reader *r)
+{
+	static const char *const paths[] = { "etc/kubernetes/admin.conf",
+		"etc/kubernetes/kubelet.conf", "etc/kubernetes/controller-manager.conf", NULL };
+	struct kube_kubeconfig config;
+	struct kube_file *file;
+	struct err none = { 0 };
+
+	for (const char *const *p = paths; *p && !r->facts->server; p++) {
+		if (kube_file(&file, r->files, *p, &none) ||
+			kube_kubeconfig_read(&config, file, &none))
+			continue;
+		r->facts->server = replaced(r, str_from(config.server));
+		if (!r->facts->cluster)
+			r->facts->cluster = config.cluster;
+	}
+}
+
+int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
+	const struct kube_wanted *wanted, struct err *e)
+{
+	struct reader r = { f, node->files, node->files->arena, wanted };
+	static const char *const kubeadm[] = { "etc/kubernetes/kubeadm.yaml",
+		"etc/kubernetes/kubeadm-config.yaml", "etc/kubernetes/kubeadmcfg.yaml",
+		"etc/cray/kubernetes/kubeadm.yaml", NULL };
+
+	*f = (struct kube_pki_facts){ 0 };
+	read_apiserver(&r);
+	for (const char *const *p = kubeadm; *p; p++)
+		read_kubeadm(&r, *p);
+	read_server(&r);
+	if (node->name)
+		f->node = replaced(&r, str_from(node->name));
+	if (!f->address && node->n_clusters && node->clusters[0].peer_urls.n)
+		f->address =
+			replaced(&r, str_from(address_of(r.a, node->clusters[0].peer_urls.v[0])));
+	if (!f->domain)
+		f->domain = "cluster.local";
+	if (!f->service_address)
+		f->service_address = "10.96.0.1"; /* kubeadm's default network */
+	if (!f->cluster)
+		f->cluster = "kubernetes";
+	if (!f->node || !f->address)
+		return err_set(e, ERR_NOTFOUND, "nothing on the disk tells this node's %s",
+			f->node ? "address" : "name");
+	if (!f->server)
+		f->server = arena_print(r.a,
+			strchr(f->address, ':') ? "https://[%s]:6443" : "https://%s:6443",
+			f->endpoint ? f->endpoint : f->address);
+	return 0;
+}
