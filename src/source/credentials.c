@@ -33,6 +33,13 @@ bool credentials_take(char *field, size_t size, struct str text)
 	return true;
 }
 
+void credentials_wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->room);
+	buf_clear(b);
+}
+
 static int by_env(struct credentials *c, const struct credentials_settings *s, struct err *e)
 {
 	const char *access = credentials_env(s, "AWS_ACCESS_KEY_ID");

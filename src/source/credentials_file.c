@@ -219,6 +219,6 @@ int credentials_by_file(struct credentials *c, const struct credentials_settings
 			profile ? ", profile " : "", profile ? profile : "");
 	if (!bad)
 		look_at_mode(s, path);
-	explicit_bzero(text.p, text.room);
+	credentials_wipe(&text);
 	return bad;
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "source/credentials.h"
 
 /* A variable of the environment; NULL where it is empty, and in the image. */
@@ -24,3 +25,6 @@ int credentials_by_container(
 
 /* Copy a key; false when it does not fit, is empty or holds what no key holds. */
 bool credentials_take(char *field, size_t size, struct str text);
+
+/* Overwrite what a buffer holds and held. */
+void credentials_wipe(struct buf *b);

@@ -179,9 +179,9 @@ int credentials_by_web_identity(
 	}
 	if (!bad)
 		snprintf(c->from, sizeof c->from, "STS by web identity, role %.150s", role);
-	explicit_bzero(token.p, token.room);
-	explicit_bzero(body.p, body.room);
-	explicit_bzero(answer.p, answer.room);
+	credentials_wipe(&token);
+	credentials_wipe(&body);
+	credentials_wipe(&answer);
 	return bad;
 }
 
@@ -240,7 +240,7 @@ static int container_token(struct buf *header, const struct credentials_settings
 		bad = buf_print(header, e, "Authorization: %.*s", STR_ARG(buf_text(&token)));
 	if (!bad)
 		bad = buf_add(header, "", 1, e);
-	explicit_bzero(token.p, token.room);
+	credentials_wipe(&token);
 	return bad;
 }
 
@@ -280,7 +280,7 @@ int credentials_by_container(
 		snprintf(c->from, sizeof c->from, "the container's credentials endpoint");
 	}
 	imds_forget(&keys);
-	explicit_bzero(header.p, header.room);
-	explicit_bzero(answer.p, answer.room);
+	credentials_wipe(&header);
+	credentials_wipe(&answer);
 	return bad;
 }

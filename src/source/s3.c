@@ -32,7 +32,7 @@ static int read_sse_key(struct buf *key, const struct source_settings *q, struct
 				"%s: holds no key of 32 bytes, plain, as base64 or as hex",
 				q->s3.sse_key);
 	}
-	explicit_bzero(text.p, text.room);
+	credentials_wipe(&text);
 	return bad;
 }
 
@@ -57,7 +57,7 @@ static int set_sse(struct s3 *s, struct err *e)
 		snprintf(s->sse[1], sizeof s->sse[1],
 			"x-amz-server-side-encryption-customer-key: %.*s",
 			STR_ARG(buf_text(&text)));
-		explicit_bzero(text.p, text.room);
+		credentials_wipe(&text);
 		buf_clear(&text);
 	}
 	if (!bad) {
@@ -68,7 +68,7 @@ static int set_sse(struct s3 *s, struct err *e)
 	}
 	for (size_t i = 0; i < 3; i++)
 		s->sse_headers[i] = s->sse[i];
-	explicit_bzero(key.p, key.room);
+	credentials_wipe(&key);
 	return bad;
 }
 
