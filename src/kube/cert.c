@@ -142,23 +142,39 @@ struct sans {
 	size_t n;
 };
 
-static bool add_sans(struct sans *s, const char *const *sans, bool addresses)
+static int by_text(const void *a, const void *b)
 {
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* As kubeadm has them: names in the order of the alphabet, then addresses as they are given. */
+static bool add_sans(struct sans *s, const char *const *sans)
+{
+	const char *sorted[CERT_SANS], *addresses[CERT_SANS];
+	size_t names = 0, n_addresses = 0;
+	uint8_t bytes[16];
+
 	for (; sans && *sans; sans++) {
-		if (s->n == CERT_SANS)
+		if (names + n_addresses == CERT_SANS)
 			return false;
-		const size_t len = address(s->bytes[s->n], *sans);
-		if (!len == addresses)
-			continue;
+		if (address(bytes, *sans))
+			addresses[n_addresses++] = *sans;
+		else
+			sorted[names++] = *sans;
+	}
+	qsort(sorted, names, sizeof *sorted, by_text);
+	memcpy(sorted + names, addresses, n_addresses * sizeof *sorted);
+	/* mbedTLS writes its list from the end. */
+	for (s->n = 0; s->n < names + n_addresses; s->n++) {
+		const char *san = sorted[names + n_addresses - 1 - s->n];
+		const size_t len = address(s->bytes[s->n], san);
 		mbedtls_x509_san_list *item = &s->list[s->n];
-		memset(item, 0, sizeof *item);
 		item->node.type = len ? MBEDTLS_X509_SAN_IP_ADDRESS : MBEDTLS_X509_SAN_DNS_NAME;
 		item->node.san.unstructured_name.p =
-			len ? s->bytes[s->n] : (unsigned char *)(uintptr_t)*sans;
-		item->node.san.unstructured_name.len = len ? len : strlen(*sans);
+			len ? s->bytes[s->n] : (unsigned char *)(uintptr_t)san;
+		item->node.san.unstructured_name.len = len ? len : strlen(san);
 		if (s->n)
 			s->list[s->n - 1].next = item;
-		s->n++;
 	}
 	return true;
 }
@@ -321,7 +337,7 @@ int kube_leaf_issue(const char **cert, char **key_pem, struct arena *a, struct k
 	if (seconds(&ca->cert.valid_to) <= leaf->now)
 		return err_set(e, ERR_MISMATCH,
 			"%s has run out; certificates of it would be of no use", ca->name);
-	if (!add_sans(sans, leaf->sans, false) || !add_sans(sans, leaf->sans, true))
+	if (!add_sans(sans, leaf->sans))
 		return err_set(
 			e, ERR_FORMAT, "%s: more than %d names", leaf->common_name, CERT_SANS);
 	mbedtls_x509write_crt_init(&w);

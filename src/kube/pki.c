@@ -86,13 +86,14 @@ static const char *const *sans_of(struct work *w, enum sans kind)
 	if (kind == NO_SANS)
 		return NULL;
 	kube_add_text(&t, w->a, f->node);
+	if (kind == API_SANS)
+		kube_add_text(&t, w->a, f->service_address);
 	kube_add_text(&t, w->a, f->address);
 	if (kind == API_SANS) {
 		kube_add_text(&t, w->a, "kubernetes");
 		kube_add_text(&t, w->a, "kubernetes.default");
 		kube_add_text(&t, w->a, "kubernetes.default.svc");
 		kube_add_text(&t, w->a, arena_print(w->a, "kubernetes.default.svc.%s", f->domain));
-		kube_add_text(&t, w->a, f->service_address);
 		if (f->endpoint)
 			kube_add_text(&t, w->a, f->endpoint);
 	} else {
