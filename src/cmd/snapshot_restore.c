@@ -279,10 +279,14 @@ static int rehearse(struct etcd_restore_result *result, const struct etcd_restor
 		etcd_snapshot_no_trailer(e, file.size, (struct span){ 0 });
 		return err_wrap(e, "%s", app->operands[0]);
 	}
-	if ((!r->skip_hash_check && etcd_snapshot_verify(&file, app->listener, e)) ||
-		etcd_restore_look(result, &file.db, r, app->listener, e))
+	if (!r->skip_hash_check && etcd_snapshot_verify(&file, app->listener, e))
 		return err_wrap(e, "%s", app->operands[0]);
 	result->verified = file.trailer == ETCD_TRAILER_GOOD;
+	if (etcd_restore_look(result, &file.db, r, app->listener, e)) {
+		if (result->verified)
+			etcd_snapshot_was_damaged(e);
+		return err_wrap(e, "%s", app->operands[0]);
+	}
 	return 0;
 }
 
@@ -303,7 +307,11 @@ static int restore(struct etcd_restore_result *result, const struct etcd_restore
 		return is_directory(e, path);
 	struct stream file = etcd_source_file(&fd);
 	const struct stream source = { read_unless_stopped, NULL, &file, file.size };
-	return etcd_restore_run(result, app->arena, r, &source, app->listener, e);
+	if (!etcd_restore_run(result, app->arena, r, &source, app->listener, e))
+		return 0;
+	/* These two are about the snapshot, whatever else can go wrong about the target. */
+	return e->code == ERR_FORMAT || e->code == ERR_MISMATCH ? err_wrap(e, "%s", path)
+								: (int)e->code;
 }
 
 static int run(struct app *app, struct err *e)

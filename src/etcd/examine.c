@@ -38,6 +38,8 @@ int etcd_examine(struct etcd_status *status, struct etcd_snapshot_file *s, struc
 	}
 	etcd_status_read(status, a, &db, &other);
 	pthread_join(thread, NULL);
+	if (!v.e.code)
+		etcd_snapshot_was_damaged(&other);
 	if (v.e.code || other.code)
 		*e = v.e.code ? v.e : other;
 	return e->code;

@@ -103,9 +103,10 @@ int etcd_received_check(struct etcd_received *received, int fd, const struct etc
 	bool verified;
 	uint64_t size;
 
-	if (check_trailer(&verified, &size, fd, copied, skip_hash, e) ||
-		bolt_db_open(&found.db, fd, size, e))
+	if (check_trailer(&verified, &size, fd, copied, skip_hash, e))
 		return e->code;
+	if (bolt_db_open(&found.db, fd, size, e))
+		return verified ? etcd_snapshot_was_damaged(e) : (int)e->code;
 	if (found.db.other_meta.code)
 		event_warning(listener, step, "one of the two meta pages is damaged: %s",
 			found.db.other_meta.text);
@@ -117,7 +118,7 @@ int etcd_received_check(struct etcd_received *received, int fd, const struct etc
 			return e->code;
 	} else if (bolt_scan_judge(copied->scan, &found.db, &visitor, e) ||
 		   read_revision(&found, e)) {
-		return e->code;
+		return etcd_snapshot_was_damaged(e);
 	}
 	if (verified && copied->scan && copied->scan->ctx)
 		found.entries += *(const uint64_t *)copied->scan->ctx;

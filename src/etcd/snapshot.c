@@ -9,6 +9,15 @@
 
 #include "os/file.h"
 
+int etcd_snapshot_was_damaged(struct err *e)
+{
+	if (e->code != ERR_FORMAT)
+		return e->code;
+	return err_wrap(e,
+		"the sha256 is right, so it was damaged before it was saved; take one of "
+		"another time or member");
+}
+
 bool etcd_snapshot_has_trailer(uint64_t size)
 {
 	return size % 512 == CODEC_SHA256_SIZE;

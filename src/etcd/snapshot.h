@@ -33,6 +33,9 @@ struct etcd_snapshot_file {
 #define NO_SNAPSHOT    ((struct etcd_snapshot_file){ .fd = -1 })
 #define CLEAN_SNAPSHOT __attribute__((cleanup(etcd_snapshot_close)))
 
+/* What is wrong with a database whose trailer is right, and what that means; returns the code. */
+int etcd_snapshot_was_damaged(struct err *e);
+
 /* The rule above, and in words what is wrong with a size no snapshot can have. */
 bool etcd_snapshot_has_trailer(uint64_t size);
 int etcd_snapshot_check_trailer(const struct etcd_copied *copied, struct err *e);
