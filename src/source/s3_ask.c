@@ -9,7 +9,7 @@
 #include "net/imds.h"
 #include "os/clock.h"
 
-enum { FIRST_MS = 20000, LATER_MS = 60000, URL_ROOM = 64 << 10 };
+enum { FIRST_MS = 20000, LATER_MS = 60000, URL_ROOM = 64 << 10, PIECE = 8 };
 
 static bool is_code(const struct s3 *s, const char *code)
 {
@@ -100,20 +100,28 @@ static void explain_skew(struct s3 *s, struct err *e)
 		span, behind < 0 ? "ahead of" : "behind", s->shown, date);
 }
 
-/* The server's own words, unless it gives back what nobody should read. */
-static const char *words(const struct s3 *s)
+/* Does the text hold a piece of the secret?  It may have been cut on its way. */
+static bool reveals(const char *text, const char *secret)
 {
-	const struct credentials *c = &s->credentials;
-	const char *m = s->refusal.message;
+	char piece[PIECE + 1];
 
-	if (!*m || (*c->secret && strstr(m, c->secret)) || (*c->session && strstr(m, c->session)))
-		return NULL;
-	for (size_t i = 0; i < 3; i++) {
-		const char *value = strchr(s->sse[i], ' ');
-		if (i && value && strstr(m, value + 1))
-			return NULL;
+	for (size_t i = 0; i + PIECE <= strlen(secret); i++) {
+		memcpy(piece, secret + i, PIECE);
+		piece[PIECE] = 0;
+		if (strstr(text, piece))
+			return true;
 	}
-	return m;
+	return false;
+}
+
+/* Whoever was told a secret may give it back: nothing of that is kept. */
+static void forget_secrets(char *said, const struct s3 *s)
+{
+	const char *key = strchr(s->sse[1], ' ');
+
+	if (reveals(said, s->credentials.secret) || reveals(said, s->credentials.session) ||
+		(key && reveals(said, key + 1)))
+		*said = 0;
 }
 
 static const char *key_shown(const struct s3 *s)
@@ -125,14 +133,14 @@ static const char *key_shown(const struct s3 *s)
 
 static void explain_other(const struct s3 *s, struct err *e)
 {
-	const char *said = words(s);
+	const char *said = s->refusal.message;
 	const enum err_code code = s->status == 403 || s->status == 401 ? ERR_AUTH
 				   : s->status == 404                   ? ERR_NOTFOUND
 				   : s->status >= 500                   ? ERR_NET
 									: ERR_MISMATCH;
 
 	err_set(e, code, "%s refuses with %s (status %u)%s%.200s", s->shown, s->refusal.code,
-		s->status, said ? ": " : "", said ? said : "");
+		s->status, *said ? ": " : "", said);
 }
 
 static void explain_denied(const struct s3 *s, struct err *e)
@@ -250,6 +258,9 @@ static void keep(struct s3 *s, const struct http_response *r)
 	s->status = r->status;
 	s->date = r->date;
 	s3_refusal_parse(&s->refusal, r);
+	forget_secrets(s->refusal.code, s);
+	forget_secrets(s->refusal.message, s);
+	forget_secrets(s->refusal.region, s);
 }
 
 void s3_explain(void *ctx, const struct http_response *response, struct err *e)
