@@ -331,6 +331,8 @@ def pump(source, sink):
     with contextlib.suppress(OSError):
         while piece := source.recv(PIECE):
             sink.sendall(piece)
+    # Also when the client went without a goodbye: the server must not wait for it.
+    with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
 
 
