@@ -4,6 +4,14 @@
 #include "cmd/boot.h"
 #include "plan/search.h"
 
+/* Of an object store it is the store's clock that signatures are measured by. */
+static const char *server_of(const struct plan *plan)
+{
+	const bool is_s3 = plan->source && str_starts(str_from(plan->source), STR("s3:"));
+
+	return is_s3 && plan->s3.endpoint ? plan->s3.endpoint : plan->source;
+}
+
 static void search(struct boot *b, bool offline, struct err *e)
 {
 	const struct search_machine machine = {
@@ -24,7 +32,7 @@ static void search(struct boot *b, bool offline, struct err *e)
 		e->code && e->code != ERR_NOTFOUND ? arena_copy(b->arena, str_from(e->text)) : NULL;
 	b->plan_ntp = b->plan_found ? d->plan.ntp.v : NULL;
 	b->n_plan_ntp = b->plan_found ? d->plan.ntp.n : 0;
-	b->plan_source = b->plan_found ? d->plan.source : NULL;
+	b->plan_source = b->plan_found ? server_of(&d->plan) : NULL;
 }
 
 void boot_search_local_plan(struct boot *b, const char *const **words, size_t *n_words)
