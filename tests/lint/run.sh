@@ -57,8 +57,8 @@ check_headers() {
 
 # The headers are the manual: where the knowledge comes from, units, who owns what, errors.
 check_manual() {
-	git ls-files 'src/base/*.h' 'src/os/*.h' 'src/codec/*.h' 'src/net/*.h' 'src/node/*.h' \
-		'src/plan/*.h' 'src/ui/*.h' 'src/cmd/*.h' | while read -r header; do
+	git ls-files 'src/base/*.h' 'src/os/*.h' 'src/codec/*.h' 'src/net/*.h' 'src/bolt/*.h' \
+		'src/etcd/*.h' 'src/node/*.h' 'src/plan/*.h' 'src/ui/*.h' 'src/cmd/*.h' | while read -r header; do
 		for field in Source Units Ownership Errors; do
 			grep -q "^ \* $field: " "$header" || printf '%s says nothing under %s\n' "$header" "$field"
 		done
