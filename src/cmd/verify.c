@@ -35,6 +35,7 @@ static int print_json(struct buf *out, const struct etcd_status *s,
 	json_key(&j, "revision");
 	json_i64(&j, s->revision);
 	json_key_u64(&j, "consistentIndex", s->consistent_index);
+	json_key_bool(&j, "metaFallback", file->db.other_meta.code != 0);
 	if (file->member) {
 		json_key_text(&j, "memberID", etcd_ident_text(v->node_id).text);
 		json_key_text(&j, "clusterID", etcd_ident_text(v->cluster_id).text);
@@ -87,6 +88,10 @@ static int run(struct app *app, struct err *e)
 		event_warning(app->listener, "verify",
 			"no sha256 behind the database, so values that were changed cannot be "
 			"told");
+	/* A server goes on with the other one, and so it is after a power cut. */
+	if (file.db.other_meta.code)
+		event_warning(app->listener, "verify", "one of the two meta pages is damaged: %s",
+			file.db.other_meta.text);
 	if (etcd_examine(&s, &file, app->arena, app->listener, e) || etcd_verify_keys(&file.db, e))
 		return err_wrap(e, "%s", path);
 	if (file.member &&

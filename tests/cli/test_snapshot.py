@@ -218,6 +218,9 @@ def test_one_bad_meta_page_is_survived(run, tmp_path):
     for at in (0, 8, 20, 4096, 4096 + 8, 4096 + 20):
         (tmp_path / "in.db").write_bytes(seal(body[:at] + b"\xff" + body[at + 1:]))
         shutil.rmtree(tmp_path / "d", ignore_errors=True)
+        for command in (["snapshot", "status"], ["verify"]):
+            done = run(*command, "-w", "json", "in.db")
+            assert json.loads(done.stdout)["metaFallback"] and b"one of the two meta pages is damaged" in done.stderr
         done = run("snapshot", "restore", "in.db", "--data-dir", "d")
         assert b"one of the two meta pages is damaged" in done.stderr
         made = BoltDB(tmp_path / "d/member/snap/db")
