@@ -99,7 +99,9 @@ int sftp_address_parse(
 		at.path = ".";
 	else if (!strncmp(path, "/~/", 3))
 		at.path = path + 3;
-	url.has_userinfo = false;
+	/* What lies in it is listed below this. */
+	if (!*path)
+		url.path = STR("/~");
 	at.shown = url_shown(a, &url);
 	*address = at;
 	return 0;

@@ -58,6 +58,8 @@ static void address_begins_at_home_when_it_says_so(void **state)
 		assert_string_equal(at.path, cases[i][1]);
 		assert_int_equal(at.port, 22);
 		assert_null(at.user);
+		if (!strcmp(cases[i][0], "sftp://h"))
+			assert_string_equal(at.shown, "sftp://h/~");
 		assert_null(at.password);
 	}
 }
