@@ -11,8 +11,8 @@
 
 enum { BEFORE_END = 300, WHY_MAX = 130 };
 
-/* The image has no home of anybody: what customise put in, and what a person typed there. */
-#define IMAGE_FILE "/etc/etcd-rescue/credentials"
+/* No secret is in the image itself: what a person or a volume brought while it runs. */
+#define IMAGE_FILE "/run/etcd-rescue/credentials"
 
 const char *credentials_env(const struct credentials_settings *s, const char *name)
 {

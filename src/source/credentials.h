@@ -2,7 +2,8 @@
  *
  *   env          AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
  *   web identity AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, for which STS gives keys
- *   file         AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, or the file of the plan
+ *   file         AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, or the file of the plan;
+ *                in the image /run/etcd-rescue/credentials, which lives in memory alone
  *   container    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI: ECS and EKS
  *   imds         the role of the instance, net/imds.h
  *

@@ -357,7 +357,8 @@ def test_the_image_sets_its_clock_and_goes_on(radosgw, rescue, program, tmp_path
     root = tmp_path / "root"
     (root / "etc/etcd-rescue").mkdir(parents=True)
     (root / "etc/etcd-rescue/manifest").write_text("")
-    (root / "etc/etcd-rescue/credentials").write_text(f"{radosgw.access}:{radosgw.secret}")
+    (root / "run/etcd-rescue").mkdir(parents=True)
+    (root / "run/etcd-rescue/credentials").write_text(f"{radosgw.access}:{radosgw.secret}")
     shutil.copy(program, root / "etcd-rescue")
     wrap = ["strace", "-f", "-o", tmp_path / "calls", "-e", "trace=clock_settime", "-e", "inject=clock_settime:retval=0", "chroot",
             root]
