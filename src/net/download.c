@@ -174,6 +174,9 @@ static void download_close(void *ctx)
 	curl_multi_cleanup(d->multi);
 	for (unsigned i = 0; i < d->n_parts; i++)
 		munmap(d->parts[i].bytes, (size_t)d->q.part);
+	/* Keys of encryption may be among them. */
+	for (size_t i = 0; i < d->n_headers; i++)
+		explicit_bzero(d->own_headers[i], strlen(d->own_headers[i]));
 	struct arena arena = d->arena;
 	free(d);
 	arena_free(&arena);
@@ -188,10 +191,9 @@ static void fill_in(struct download *d, const struct download_request *q)
 	d->q.etag = q->etag && *q->etag ? arena_copy(a, str_from(q->etag)) : NULL;
 	while (q->headers && q->headers[d->n_headers])
 		d->n_headers++;
-	const char **headers = arena_array(a, d->n_headers + 1, sizeof *headers);
+	d->own_headers = arena_array(a, d->n_headers + 1, sizeof *d->own_headers);
 	for (size_t i = 0; i < d->n_headers; i++)
-		headers[i] = arena_copy(a, str_from(q->headers[i]));
-	d->q.headers = headers;
+		d->own_headers[i] = arena_copy(a, str_from(q->headers[i]));
 	if (!q->streams)
 		d->q.streams = STREAMS;
 	if (d->q.streams > DOWNLOAD_STREAMS_MAX)
@@ -215,7 +217,8 @@ static struct download *make(const struct download_request *q)
 	fill_in(d, q);
 	d->size = UINT64_MAX;
 	d->n_lanes = d->q.streams;
-	d->n_parts = d->q.streams + 1;
+	/* One a stream is enough: the one that is read empties while it fills. */
+	d->n_parts = d->q.streams > 1 ? d->q.streams : 2;
 	d->lanes = arena_array(&d->arena, d->n_lanes, sizeof *d->lanes);
 	d->parts = arena_array(&d->arena, d->n_parts, sizeof *d->parts);
 	d->multi = curl_multi_init();

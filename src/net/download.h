@@ -1,7 +1,7 @@
 /* net/download.h - one object over several connections at once, as a stream
  *
  *   parts    0    1    2    3    4    5 ...        each `part` bytes, asked for as a range
- *            out  in   in   in   in   -            a ring of streams + 1 buffers
+ *            out  in   in   in   -    -            a ring of as many buffers as streams
  *
  * The first answer says how long the object is and which version of it we read; every later
  * one must be of that version. A part whose connection breaks, stalls or crawls goes on where
@@ -14,7 +14,7 @@
  * Source:     RFC 9110 (ranges, If-Match); libcurl 8 multi interface.
  * Units:      bytes; milliseconds.
  * Ownership:  url, etag and headers are copied; the rest is borrowed until the stream is
- *             closed. The buffers are (streams + 1) * part bytes.
+ *             closed. The buffers are streams * part bytes, two parts at least.
  * Errors:     those of net/http.h; ERR_MISMATCH where the object changed meanwhile; ERR_NET
  *             after `tries` failures in a row that brought almost nothing.
  */

@@ -134,7 +134,7 @@ static void set_headers(struct lane *lane)
 	size_t n = 0;
 
 	for (; n < d->n_headers; n++)
-		lane->headers[n] = d->q.headers[n];
+		lane->headers[n] = d->own_headers[n];
 	if (etag && is_strong(etag)) {
 		snprintf(lane->match, sizeof lane->match, "If-Match: %s", etag);
 		lane->headers[n++] = lane->match;

@@ -51,6 +51,7 @@ struct download {
 	struct lane *lanes;
 	struct part *parts; /* a ring: part i is parts[i % n_parts] */
 	unsigned n_lanes, n_parts;
+	char **own_headers;
 	size_t n_headers;
 	uint64_t head, begun; /* part that is read, and how many were begun */
 	size_t out;           /* bytes of the head already handed out */
