@@ -179,8 +179,8 @@ static int set_text(const char **out, struct arena *a, struct str text, struct e
 	return set_checked(out, text.len, a, text, "say something", e);
 }
 
-int value_text(const char **out, const struct schema_row *row, struct arena *a, struct str text,
-	struct err *e)
+static int set_typed(const char **out, const struct schema_row *row, struct arena *a,
+	struct str text, struct err *e)
 {
 	const char *words = row->words ? row->words : "";
 
@@ -228,6 +228,38 @@ int value_text(const char **out, const struct schema_row *row, struct arena *a, 
 	default:
 		return err_set(e, ERR_BUG, "key %s has no type of text", row->key);
 	}
+}
+
+/* Keys that name a file with a secret: somebody may have put the secret itself there. */
+static bool is_near_secret(const char *key)
+{
+	static const char *const last[] = { ".secret", ".sse-key", ".identity", ".client-key",
+		".credentials" };
+
+	for (size_t i = 0; i < sizeof last / sizeof *last; i++) {
+		if (str_ends(str_from(key), str_from(last[i])))
+			return true;
+	}
+	return false;
+}
+
+int value_text(const char **out, const struct schema_row *row, struct arena *a, struct str text,
+	struct err *e)
+{
+	char list[VALUE_WORDS_MAX];
+
+	if (!set_typed(out, row, a, text, e))
+		return 0;
+	if (e->code != ERR_FORMAT || e->text[0] != '\'' || str_starts(text, STR("file:")) ||
+		!is_near_secret(row->key))
+		return e->code;
+	if (row->type != SCHEMA_CHOICE)
+		return err_set(e, ERR_FORMAT,
+			"is no path from the root, such as file:/media/key (not repeated: it could "
+			"be the secret itself)");
+	value_list_words(list, row->words);
+	return err_set(e, ERR_FORMAT,
+		"is none of: %s (not repeated: it could be the keys themselves)", list);
 }
 
 static int set_bool(bool *out, struct str text, struct err *e)
