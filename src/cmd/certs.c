@@ -86,7 +86,7 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	size_t done = 0;
 
 	if ((o->file && cmd_plan_file(&plan, app, o->file, e)) ||
-		plan_rewrite(&r, &files, o->file ? &plan : NULL, e) ||
+		plan_rewrite(&r, &files, o->file ? &plan : NULL, NULL, e) ||
 		kube_pki_facts(&facts, &r.node, &r.wanted, e) ||
 		kube_pki(pki, &files, &facts, time(NULL), e))
 		return e->code;

@@ -55,6 +55,22 @@ static void json_edits(struct json *j, const struct kube_files *files)
 	json_close(j, ']');
 }
 
+static void json_identity(struct json *j, const struct identity *id)
+{
+	json_key(j, "identity");
+	json_open(j, '[');
+	for (size_t i = 0; i < id->n; i++) {
+		json_open(j, '{');
+		json_key_text(j, "what", identity_word(id->v[i].what));
+		json_key_text(j, "value", id->v[i].value);
+		json_key_text(j, "source", id->v[i].source);
+		json_key_bool(j, "won", id->v[i].won);
+		json_key_bool(j, "disagrees", id->v[i].disagrees);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static int print_json(struct buf *out, const struct plan_rewrite *r, struct err *e)
 {
 	const struct kube_node *n = &r->node;
@@ -66,6 +82,7 @@ static int print_json(struct buf *out, const struct plan_rewrite *r, struct err 
 	json_key_text(&j, "marker", n->marker);
 	json_key_text(&j, "node", n->name);
 	json_cluster(&j, &n->clusters[0]);
+	json_identity(&j, &r->who.identity);
 	json_texts(&j, "addresses", &n->addresses);
 	json_texts(&j, "warnings", &n->warnings);
 	json_edits(&j, n->files);
@@ -151,7 +168,7 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 	if (root_open(&root, t->dir, e))
 		return e->code;
 	struct kube_files files = kube_files(app->arena, &root);
-	if (plan_rewrite(&r, &files, t->plan, e))
+	if (plan_rewrite(&r, &files, t->plan, NULL, e))
 		return e->code;
 	if (t->apply && plan_rewrite_apply(&done, &r, e)) {
 		app->status = done ? 4 : 0;

@@ -52,8 +52,8 @@ static struct kube_members want_members(struct arena *a, const struct kube_clust
 	return members;
 }
 
-int plan_rewrite(
-	struct plan_rewrite *r, struct kube_files *files, const struct plan *plan, struct err *e)
+int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
+	const struct plan_machine *machine, struct err *e)
 {
 	struct arena *a = files->arena;
 	const bool forced = plan && plan->layout && strcmp(plan->layout, "auto");
@@ -61,6 +61,7 @@ int plan_rewrite(
 	*r = (struct plan_rewrite){ 0 };
 	if (kube_node(&r->node, files, forced ? plan->layout : NULL, e))
 		return e->code;
+	plan_identify(&r->who, &r->node, plan, machine);
 	if (!plan)
 		return 0;
 	want_replacements(&r->wanted, a, plan);
@@ -68,7 +69,10 @@ int plan_rewrite(
 		arena_array(a, r->node.n_clusters + 1, sizeof *clusters);
 	for (size_t i = 0; i < r->node.n_clusters; i++) {
 		const struct kube_cluster *c = &r->node.clusters[i];
-		clusters[i].name = c->name ? kube_replaced(a, c->name, &r->wanted) : NULL;
+		/* The plan's word, where it knows this machine. */
+		clusters[i].name = r->who.member ? r->who.member->name
+				   : c->name     ? kube_replaced(a, c->name, &r->wanted)
+						 : NULL;
 		/* "tkn" and, of etcd-events, "tkn-events". */
 		clusters[i].token = plan->cluster.token
 					    ? arena_print(a, "%s%s", plan->cluster.token,

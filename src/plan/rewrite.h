@@ -12,17 +12,17 @@
  */
 #pragma once
 
-#include "kube/layout.h"
-#include "plan/schema.h"
+#include "plan/identify.h"
 
 struct plan_rewrite {
 	struct kube_node node;
+	struct plan_identity who;
 	struct kube_wanted wanted;
 };
 
-/* `plan` may be NULL: the node as it is. */
-int plan_rewrite(
-	struct plan_rewrite *r, struct kube_files *files, const struct plan *plan, struct err *e);
+/* `plan` NULL: the node as it is; `machine` NULL: the disk is looked at from elsewhere. */
+int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
+	const struct plan_machine *machine, struct err *e);
 
 /* `*done` counts the files that were replaced, also on failure. */
 int plan_rewrite_apply(size_t *done, const struct plan_rewrite *r, struct err *e);

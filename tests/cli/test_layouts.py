@@ -1,6 +1,7 @@
 """etcd-rescue plan --root: what a disk says of its control plane, and what a plan changes there, layout by layout."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -108,3 +109,69 @@ def test_disk_of_two_layouts_or_none_is_refused_with_what_was_seen(program, tmp_
     done = subprocess.run([program, "plan", "--root", tmp_path], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (6, "")
     assert "kubeadm (etc/kubernetes/manifests/etcd.yaml), icp (etc/cfc/pods/etcd.json)" in done.stderr
+
+
+def copy_of(layout, tmp_path):
+    tree = tmp_path / "root"
+    subprocess.run(["cp", "-a", TOP / "tests" / "golden" / "layouts" / layout / "before", tree], check=True)
+    return tree
+
+
+def put(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_addresses_that_contradict_each_other_are_caught(program, tmp_path):
+    """The member list of one guide's example says .10, .9 and .8, where its members then are .7, .8 and .9."""
+    tree = copy_of("csm", tmp_path)
+    config = tree / "etc/kubernetes/kubeadmcfg.yaml"
+    config.write_text(config.read_text().replace(
+        "ncn-m001=https://10.252.1.7:2380,ncn-m002=https://10.252.1.8:2380,ncn-m003=https://10.252.1.9:2380",
+        "ncn-m001=https://10.252.1.10:2380,ncn-m002=https://10.252.1.9:2380,ncn-m003=https://10.252.1.8:2380"))
+    put(tree / "etc/sysconfig/network/ifcfg-bond0.nmn0", "BOOTPROTO='static'\nIPADDR='10.252.1.17/17'\n")
+    warnings = "\n".join(seen(program, tree)["warnings"])
+    assert "ncn-m001 advertises https://10.252.1.7:2380, its member list says https://10.252.1.10:2380" in warnings
+    assert "etcd.service has" in warnings
+    assert "advertises 10.252.1.7; the disk's network configuration has 10.252.1.17" in warnings
+
+
+def test_members_of_the_first_kubeadm_master_are_known_to_be_but_some(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    manifest = tree / "etc/kubernetes/manifests/etcd.yaml"
+    manifest.write_text(manifest.read_text().replace("master-1=https://10.0.0.11:2380,", ""))
+    found = seen(program, tree)
+    assert found["members"] == {"master-2": ["https://10.0.0.12:2380"]} and found["partial"] is True
+
+
+def test_plan_that_knows_the_machine_has_the_last_word(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tree / "etc/netplan/50.yaml", "network: {ethernets: {eth0: {addresses: [10.0.0.12/24]}}}\n")
+    put(tmp_path / "plan.yaml", """source: s3://b/
+cluster:
+  members:
+    - {name: a, peer: "https://10.0.0.11:2380", match: {ip: 10.0.0.11}}
+    - {name: b, peer: "https://10.0.0.12:2380", match: {ip: 10.0.0.12}}
+""")
+    found = seen(program, tree, "--file", tmp_path / "plan.yaml")
+    assert [(c["value"], c["won"]) for c in found["identity"] if c["what"] == "name"] == \
+        [("b", True), ("master-2", False), ("master-2", False)]
+    assert {e["new"] for e in found["edits"] if e["what"] == "--name"} == {"b"}
+    assert "name: etc/hostname says master-2, the plan says b, which is taken" in found["warnings"]
+
+
+@pytest.mark.parametrize("layout, name, change", [
+    ("kubeadm", "etc/kubernetes/manifests/etcd.yaml", ("--data-dir=/var/lib/etcd", "--data-dir=/elsewhere")),
+    ("kubeadm", "etc/kubernetes/manifests/etcd.yaml", ("kind: Pod", "kind: [Pod")),
+    ("csm", "etc/kubernetes/kubeadmcfg.yaml", ("kubeadm.k8s.io/v1beta3", "kubeadm.k8s.io/v1beta9")),
+    ("salt", "etc/kubernetes/manifests/etcd.manifest", ("2>&1\"", "2>&1'\"")),
+    ("openshift-4.6", "etc/kubernetes/manifests/etcd-pod.yaml", ("--target-name=master-1", "--target=master-1")),
+])
+def test_shape_that_is_not_known_is_refused_with_its_place(program, layout, name, change, tmp_path):
+    tree = copy_of(layout, tmp_path)
+    text = (tree / name).read_text()
+    assert change[0] in text
+    (tree / name).write_text(text.replace(*change))
+    done = subprocess.run([program, "plan", "--root", tree], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"etcd-rescue: {re.escape(name)}:\d+:\d+: .+\n", done.stderr), done.stderr

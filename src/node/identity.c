@@ -1,0 +1,77 @@
+#include "node/identity.h"
+
+#include <string.h>
+#include <strings.h>
+
+void identity_claim(struct identity *id, enum identity_what what, enum identity_rank rank,
+	const char *value, const char *source)
+{
+	if (!value || !*value)
+		return;
+	struct identity_claim *more = arena_array(id->arena, id->n + 1, sizeof *more);
+	if (id->n)
+		memcpy(more, id->v, id->n * sizeof *more);
+	more[id->n++] = (struct identity_claim){ what, rank, value, source, false, false };
+	id->v = more;
+}
+
+static struct str bare(const char *name)
+{
+	static const char *const before[] = { "etcd-member-", "etcd-" };
+	struct str first, rest, text = str_from(name);
+
+	for (int i = 0; i < 2; i++) {
+		const size_t len = strlen(before[i]);
+		if (!strncasecmp(name, before[i], len) && name[len]) {
+			text = str_from(name + len);
+			break;
+		}
+	}
+	str_cut(&first, &rest, text, '.');
+	return first;
+}
+
+static bool agree(const struct identity_claim *a, const struct identity_claim *b)
+{
+	if (!strcasecmp(a->value, b->value))
+		return true;
+	if (a->what != IDENTITY_NAME)
+		return false;
+	const struct str x = bare(a->value), y = bare(b->value);
+	return x.len == y.len && !strncasecmp(x.p, y.p, x.len);
+}
+
+void identity_judge(struct identity *id)
+{
+	for (enum identity_what what = 0; what < IDENTITY_WHATS; what++) {
+		struct identity_claim *winner = NULL;
+		for (size_t i = 0; i < id->n; i++) {
+			struct identity_claim *c = &id->v[i];
+			if (c->what == what && (!winner || c->rank < winner->rank))
+				winner = c;
+		}
+		for (size_t i = 0; winner && i < id->n; i++) {
+			struct identity_claim *c = &id->v[i];
+			if (c->what != what)
+				continue;
+			c->won = c == winner;
+			c->disagrees = c != winner && !agree(c, winner);
+		}
+	}
+}
+
+const struct identity_claim *identity_of(const struct identity *id, enum identity_what what)
+{
+	for (size_t i = 0; i < id->n; i++) {
+		if (id->v[i].what == what && id->v[i].won)
+			return &id->v[i];
+	}
+	return NULL;
+}
+
+const char *identity_word(enum identity_what what)
+{
+	static const char *const words[] = { "name", "peer" };
+
+	return words[what];
+}
