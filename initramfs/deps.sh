@@ -1,7 +1,8 @@
 #!/bin/sh
 # initramfs/deps.sh [NAME...] - fetch the inputs and build the libraries, each only when it must be
 #
-# config/deps/NAME.sh is a recipe: `after` names the recipes it builds upon, recipe() builds. A
+# config/deps/NAME.sh is a recipe: `after` names the recipes it builds upon, recipe() builds;
+# what it takes from NAME.* beside it belongs to it. A
 # recipe is run again when its text, its inputs, the compiler or a recipe below it has changed:
 # all of that is one checksum, kept in build/ARCH/stamps/NAME. make runs the recipes in order and
 # shares the processors among them.
@@ -41,7 +42,7 @@ compiler() {
 # key NAME: the checksum of everything NAME's result depends on.
 key() {
 	{
-		cat "$top/config/deps/$1.sh" "$top/initramfs/recipe.sh" "$top/config/arch/$ARCH.sh"
+		cat "$top/config/deps/$1".* "$top/initramfs/recipe.sh" "$top/config/arch/$ARCH.sh"
 		[ "$1" != busybox ] || cat "$top/config/busybox.config"
 		for key_input in $(inputs_of "$1"); do input_files "$key_input"; done
 		printf '%s\n' "$SOURCE_DATE_EPOCH" "$compiler"
