@@ -264,7 +264,7 @@ def main():
         if not snapshot:
             snapshot = work / "made.db"
             fill = [sys.executable, TOP / "tests/bench/fill.py", requirement.need("etcd-3.5"), requirement.need("etcdctl-3.5"),
-                    snapshot, "--keys", str(max(100, options.size * 110))]
+                    snapshot, "--keys", str(max(100, options.size * 88))]
             subprocess.run(fill, check=True)
         others = {} if options.skip_others else {name: path for name in ("aws-2.23", "mc-2025")
                                                  if (path := requirement.find(name))}
