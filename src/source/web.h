@@ -1,7 +1,8 @@
 /* source/web.h - https:// and http://: one object, or the page that lists a directory
  *
  *   https://HOST/PATH            that object; presigned too, the query is never shown
- *   https://HOST/PATH/           what the index page of the server lists
+ *   https://HOST/PATH/           what the index page of the server lists, and those of the
+ *                                folders below it, three levels deep and 100 pages at most
  *   https://USER:SECRET@HOST/..  as settings->https; percent-encoded where need be
  *
  * This header is what web.c and web_explain.c share.
