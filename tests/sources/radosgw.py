@@ -3,7 +3,10 @@
 The store is put into the monitor's first map, so none of Ceph's own tools of Python is needed.
 """
 
+import json
+import re
 import subprocess
+import urllib.parse
 
 import requirement
 
@@ -47,6 +50,8 @@ rgw data = {work}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{port} ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={certificate}
 rgw dns name = localhost
 rgw crypt require ssl = false
+rgw s3 auth use sts = true
+rgw sts key = sixteen-letters.
 """
 
 KEYS = {
@@ -107,6 +112,19 @@ class Radosgw(S3):
         child = Process(self._argv(name, *words, "-f"), self._work / f"{name}.out", cwd=self._work)
         self._children.append(child)
         return child
+
+    def session(self):
+        """(access key, secret key, session token) of a quarter of an hour, as STS gives them to the user of the tests."""
+        def ask(**words):
+            answer = self.request("POST", "/", body=urllib.parse.urlencode(words).encode(),
+                                  headers={"Content-Type": "application/x-www-form-urlencoded"})
+            assert answer.status == 200, answer.body
+            return answer.body.decode()
+        allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sts:*", "s3:*"], "Resource": "*"}]}
+        self._tool("radosgw-admin", "caps", "add", "--uid=tests", "--caps=user-policy=*")
+        ask(Action="PutUserPolicy", PolicyName="tests", UserName="tests", PolicyDocument=json.dumps(allowed))
+        text = ask(Action="GetSessionToken", Version="2011-06-15", DurationSeconds=900)
+        return tuple(re.search(f"<{name}>([^<]+)", text).group(1) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
 
     def close(self):
         for child in reversed(self._children):
