@@ -146,7 +146,8 @@ static void explain_other(const struct s3 *s, struct err *e)
 static void explain_denied(const struct s3 *s, struct err *e)
 {
 	const char *how = s->credentials.kind == CREDENTIALS_NONE ? "without credentials"
-								  : "with this access key";
+			  : *s->credentials.session ? "with this access key and session token"
+						    : "with this access key";
 
 	if (*s->object)
 		err_set(e, ERR_AUTH, "%s may not be read %s (AccessDenied)", s->object, how);
