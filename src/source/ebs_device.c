@@ -8,7 +8,7 @@
 #include "base/monotonic.h"
 #include "os/mount.h"
 
-enum { PROBE_MS = 60000, LOOK_MS = 250, SHOWN_MAX = 300 };
+enum { PROBE_MS = 60000, SETTLE_MS = 10000, LOOK_MS = 250, SHOWN_MAX = 300 };
 
 static bool has_serial_of(const struct block *b, const char *volume)
 {
@@ -140,23 +140,53 @@ static bool has(const struct root *mounted, const char *path)
 	return root_exists(mounted, path) > 0;
 }
 
+/* The kernel shows a disk before it has read its partition table, and partitions before their
+ * nodes are there. */
+static bool is_settled(const struct block *disk)
+{
+	for (size_t i = 0; i < disk->n_parts; i++) {
+		if (disk->parts[i].trouble)
+			return false;
+	}
+	return !disk->trouble &&
+	       (disk->n_parts || !disk->content.table || mount_possible(disk->content.kind));
+}
+
+static int look_at_disk(struct block **disk, struct arena *a, const struct root *root,
+	const char *name, struct err *e)
+{
+	const int64_t end = monotonic_ms() + SETTLE_MS;
+	struct block *all;
+	size_t n;
+
+	for (;;) {
+		const struct arena_mark mark = arena_mark(a);
+		*disk = NULL;
+		if (block_list(&all, &n, a, root, e))
+			return e->code;
+		for (size_t i = 0; i < n; i++)
+			*disk = !strcmp(all[i].name, name) ? &all[i] : *disk;
+		if (!*disk)
+			return err_set(e, ERR_NOTFOUND, "disk %s has gone", name);
+		block_probe(*disk, 1, a, root, PROBE_MS);
+		if (is_settled(*disk) || monotonic_ms() >= end)
+			return 0;
+		arena_release(a, mark);
+		nanosleep(&(struct timespec){ 0, LOOK_MS * 1000000 }, NULL);
+	}
+}
+
 int ebs_disk_mount(struct root *mounted, const char **where, struct arena *a,
 	const struct root *root, const char *name, const char *path, struct err *e)
 {
-	struct block *all, *disk = NULL;
+	struct block *disk;
 	struct candidate *v;
 	struct err why = { 0 };
 	bool any = false;
-	size_t n;
 
-	if (block_list(&all, &n, a, root, e))
+	if (look_at_disk(&disk, a, root, name, e))
 		return e->code;
-	for (size_t i = 0; i < n; i++)
-		disk = !strcmp(all[i].name, name) ? &all[i] : disk;
-	if (!disk)
-		return err_set(e, ERR_NOTFOUND, "disk %s has gone", name);
-	block_probe(disk, 1, a, root, PROBE_MS);
-	n = candidates(&v, a, disk);
+	const size_t n = candidates(&v, a, disk);
 	*mounted = NO_ROOT;
 	for (size_t i = 0; i < n; i++) {
 		struct root one = NO_ROOT;

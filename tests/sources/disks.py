@@ -11,6 +11,7 @@ import signal
 import stat
 import struct
 import subprocess
+import threading
 from pathlib import Path
 
 MIB = 1 << 20
@@ -62,7 +63,7 @@ class Disks:
 
     def __init__(self, work, image, kind="nvme"):
         self.work, self.image, self.kind = Path(work), image, kind
-        self.loops, self.busy = {}, []
+        self.loops, self.busy, self.late = {}, [], None
         self.sys, self.dev, self.run_dir = (self.work / n for n in ("sys", "dev", "run"))
         (self.sys / "block").mkdir(parents=True)
         self.dev.mkdir()
@@ -82,11 +83,16 @@ class Disks:
         (at / "removable").write_text("0\n")
         self.node(name, device)
         if partition:
-            own = name + ("p1" if name[-1].isdigit() else "1")
-            (at / own).mkdir()
-            for file, value in ("partition", 1), ("start", FIRST // 512), ("size", (size - FIRST) // 512):
-                (at / own / file).write_text(f"{value}\n")
-            self.node(own, partition)
+            # As a kernel does it: the disk first, its partitions when it has read the table.
+            self.late = threading.Timer(0.7, self.part, (at, name, size, partition))
+            self.late.start()
+
+    def part(self, at, name, size, device):
+        own = name + ("p1" if name[-1].isdigit() else "1")
+        (at / own).mkdir()
+        for file, value in ("partition", 1), ("start", FIRST // 512), ("size", (size - FIRST) // 512):
+            (at / own / file).write_text(f"{value}\n")
+        self.node(own, device)
 
     def node(self, name, device):
         os.mknod(self.dev / name, stat.S_IFBLK | 0o600, os.stat(device).st_rdev)
@@ -104,6 +110,8 @@ class Disks:
 
     def unplug(self, volume):
         devices, name, copy = self.loops.pop(volume["volumeId"])
+        if self.late:
+            self.late.join()
         for device in devices:
             try:
                 os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
@@ -122,6 +130,8 @@ class Disks:
         return ["unshare", "-m", "--propagation", "private", "sh", "-c", inside, str(self.work)]
 
     def close(self):
+        if self.late:
+            self.late.join()
         for devices, _, _ in self.loops.values():
             for device in devices:
                 sh("losetup", "-d", device)
