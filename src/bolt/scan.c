@@ -11,9 +11,9 @@
 
 static const struct bolt_visitor nobody = { 0 };
 
-/* Notes take 6 bytes a page: 24 MiB for 16 GiB of the usual pages.  What lies behind, in
- * files larger than any that etcd supports, is read again. */
-enum { NOTES_MAX = 4 * 1024 * 1024 };
+/* Notes take 6 bytes a page: 17 MiB for 11 GiB of the usual pages.  What lies behind, in
+ * files larger than those etcd is meant for, is read again. */
+enum { NOTES_MAX = 2816 * 1024 };
 
 /* A note is the hash of the first key, never 0, and 8 bits: how many pages follow. */
 enum { MORE_BITS = 8, MORE_MAX = (1 << MORE_BITS) - 1 };
@@ -258,7 +258,7 @@ static int show_leaf(struct judging *j, const struct bolt_page *page, unsigned d
 
 static bool is_noted(const struct bolt_scan *s, const struct bolt_db *db, uint64_t id)
 {
-	return id >= 2 && id < db->meta.pgid && id < s->room && s->note[id];
+	return id >= 2 && id < db->meta.pgid && id < NOTES_MAX && id < s->room && s->note[id];
 }
 
 static bool is_within(const struct bolt_scan *s, uint64_t id, struct bounds b)
