@@ -49,7 +49,7 @@ struct download_request {
 	uint64_t part;     /* 0: 8 MiB */
 	unsigned stall_ms; /* nothing came for so long; 0: 30,000 */
 	unsigned slow;     /* bytes a second over that time that are too few; 0: 2,048 */
-	unsigned tries;    /* 0: 10 */
+	unsigned tries;    /* 0: 10; half of them while nobody has answered */
 	unsigned hurry;    /* divides the waits between tries, for tests; 0: 1 */
 };
 

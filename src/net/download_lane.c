@@ -273,7 +273,10 @@ static void try_again(struct lane *lane)
 	if (p->have - p->had > d->q.part / 16)
 		p->failures = 0;
 	p->had = p->have;
-	if (++p->failures >= d->q.tries) {
+	/* Where nobody ever answered, the address may be wrong: that should be said soon. */
+	const unsigned tries =
+		d->known || lane->r.status ? d->q.tries : d->q.tries / 2 + d->q.tries % 2;
+	if (++p->failures >= tries) {
 		d->failed = lane->e;
 		err_set(&d->failed, lane->e.code, "%s (%u tries)", lane->e.text, p->failures);
 		return;

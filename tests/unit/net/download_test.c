@@ -192,9 +192,9 @@ static void download_gives_up_in_the_end(void **state)
 	} table[] = {
 		{ FAULT_BUSY, ERR_NET, "status 503 (10 tries)" },
 		{ FAULT_RANGE, ERR_MISMATCH, "the server sent another range (10 tries)" },
-		{ FAULT_GARBAGE, ERR_NET, "this is no answer in HTTP/1 (10 tries)" },
+		{ FAULT_GARBAGE, ERR_NET, "this is no answer in HTTP/1 (5 tries)" },
 		{ FAULT_LOOP, ERR_MISMATCH, "more than 5 redirections" },
-		{ FAULT_NO_ANSWER, ERR_NET, "(10 tries)" },
+		{ FAULT_NO_ANSWER, ERR_NET, "(5 tries)" },
 		{ FAULT_STALL, ERR_NET, "" },
 		{ FAULT_TRICKLE, ERR_NET, "" },
 	};
