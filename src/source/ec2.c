@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "net/http.h"
 #include "net/url.h"
+#include "os/clock.h"
 #include "source/credentials.h"
 
 enum { ANSWER_MAX = 8 << 20, FORM_MAX = 1 << 20, LISTED_MAX = 10000, PAGE = 500 };
@@ -111,6 +112,14 @@ static const char *const stale[] = { "RequestExpired", "ExpiredToken", "ExpiredT
 static const char *const busy[] = { "RequestLimitExceeded", "Throttling", "ThrottlingException",
 	"Unavailable", "ServiceUnavailable", "InternalError", "InternalFailure", NULL };
 
+/* How far this machine's clock is ahead of EC2's; 0: not too far, or not known. */
+static int64_t skew_of(const struct http_response *r)
+{
+	const int64_t skew = r->date ? (int64_t)time(NULL) - r->date : 0;
+
+	return skew > SKEW_S || skew < -SKEW_S ? skew : 0;
+}
+
 /* A refusal in one line that says what to change; e has what the transfer says of it. */
 static int refused(
 	struct ec2 *ec2, const char *action, const struct http_response *r, struct err *e)
@@ -129,8 +138,8 @@ static int refused(
 			"credentials (%s)",
 			action, action, ec2->credentials->from);
 	if (among(code, stale)) {
-		const int64_t skew = r->date ? (int64_t)time(NULL) - r->date : 0;
-		if (skew > SKEW_S || skew < -SKEW_S)
+		const int64_t skew = skew_of(r);
+		if (skew)
 			return err_set(e, ERR_AUTH,
 				"EC2 %s: %s: this machine's clock is %" PRId64
 				" seconds %s; set it (date)",
@@ -165,6 +174,26 @@ static int login(struct http_auth *auth, struct ec2 *ec2, bool anew, struct err 
 	return 0;
 }
 
+/* In the image the clock is nobody else's, and without it nothing can be signed. */
+static bool set_clock(struct ec2 *ec2, const struct http_response *r)
+{
+	const int64_t skew = skew_of(r);
+	int64_t off_ms;
+	struct err e;
+
+	if (!ec2->settings->image || ec2->clocked || !skew)
+		return false;
+	ec2->clocked = true;
+	if (clock_step(&off_ms, r->date * 1000, &e)) {
+		event_warning(ec2->settings->listener, "ebs", "%s", e.text);
+		return false;
+	}
+	event_warning(ec2->settings->listener, "ebs",
+		"the clock was %" PRId64 " seconds %s that of EC2 and is set to it",
+		skew < 0 ? -skew : skew, skew < 0 ? "behind" : "ahead of");
+	return true;
+}
+
 /* Make the call; the form is given back.  Keys that have become stale are renewed once. */
 static int call(
 	struct buf *answer, struct ec2 *ec2, const char *action, struct form *form, struct err *e)
@@ -195,10 +224,14 @@ static int call(
 		if (!bad)
 			break;
 		bad = r.status ? refused(ec2, action, &r, e) : err_wrap(e, "EC2 %s", action);
-		if (!among(ec2->refusal, stale) || ec2->credentials->kind == CREDENTIALS_ENV)
+		if (!among(ec2->refusal, stale))
 			break;
-		if (round == 0)
+		if (set_clock(ec2, &r)) {
+			round = -1;
 			bad = 0;
+		} else if (round == 0 && ec2->credentials->kind != CREDENTIALS_ENV) {
+			bad = 0;
+		}
 	}
 	buf_free(&form->text);
 	return bad;

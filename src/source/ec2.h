@@ -10,6 +10,8 @@
  * done before the connection broke then shows as an answer of its own (already attached, no
  * such volume), and the caller looks at the volume instead of trusting the answer.
  *
+ * In the rescue image a clock that is too far off for a signature is set by EC2's Date, once.
+ *
  * Source:     Amazon EC2 API reference, version 2016-11-15; endpoints as AWS names them, or
  *             AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL.
  * Units:      bytes; seconds since 1970, UTC.
@@ -38,6 +40,7 @@ struct ec2 {
 	struct http_session *session;
 	char region[32], endpoint[256];
 	char refusal[64]; /* code of the last refused call: "IncorrectState"; empty: none */
+	bool clocked;     /* the clock was set by what EC2 says */
 };
 
 struct ec2_filter {

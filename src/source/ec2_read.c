@@ -184,12 +184,17 @@ static void copy_printable(char *out, size_t size, struct str s)
 void ec2_read_refusal(char code[64], char message[256], struct span xml)
 {
 	const struct str text = { (const char *)xml.p, xml.len };
+	/* What only its maker can read, and what we signed, with our session token in it. */
+	static const char *const tails[] = { " Encoded authorization failure message", "\n", "&#",
+		"The Canonical String" };
 	struct str said = inside(text, "<Message>");
 	size_t at;
 
-	/* Kilobytes that only their maker can read. */
-	if (str_find(&at, said, STR(" Encoded authorization failure message")))
-		said.len = at;
+	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+		if (str_find(&at, said, str_from(tails[i])))
+			said.len = at;
+	}
+	said = str_trim(said);
 	while (said.len && said.p[said.len - 1] == '.')
 		said.len--;
 	copy_printable(code, 64, inside(text, "<Code>"));

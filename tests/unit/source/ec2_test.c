@@ -124,6 +124,11 @@ static void refusals_are_read_also_when_cut_off(void **state)
 		     "message: abcdef"));
 	assert_string_equal(code, "UnauthorizedOperation");
 	assert_string_equal(message, "You are not authorized to perform this operation");
+	ec2_read_refusal(code, message,
+		SPAN("<Code>SignatureDoesNotMatch</Code><Message>It does not match.\n\nThe "
+		     "Canonical "
+		     "String should have been\nx-amz-security-token:hunter2</Message>"));
+	assert_string_equal(message, "It does not match");
 	ec2_read_refusal(code, message, SPAN("<Response><Errors><Error><Co"));
 	assert_string_equal(code, "");
 	assert_string_equal(message, "");
