@@ -50,6 +50,9 @@ rgw data = {work}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{port} ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={certificate}
 rgw dns name = localhost
 rgw crypt require ssl = false
+[client.rgw.sts]
+rgw data = {work}/rgw
+rgw dns name = localhost
 rgw s3 auth use sts = true
 rgw sts key = sixteen-letters.
 """
@@ -58,6 +61,7 @@ KEYS = {
     "mon.": ["mon", "allow *"],
     "client.admin": ["mon", "allow *", "osd", "allow *"],
     "client.rgw.a": ["mon", "allow rw", "osd", "allow rwx"],
+    "client.rgw.sts": ["mon", "allow rw", "osd", "allow rwx"],
     "osd.0": ["mon", "allow profile osd", "osd", "allow *"],
 }
 
@@ -70,7 +74,7 @@ class Radosgw(S3):
     def __init__(self, work, certificates):
         paths = requirement.need(*(f"{name}-18.2" for name in self.PROGRAMS))
         self._programs, self._work, self._children = dict(zip(self.PROGRAMS, paths)), work, []
-        port, tls_port, mon = free_port(), free_port(), free_port()
+        port, tls_port, mon, self._sts_port = free_port(), free_port(), free_port(), None
         super().__init__("radosgw", f"http://localhost:{port}", ACCESS, SECRET, "us-east-1",
                          f"https://localhost:{tls_port}", certificates.ca)
         plugins = paths[0].resolve().parent / "root/usr/lib/x86_64-linux-gnu"
@@ -108,15 +112,24 @@ class Radosgw(S3):
         self._tool("osdmaptool", "--createsimple", "1", "osdmap", settings=False)
         self._tool("ceph-mon", "--mkfs", "-i", "a", "--monmap", "monmap", "--osdmap", "osdmap", "--keyring", "keyring")
 
-    def _start(self, name, *words):
-        child = Process(self._argv(name, *words, "-f"), self._work / f"{name}.out", cwd=self._work)
+    def _start(self, name, *words, log=None):
+        child = Process(self._argv(name, *words, "-f"), self._work / f"{log or name}.out", cwd=self._work)
         self._children.append(child)
         return child
 
-    def session(self):
-        """(access key, secret key, session token) of a quarter of an hour, as STS gives them to the user of the tests."""
+    def sts(self):
+        """(endpoint, access key, secret key, session token) of a quarter of an hour, as STS gives them to the tests' user.
+
+        A gateway of its own over the same store: with STS, it no longer says that a signature was wrong.
+        """
+        if not self._sts_port:
+            self._sts_port = free_port()
+            self._start("radosgw", "-n", "client.rgw.sts", f"--rgw_frontends=beast endpoint=127.0.0.1:{self._sts_port}",
+                        log="sts").wait_until(lambda: accepts(self._sts_port))
+        gate = S3("sts", f"http://localhost:{self._sts_port}", self.access, self.secret, self.region)
+
         def ask(**words):
-            answer = self.request("POST", "/", body=urllib.parse.urlencode(words).encode(),
+            answer = gate.request("POST", "/", body=urllib.parse.urlencode(words).encode(),
                                   headers={"Content-Type": "application/x-www-form-urlencoded"})
             assert answer.status == 200, answer.body
             return answer.body.decode()
@@ -124,7 +137,8 @@ class Radosgw(S3):
         self._tool("radosgw-admin", "caps", "add", "--uid=tests", "--caps=user-policy=*")
         ask(Action="PutUserPolicy", PolicyName="tests", UserName="tests", PolicyDocument=json.dumps(allowed))
         text = ask(Action="GetSessionToken", Version="2011-06-15", DurationSeconds=900)
-        return tuple(re.search(f"<{name}>([^<]+)", text).group(1) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+        return gate.endpoint, *(re.search(f"<{name}>([^<]+)", text).group(1)
+                                for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
 
     def close(self):
         for child in reversed(self._children):

@@ -138,14 +138,15 @@ def test_keys_of_a_user_sign_what_a_server_verifies(radosgw, run, program, ways,
 def test_a_session_token_signs_what_a_server_verifies(radosgw, run, program, ways, tmp_path):
     bucket = radosgw.bucket()
     radosgw.put(bucket, "dir/a b.db", snapshots.make(1))
-    given = ways(*radosgw.session())
+    endpoint, *keys = radosgw.sts()
+    given = ways(*keys)
     env, options = given.get("env")
-    done, text = call(run, program, radosgw.endpoint, env, options, "fetch", "-o", tmp_path / "fetched", f"s3://{bucket}/")
+    done, text = call(run, program, endpoint, env, options, "fetch", "-o", tmp_path / "fetched", f"s3://{bucket}/")
     assert done.returncode == 0, text
     assert (tmp_path / "fetched").read_bytes() == snapshots.make(1) and not any(word in text for word in given.hidden)
     # Without the token these keys are nobody's; with another one, too.
     for token in ("", given.session[:-8] + "AAAAAAA="):
-        done, text = call(run, program, radosgw.endpoint, {**env, "AWS_SESSION_TOKEN": token}, options, "list", f"s3://{bucket}/")
+        done, text = call(run, program, endpoint, {**env, "AWS_SESSION_TOKEN": token}, options, "list", f"s3://{bucket}/")
         assert done.returncode == 1 and "AccessDenied" in text and not any(word in text for word in given.hidden), text
 
 
