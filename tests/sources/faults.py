@@ -235,7 +235,7 @@ class Proxy:
         ends = request.method != "HEAD" and length is None and request.status not in (204, 304)
         lines.append("Connection: close" if ends else "Connection: keep-alive")
         text = "\r\n".join([head[0], *lines, "", ""]).encode("latin-1")
-        sender, before = Sender(client, fault, self), len(text) if fault.whole else 0
+        sender, before = Sender(client, fault, self, request), len(text) if fault.whole else 0
         try:
             sender.send(text, counted=fault.whole)
             left = 0 if request.method == "HEAD" else length
@@ -251,7 +251,6 @@ class Proxy:
             return not ends and not left and fault.kind != "extra"
         finally:
             request.sent = max(0, sender.passed - before)
-            request.struck = request.struck or sender.struck
 
     # Bytes, whatever they mean.
 
@@ -260,13 +259,13 @@ class Proxy:
         with socket.create_connection(self._upstream, 60) as server:
             upward = threading.Thread(target=pump, args=(client, server), daemon=True)
             upward.start()
-            sender = Sender(client, request.fault or Fault("none"), self)
+            sender = Sender(client, request.fault or Fault("none"), self, request)
             try:
                 while piece := server.recv(PIECE):
                     sender.send(piece)
                 client.shutdown(socket.SHUT_WR)
             finally:
-                request.sent, request.struck = sender.passed, request.struck or sender.struck
+                request.sent = sender.passed
                 # Wakes the other thread: a socket that somebody reads from would stay open.
                 with contextlib.suppress(OSError):
                     client.shutdown(socket.SHUT_RD)
@@ -277,9 +276,9 @@ class Proxy:
 class Sender:
     """Sends bytes on and does at the fault's place what it says."""
 
-    def __init__(self, client, fault, proxy):
-        self._client, self._fault, self._proxy = client, fault, proxy
-        self._interruptions, self._at, self.passed, self.struck = proxy.interruptions, 0, 0, False
+    def __init__(self, client, fault, proxy, request):
+        self._client, self._fault, self._proxy, self._request = client, fault, proxy, request
+        self._interruptions, self._at, self.passed = proxy.interruptions, 0, 0
 
     def send(self, data, counted=True):
         if not counted:
@@ -287,9 +286,9 @@ class Sender:
             return
         here = self._fault.at - self._at
         # At the very end of a piece it is still this piece's: there may be no other.
-        if self._fault.kind in BYTE_KINDS and not self.struck and 0 <= here <= len(data) and \
+        if self._fault.kind in BYTE_KINDS and not self._request.struck and 0 <= here <= len(data) and \
                 (self._fault.kind != "flip" or here < len(data)):
-            self.struck = True
+            self._request.struck = True
             data = self._strike(data, here)
         self._send(data)
 

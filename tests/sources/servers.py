@@ -72,11 +72,38 @@ class Process:
         self.close()
 
 
+AUTHORITY = """[ca]
+default_ca = own
+[own]
+database = {0}.index
+serial = {0}.serial
+new_certs_dir = .
+default_md = sha256
+policy = any
+[any]
+commonName = optional
+"""
+
+
 class Certificates:
     """A private authority below `work`: .ca is its certificate, .server a key with certificate for the loopback."""
 
-    def __init__(self, work, name="tests"):
+    def __init__(self, work, name="tests", addresses="IP:127.0.0.1,DNS:localhost"):
         work.mkdir(parents=True, exist_ok=True)
-        authority.make(work, name)
+        authority.make(work, name, addresses)
+        self.work, self.name = work, name
         self.ca, self.server = work / f"{name}.pem", work / f"{name}-server.pem"
         self.key, self.certificate = work / f"{name}-server.key", self.server
+
+    def expire(self):
+        """The same again with a certificate of 2020."""
+        # Only this command of OpenSSL takes dates in every version.
+        (self.work / "ca.conf").write_text(AUTHORITY.format(self.name))
+        (self.work / f"{self.name}.index").touch()
+        (self.work / f"{self.name}.serial").write_text("77\n")
+        subprocess.run(
+            ["openssl", "ca", "-batch", "-notext", "-config", "ca.conf", "-in", f"{self.name}.csr", "-cert", self.ca,
+             "-keyfile", f"{self.name}.key", "-extfile", f"{self.name}.ext", "-startdate", "20200101000000Z", "-enddate",
+             "20200201000000Z", "-out", self.certificate], cwd=self.work, check=True, capture_output=True)
+        self.server.write_bytes(self.certificate.read_bytes() + self.key.read_bytes())
+        return self
