@@ -151,11 +151,13 @@ static void explain_denied(const struct s3 *s, struct err *e)
 
 	if (*s->object)
 		err_set(e, ERR_AUTH, "%s may not be read %s (AccessDenied)", s->object, how);
-	else
+	else /* Ceph with STS says no more than this of a wrong secret key, either */
 		err_set(e, ERR_AUTH,
 			"bucket '%s' may not be listed %s (AccessDenied); allow s3:ListBucket, or "
-			"name one object exactly if reading is allowed: s3://%s/NAME",
-			s->address.bucket, how, s->address.bucket);
+			"name one object exactly if reading is allowed: s3://%s/NAME%s",
+			s->address.bucket, how, s->address.bucket,
+			s->credentials.kind == CREDENTIALS_NONE ? ""
+								: "; or is the secret key wrong?");
 }
 
 static void explain_key(const struct s3 *s, struct err *e)

@@ -148,6 +148,9 @@ def test_a_session_token_signs_what_a_server_verifies(radosgw, run, program, way
     for token in ("", given.session[:-8] + "AAAAAAA="):
         done, text = call(run, program, endpoint, {**env, "AWS_SESSION_TOKEN": token}, options, "list", f"s3://{bucket}/")
         assert done.returncode == 1 and "AccessDenied" in text and not any(word in text for word in given.hidden), text
+    env = {**env, "AWS_ACCESS_KEY_ID": radosgw.access, "AWS_SECRET_ACCESS_KEY": CANARY, "AWS_SESSION_TOKEN": ""}
+    done, text = call(run, program, endpoint, env, options, "list", f"s3://{bucket}/")
+    assert done.returncode == 1 and "or is the secret key wrong?" in text and CANARY not in text
 
 
 def test_a_web_identity_at_a_real_sts(moto, run, program, tmp_path):

@@ -338,7 +338,8 @@ class Skewed(Front):
 
 
 @pytest.mark.parametrize("ahead, words", [
-    (3600, "1 h 0 min behind"), (-3600, "1 h 0 min ahead of"), (1200, "20 min 0 s behind"), (86400 * 400, "400 days behind")])
+    (3600, "1 h 0 min behind"), (-3600, "1 h 0 min ahead of"), (1200, "20 min 0 s behind"), (86400 * 400, "400 days behind"),
+    (86400 * 20000, "20000 days behind")])
 def test_a_wrong_clock_is_measured(s3, rescue, ahead, words):
     bucket = fill(s3, ["a.db"])
     with Skewed(s3, ahead) as front:
@@ -346,7 +347,8 @@ def test_a_wrong_clock_is_measured(s3, rescue, ahead, words):
     hours, _, unit = words.partition(" h ")
     # A second may pass between the two looks at the clock.
     near = [words] if not unit else [words, words.replace("1 h 0 min", "59 min 59 s")]
-    near += [words.replace("20 min 0 s", "19 min 59 s"), words.replace("400 days", "399 days")]
+    near += [words.replace("20 min 0 s", "19 min 59 s"), words.replace("400 days", "399 days"),
+             words.replace("20000 days", "19999 days")]
     assert any(f"this machine's clock is {span} that of {front.endpoint}" in line for span in near), line
     assert "date -u -s '" in line and len(front.asked) == 1
 
