@@ -1,15 +1,26 @@
 #include "net/transfer.h"
 
 #include <string.h>
+#include <time.h>
+
+#include "codec/rfc3339.h"
 
 /* libcurl hands on mbedTLS's sentences, or its names where those were left out. */
 static int certificate_error(struct err *e, const char *why)
 {
-	if (strcasestr(why, "EXPIRED") || strcasestr(why, "FUTURE"))
+	char now[RFC3339_SIZE];
+
+	rfc3339_format(now, (int64_t)time(NULL));
+	if (strcasestr(why, "EXPIRED"))
 		return err_set(e, ERR_AUTH,
-			"the server's certificate is not valid at this machine's time; is the "
-			"clock "
-			"right? (date)");
+			"the server's certificate has expired, if this machine's clock is right "
+			"(%s); then the server needs a new one, else set the clock",
+			now);
+	if (strcasestr(why, "FUTURE"))
+		return err_set(e, ERR_AUTH,
+			"the server's certificate is not valid yet by this machine's clock (%s); "
+			"set the clock",
+			now);
 	if (strcasestr(why, "CN_MISMATCH") || strcasestr(why, "does not match"))
 		return err_set(e, ERR_AUTH, "the server's certificate is for another name");
 	if (strcasestr(why, "NOT_TRUSTED") || strcasestr(why, "not correctly signed"))
@@ -58,6 +69,15 @@ int transfer_error(struct transfer *t, CURLcode code)
 			"from https to http");
 	case CURLE_TOO_MANY_REDIRECTS:
 		return err_set(t->e, ERR_MISMATCH, "more than %d redirections", TRANSFER_REDIRECTS);
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		curl_easy_getinfo(t->curl, CURLINFO_USED_PROXY, &status);
+		if (!status)
+			return err_set(t->e, ERR_NET, "%s", why);
+		return err_set(t->e, ERR_NET,
+			"the proxy is not reached (%s); is its address right in --proxy, the "
+			"plan or the environment?",
+			why);
 	case CURLE_URL_MALFORMAT:
 		return err_set(t->e, ERR_FORMAT, "%s", why);
 	case CURLE_SSL_CONNECT_ERROR:
