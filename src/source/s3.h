@@ -1,4 +1,4 @@
-/* source/s3.h - one bucket being asked: what s3.c, s3_ask.c and s3_list.c share
+/* source/s3.h - one bucket being asked: what the s3_*.c files share
  *
  *   s3_ask        one question and its answer, healed and asked again where that helps:
  *                 another region, another clock (in the image), newer credentials
@@ -60,6 +60,12 @@ int s3_auth(void *ctx, struct http_auth *auth, bool expired, struct err *e);
 
 /* Keep the refusal and say it better than the status does. */
 void s3_explain(void *ctx, const struct http_response *response, struct err *e);
+
+bool s3_is_code(const struct s3 *s, const char *code); /* of the last refusal */
+bool s3_has_expired(const struct s3 *s);
+
+/* "1 h 2 min", for a person who looks at two clocks. */
+void s3_say_span(char *text, size_t size, int64_t seconds);
 
 /* Was what the last refusal named put right, so that it is worth asking again?  ERR_* when it
  * could have been, and was not. */

@@ -412,6 +412,22 @@ def test_schemes_that_do_not_fit_the_port(versitygw, rescue):
     assert "the endpoint begins with https://" in program.fails(f"s3://{bucket}/", endpoint="localhost:9000")
 
 
+def test_a_busy_store_is_asked_again_and_says_so(moto, rescue):
+    bucket, left = fill(moto, ["a.db"]), [503, 500, 503]
+    with Front(moto, lambda asked: (left.pop(), "SlowDown") if left else None) as front:
+        program = rescue(moto, endpoint=front.endpoint)
+        assert program.names(f"s3://{bucket}/") == ["a.db"]
+        assert program.said.count("; trying again") == 3
+
+
+def test_a_store_that_is_not_there(moto, rescue):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    program = rescue(moto, endpoint=nobody)
+    line = program.fails("s3://bucket/")
+    assert "onnect to" in line and nobody in line and "; trying again" in program.said
+
+
 @contextlib.contextmanager
 def proxy_that_refuses():
     """Answers everything with 407."""
