@@ -179,12 +179,12 @@ static int look_at_disk(struct block **disk, struct arena *a, const struct root 
 int ebs_disk_mount(struct root *mounted, const char **where, struct arena *a,
 	const struct root *root, const char *name, const char *path, struct err *e)
 {
-	struct block *disk;
+	struct block *disk = NULL;
 	struct candidate *v;
 	struct err why = { 0 };
 	bool any = false;
 
-	if (look_at_disk(&disk, a, root, name, e))
+	if (look_at_disk(&disk, a, root, name, e) || !disk)
 		return e->code;
 	const size_t n = candidates(&v, a, disk);
 	*mounted = NO_ROOT;

@@ -72,7 +72,7 @@ static int wait_until_made(struct ebs_volume *volume, struct err *e)
 
 	for (;;) {
 		struct arena a = ARENA(ARENA_MAX);
-		struct ec2_volume v;
+		struct ec2_volume v = { 0 };
 		int bad = look(&v, volume->ec2, &a, volume->id, e);
 		bool made = false;
 		if (!bad) {
@@ -166,7 +166,7 @@ static int wait_until_attached(struct ebs_volume *volume, struct err *e)
 
 	for (;;) {
 		struct arena a = ARENA(ARENA_MAX);
-		struct ec2_volume v;
+		struct ec2_volume v = { 0 };
 		const int bad = look(&v, volume->ec2, &a, volume->id, e);
 		const struct ec2_attachment *at =
 			bad ? NULL : attachment_here(&v, volume->here->instance);
@@ -230,7 +230,7 @@ static int step_down(bool *over, int64_t *asked, struct ec2 *ec2, const struct i
 	const char *id, struct err *e)
 {
 	struct arena a = ARENA(ARENA_MAX);
-	struct ec2_volume v;
+	struct ec2_volume v = { 0 };
 	int bad = look(&v, ec2, &a, id, e);
 
 	*over = bad == ERR_NOTFOUND;
