@@ -8,6 +8,7 @@
 
 #if defined(__x86_64__)
 
+enum { LEAF1_ECX_PCLMUL = 1 << 1, LEAF1_ECX_AES = 1 << 25 };
 enum { LEAF1_ECX_SSSE3 = 1 << 9, LEAF1_ECX_SSE41 = 1 << 19, LEAF1_ECX_SSE42 = 1 << 20 };
 enum { LEAF7_EBX_SHA = 1 << 29 };
 
@@ -37,6 +38,14 @@ bool codec_cpu_has_crc32c(void)
 	return leaf1_ecx() & LEAF1_ECX_SSE42;
 }
 
+bool codec_cpu_has_gcm(void)
+{
+	const unsigned wanted =
+		LEAF1_ECX_PCLMUL | LEAF1_ECX_AES | LEAF1_ECX_SSSE3 | LEAF1_ECX_SSE41;
+
+	return (leaf1_ecx() & wanted) == wanted;
+}
+
 #elif defined(__aarch64__)
 
 /* arch/arm64/include/uapi/asm/hwcap.h */
@@ -57,6 +66,11 @@ bool codec_cpu_has_crc32c(void)
 	return getauxval(AT_HWCAP) & ARM64_HWCAP_CRC32;
 }
 
+bool codec_cpu_has_gcm(void)
+{
+	return false;
+}
+
 #else
 
 bool codec_cpu_has_sha256(void)
@@ -70,6 +84,11 @@ bool codec_cpu_has_ssse3(void)
 }
 
 bool codec_cpu_has_crc32c(void)
+{
+	return false;
+}
+
+bool codec_cpu_has_gcm(void)
 {
 	return false;
 }

@@ -22,3 +22,4 @@ enum codec_path {
 bool codec_cpu_has_sha256(void); /* SHA-NI with SSE4.1, or ARMv8 SHA2 */
 bool codec_cpu_has_ssse3(void);  /* x86-64 only */
 bool codec_cpu_has_crc32c(void); /* SSE4.2, or ARMv8 CRC32 */
+bool codec_cpu_has_gcm(void);    /* x86-64 only: AES-NI, PCLMULQDQ, SSE4.1 */

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "codec/cpu.h"
 #include "net/sigv4.h"
 #include "net/url.h"
 
@@ -122,6 +123,31 @@ static struct curl_blob blob(struct span s)
 	return b;
 }
 
+/* mbedTLS asks for ChaCha20 first, and servers follow. Its AES-GCM is more than twice as quick
+ * where the processor helps. Behind the quick ones stands what old servers need. */
+static void set_ciphers(CURL *curl)
+{
+	static const char quick[] =
+		"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+		"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+		"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+		"DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:"
+		"ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:"
+		"ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:"
+		"ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:"
+		"ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"
+		"DHE-RSA-AES128-SHA256:DHE-RSA-AES256-SHA256:"
+		"DHE-RSA-AES128-SHA:DHE-RSA-AES256-SHA:"
+		"AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA256:AES256-SHA256:"
+		"AES128-SHA:AES256-SHA";
+
+	if (!codec_cpu_has_gcm())
+		return;
+	curl_easy_setopt(curl, CURLOPT_TLS13_CIPHERS,
+		"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+	curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, quick);
+}
+
 static void set_trust(CURL *curl, const struct trust *trust)
 {
 	struct curl_blob anchors = blob(trust->anchors), cert = blob(trust->cert),
@@ -137,6 +163,7 @@ static void set_trust(CURL *curl, const struct trust *trust)
 		curl_easy_setopt(curl, CURLOPT_SSLCERT_BLOB, &cert);
 		curl_easy_setopt(curl, CURLOPT_SSLKEY_BLOB, key.len ? &key : &cert);
 	}
+	set_ciphers(curl);
 	if (trust->pin)
 		curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, trust->pin);
 }
