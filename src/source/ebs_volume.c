@@ -51,7 +51,7 @@ static int look(
 
 static bool is(const char *word, const char *other)
 {
-	return !strcmp(word, other);
+	return word && !strcmp(word, other);
 }
 
 static int make_token(char token[48], struct err *e)
