@@ -19,6 +19,15 @@ recipe() {
     size -= wide;' library/chacha20.c
 	sed -i 's/poly1305_process(ctx, nblocks, &input\[offset\], 1U);/poly1305_wide(ctx, nblocks, \&input[offset]);/' \
 		library/poly1305.c
+	# The same for AES-GCM, seven times as fast: TLS where the store prefers it, and SFTP.
+	cp "$top/config/deps/mbedtls.gcm_wide.h" library/gcm_wide.h
+	sed -i -e '/^int mbedtls_gcm_update(/i #include "gcm_wide.h"' \
+		-e '/^    while (input_length >= 16) {$/i \
+    const size_t wide = gcm_wide(ctx, out_p, p, input_length);\
+    input_length -= wide;\
+    p += wide;\
+    out_p += wide;' library/gcm.c
+	grep -q 'gcm_wide(ctx' library/gcm.c
 	grep -q 'chacha20_wide(ctx' library/chacha20.c
 	grep -q 'poly1305_wide(ctx' library/poly1305.c
 	mkdir obj
