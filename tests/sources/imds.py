@@ -12,6 +12,7 @@ when switched off, 405 for other methods.
 import datetime
 import json
 import secrets
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,10 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """A client that was killed is what many tests are about."""
+
+
+class Server6(Server):
+    address_family = socket.AF_INET6
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -100,9 +105,10 @@ class Imds:
                          "region": "eu-central-1", "version": "2017-09-30"}
         self.role, self.credentials = None, None
         self.pages = {}     # any other path, or one of the known ones said otherwise
-        self.server = Server((address, port), Handler)
+        self.server = (Server6 if ":" in address else Server)((address, port), Handler)
         self.server.imds = self
-        self.endpoint = f"http://{address}:{self.server.server_port}"
+        host = f"[{address}]" if ":" in address else address
+        self.endpoint = f"http://{host}:{self.server.server_port}"
         self.environment = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": self.endpoint}
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

@@ -83,6 +83,13 @@ def test_new_keys_are_taken_when_the_old_ones_expire(listed, imds, ec2):
     assert len(ec2.requests) > 4
 
 
+def test_service_may_stand_at_an_address_of_ipv6(listed, ec2):
+    with Imds(address="::1") as other:
+        ec2.keys = other.role_credentials()
+        assert names(listed(**other.environment)) == list(ec2.snapshots)
+        assert other.requests
+
+
 def test_role_is_missing(listed, imds):
     imds.no_role()
     done = listed()
