@@ -13,13 +13,13 @@ static int certificate_error(struct err *e, const char *why)
 	rfc3339_format(now, (int64_t)time(NULL));
 	if (strcasestr(why, "EXPIRED"))
 		return err_set(e, ERR_AUTH,
-			"the server's certificate has expired, if this machine's clock is right "
-			"(%s); then the server needs a new one, else set the clock",
+			"the server's certificate is not valid at this machine's time (%s): it has "
+			"expired, and needs renewal there unless the clock here is wrong",
 			now);
 	if (strcasestr(why, "FUTURE"))
 		return err_set(e, ERR_AUTH,
-			"the server's certificate is not valid yet by this machine's clock (%s); "
-			"set the clock",
+			"the server's certificate is not valid at this machine's time (%s): it "
+			"begins later; set the clock",
 			now);
 	if (strcasestr(why, "CN_MISMATCH") || strcasestr(why, "does not match"))
 		return err_set(e, ERR_AUTH, "the server's certificate is for another name");
