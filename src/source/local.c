@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 #include "os/file.h"
 
 enum { LIST_MAX = 100000, DEPTH = 3, NAMES_BYTES = 32 << 20, TRY_MS = 20000, LOOK_NS = 500000 };
+enum { READER_BYTES = 64 * 1024 };
 
 struct listing {
 	const struct local *place;
@@ -198,10 +198,11 @@ int local_list(
 }
 
 struct reading {
+	struct arena arena;
 	int fd;
 	uint64_t at, size;
 	struct timespec modified;
-	char path[];
+	const char *path;
 };
 
 /* Whoever writes a backup over the old one while we read it must not get a mixture restored. */
@@ -235,7 +236,8 @@ static void close_reading(void *ctx)
 	struct reading *r = ctx;
 
 	close(r->fd);
-	free(r);
+	struct arena all = r->arena; /* and the struct in it */
+	arena_free(&all);
 }
 
 int local_read(struct stream *stream, const struct local *place, const char *url, struct err *e)
@@ -264,12 +266,11 @@ int local_read(struct stream *stream, const struct local *place, const char *url
 	if (!S_ISREG(st.st_mode))
 		return no_file(e, path, st.st_mode);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	const size_t len = strlen(path) + 1;
-	struct reading *r = malloc(sizeof *r + len);
-	if (!r)
-		out_of_memory(sizeof *r + len);
-	*r = (struct reading){ fd, 0, (uint64_t)st.st_size, st.st_mtim };
-	memcpy(r->path, path, len);
+	struct arena arena = ARENA(2 * READER_BYTES);
+	struct reading *r = arena_alloc(&arena, sizeof *r);
+	*r = (struct reading){ .fd = fd, .size = (uint64_t)st.st_size, .modified = st.st_mtim };
+	r->path = arena_copy(&arena, (struct str){ path, strnlen(path, READER_BYTES) });
+	r->arena = arena;
 	fd = -1;
 	*stream = (struct stream){ read_some, close_reading, r, (uint64_t)st.st_size };
 	return 0;
