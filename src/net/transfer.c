@@ -1,6 +1,7 @@
 #include "net/transfer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -148,10 +149,23 @@ static void set_ciphers(CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, quick);
 }
 
+/* mbedTLS takes PEM only with a zero byte behind it, which libcurl adds to certificates alone. */
+static void set_key(CURL *curl, struct span key)
+{
+	struct curl_blob b = { .len = key.len + 1, .flags = CURL_BLOB_COPY };
+
+	b.data = calloc(1, b.len);
+	if (!b.data)
+		out_of_memory(b.len);
+	memcpy(b.data, key.p, key.len);
+	curl_easy_setopt(curl, CURLOPT_SSLKEY_BLOB, &b);
+	explicit_bzero(b.data, b.len);
+	free(b.data);
+}
+
 static void set_trust(CURL *curl, const struct trust *trust)
 {
-	struct curl_blob anchors = blob(trust->anchors), cert = blob(trust->cert),
-			 key = blob(trust->key);
+	struct curl_blob anchors = blob(trust->anchors), cert = blob(trust->cert);
 
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, trust->only_date ? 0L : 1L);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, trust->only_date ? 0L : 2L);
@@ -161,7 +175,7 @@ static void set_trust(CURL *curl, const struct trust *trust)
 	}
 	if (cert.len) {
 		curl_easy_setopt(curl, CURLOPT_SSLCERT_BLOB, &cert);
-		curl_easy_setopt(curl, CURLOPT_SSLKEY_BLOB, key.len ? &key : &cert);
+		set_key(curl, trust->key.len ? trust->key : trust->cert);
 	}
 	set_ciphers(curl);
 	if (trust->pin)
