@@ -117,17 +117,28 @@ static struct http_request question(const struct web *w, const char *url)
 	};
 }
 
-/* What libcurl says when the server hangs up in the handshake has no word of certificates. */
+/* A server that wants a certificate may just hang up; libcurl then has no word of one. */
+static bool hung_up(const char *text)
+{
+	static const char *const words[] = { "fatal alert", "FATAL_ALERT", "Broken pipe",
+		"Connection reset", "Connection was reset" };
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strstr(text, words[i]))
+			return true;
+	}
+	return false;
+}
+
 static int explain(struct web *w, const struct http_response *r, struct err *e)
 {
 	if (r->status)
 		web_explain(w, r, e);
-	else if (strstr(e->text, "fatal alert") || strstr(e->text, "FATAL_ALERT"))
-		err_set(e, ERR_AUTH, "%s: the server ends the TLS handshake: %s", w->asked,
+	else if (url_scheme_is(&w->url, "https") && hung_up(e->text))
+		err_set(e, e->code, "%s%s", arena_print(&w->arena, "%s", e->text),
 			w->settings->trust->cert.len
-				? "it does not accept our client certificate (https.client-cert)"
-				: "it may want a client certificate: name it in https.client-cert "
-				  "and https.client-key");
+				? "; it may not accept our client certificate (https.client-cert)"
+				: "; it may want a client certificate (https.client-cert)");
 	return (int)e->code;
 }
 
