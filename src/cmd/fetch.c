@@ -135,7 +135,8 @@ static int run(struct app *app, struct err *e)
 	signals_notice();
 	if (source_options_open(&choose, &settings, app, &o->source, address, e) ||
 		fetch_run(&result, &choose, &wish, e)) {
-		if (signals_number())
+		/* Whatever a read that was cut short says of it. */
+		if (signals_go_on(NULL, e))
 			app->status = 128 + signals_number();
 		return e->code;
 	}

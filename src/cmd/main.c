@@ -141,7 +141,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 	CLEAN_BUF struct buf help = BUF(OUTPUT_LIMIT);
 	struct err e = { 0 };
 	int status = 0;
-	struct console console;
+	struct console console = { 0 };
 	struct ui_json ui;
 	struct listener listener;
 
@@ -167,6 +167,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 	if (!a->run(&app, &e))
 		e.code = ERR_OK; /* what it met on the way, it has dealt with */
 out:
+	console_end(&console);
 	if (e.code) {
 		print_error(&e, a->name, common->json);
 		status = app.status ? app.status : err_status(e.code);

@@ -74,6 +74,8 @@ static int set_address(struct plan *plan, struct app *app, const char *address, 
 
 	if (!address)
 		return 0;
+	if (!*address)
+		return err_set(e, ERR_USAGE, "the address of the source is empty");
 	plan->source = address;
 	if (scheme_is(address, "file")) {
 		path = address + 5;

@@ -219,8 +219,12 @@ static int take(struct fetching *f, struct err *e)
 	const struct stream stream = feed_stream(&feed);
 	if (take_database(&f->result.main, f, name, object->size == UINT64_MAX ? 0 : object->size,
 		    &stream, e) ||
-		(f->wish->whole && take_whole(f, &feed, e)))
-		return err_wrap(e, "%s", item->shown);
+		(f->wish->whole && take_whole(f, &feed, e))) {
+		/* A full disk or a file in the way is not the snapshot's fault. */
+		const bool is_ours =
+			e->code == ERR_SPACE || e->code == ERR_IO || e->code == ERR_DECLINED;
+		return is_ours ? e->code : err_wrap(e, "%s", item->shown);
+	}
 	if (!f->wish->whole)
 		f->result.n_left +=
 			feed.n_companions + (item->partner != NULL) + (item->events != NULL);
@@ -262,8 +266,10 @@ int fetch_run(
 		if (!choose_again(c, e))
 			goto out;
 	}
-	if (!stage_publish(&f.stage, e))
+	if (!stage_publish(&f.stage, e)) {
+		event_done(c->listener, step, "received, proved and in place");
 		*result = f.result;
+	}
 out:
 	stage_close(&f.stage);
 	return e->code;

@@ -31,6 +31,16 @@ int stage_open(struct stage *stage, struct arena *a, const char *path, bool make
 	return 0;
 }
 
+static const char *shown(const struct stage *s, const char *path)
+{
+	const size_t n = strlen(s->path);
+
+	if (!strcmp(s->path, "."))
+		return path;
+	return arena_print(
+		s->arena, "%s%s%s", s->path, n && s->path[n - 1] == '/' ? "" : "/", path);
+}
+
 /* The directory that the last part of `path` goes to; what is missing is made. */
 static int go_down(int *dir, struct stage_file *f, struct stage *s, const char *path, struct err *e)
 {
@@ -46,11 +56,11 @@ static int go_down(int *dir, struct stage_file *f, struct stage *s, const char *
 			if (!f->made_below)
 				f->made_below = arena_copy(s->arena, (struct str){ path, so_far });
 		} else if (errno != EEXIST) {
-			return err_sys(e, "%s/%s", s->path, path);
+			return err_sys(e, "%s", shown(s, path));
 		}
 		const int next = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
-			return err_sys(e, "%s/%s", s->path, path);
+			return err_sys(e, "%s", shown(s, path));
 		file_close(&at);
 		at = next;
 		rest = head;
@@ -69,13 +79,13 @@ static int open_part(struct stage_file *f, struct stage *s, struct err *e)
 	f->part = arena_print(s->arena, ".%s.part", f->name);
 	f->fd = openat(f->dir, f->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, MODE_FILE);
 	if (f->fd < 0)
-		return err_sys(e, "%s/%s", s->path, f->path);
+		return err_sys(e, "%s", shown(s, f->path));
 	if (flock(f->fd, LOCK_EX | LOCK_NB)) {
 		file_close(&f->fd);
 		return err_set(
-			e, ERR_DECLINED, "%s/%s: somebody else is writing it", s->path, f->path);
+			e, ERR_DECLINED, "%s: somebody else is writing it", shown(s, f->path));
 	}
-	return ftruncate(f->fd, 0) ? err_sys(e, "%s/%s", s->path, f->path) : 0;
+	return ftruncate(f->fd, 0) ? err_sys(e, "%s", shown(s, f->path)) : 0;
 }
 
 static int check_room(
@@ -88,8 +98,8 @@ static int check_room(
 	const uint64_t free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
 	if (free_bytes >= size)
 		return 0;
-	return err_set(e, ERR_SPACE, "%s/%s: needs %" PRIu64 " bytes, %" PRIu64 " are free there",
-		s->path, f->path, size, free_bytes);
+	return err_set(e, ERR_SPACE, "%s: needs %" PRIu64 " bytes, %" PRIu64 " are free there",
+		shown(s, f->path), size, free_bytes);
 }
 
 static int begin(struct stage_file *f, struct stage *s, uint64_t size, struct err *e)
@@ -100,7 +110,7 @@ static int begin(struct stage_file *f, struct stage *s, uint64_t size, struct er
 		return e->code;
 	if (!fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW) &&
 		(!s->replace || S_ISDIR(st.st_mode)))
-		return err_set(e, ERR_DECLINED, "%s/%s: is there already%s", s->path, f->path,
+		return err_set(e, ERR_DECLINED, "%s: is there already%s", shown(s, f->path),
 			S_ISDIR(st.st_mode) ? ", as a directory" : "; --force replaces it");
 	if (check_room(f, s, size, e))
 		return e->code;
@@ -164,18 +174,18 @@ static int name_it(struct stage_file *f, struct stage *s, struct err *e)
 		/* Old network file systems know no flags. */
 		if (errno == EINVAL && !renameat(f->dir, f->part, f->dir, f->name))
 			return 0;
-		return err_sys(e, "%s/%s", s->path, f->path);
+		return err_sys(e, "%s", shown(s, f->path));
 	}
 	snprintf(self, sizeof self, "/proc/self/fd/%d", f->fd);
 	if (!linkat(AT_FDCWD, self, f->dir, f->name, AT_SYMLINK_FOLLOW))
 		return 0;
 	if (errno != EEXIST || !s->replace)
-		return err_sys(e, "%s/%s", s->path, f->path);
+		return err_sys(e, "%s", shown(s, f->path));
 	const char *beside = arena_print(s->arena, ".%s.part", f->name);
 	unlinkat(f->dir, beside, 0);
 	if (linkat(AT_FDCWD, self, f->dir, beside, AT_SYMLINK_FOLLOW) ||
 		renameat(f->dir, beside, f->dir, f->name)) {
-		err_sys(e, "%s/%s", s->path, f->path);
+		err_sys(e, "%s", shown(s, f->path));
 		unlinkat(f->dir, beside, 0);
 	}
 	return e->code;
@@ -185,7 +195,7 @@ int stage_publish(struct stage *s, struct err *e)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		if (file_sync(s->v[i]->fd, e))
-			return err_wrap(e, "%s/%s", s->path, s->v[i]->path);
+			return err_wrap(e, "%s", shown(s, s->v[i]->path));
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		if (name_it(s->v[i], s, e))

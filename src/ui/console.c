@@ -35,6 +35,13 @@ static void progress(struct console *c, const struct event *ev)
 	c->line_open = rewrites;
 }
 
+void console_end(struct console *c)
+{
+	if (c->line_open)
+		put(c, "\n");
+	c->line_open = false;
+}
+
 static const char *mark(enum event_kind kind)
 {
 	switch (kind) {
@@ -63,9 +70,7 @@ static void hear(void *ctx, const struct event *ev)
 		return;
 	if (c->quiet && ev->kind != EVENT_WARNING && ev->kind != EVENT_FAILED)
 		return;
-	if (c->line_open)
-		put(c, "\n");
-	c->line_open = false;
+	console_end(c);
 	c->progress.n = 0;
 	snprintf(line, sizeof line, "%s%s: %s\n", mark(ev->kind), ev->step,
 		ev->text ? ev->text : event_word(ev->kind));

@@ -29,3 +29,6 @@ struct console {
 };
 
 struct listener console_listener(struct console *c, int fd, bool quiet, bool verbose);
+
+/* Ends a line of progress that is still open, before somebody else writes. */
+void console_end(struct console *c);
