@@ -7,7 +7,13 @@
 #include <time.h>
 
 /* Of a bucket with more, the newest are kept. */
-enum { OBJECTS_MAX = 20000, KEPT = OBJECTS_MAX / 2, TEXTS_MAX = 96 << 20, SHOWN_BELOW = 8 };
+enum {
+	PAGES_MAX = 5000,
+	OBJECTS_MAX = 20000,
+	KEPT = OBJECTS_MAX / 2,
+	TEXTS_MAX = 96 << 20,
+	SHOWN_BELOW = 8
+};
 
 struct listing {
 	struct s3 *s;
@@ -187,6 +193,10 @@ static int all_pages(struct listing *l, struct err *e)
 		bad = ask_page(&page[i % 2], l->s, &pages[i % 2], last, l->s->address.key.p, "", e);
 		if (!bad)
 			bad = check_progress(l->s, last, &page[i % 2], e);
+		if (!bad && i == PAGES_MAX)
+			bad = err_set(e, ERR_SPACE,
+				"more than %d pages of names at %s; a longer prefix helps",
+				PAGES_MAX, l->s->shown);
 		if (!bad)
 			take(l, &page[i % 2]);
 		last = &page[i++ % 2];
