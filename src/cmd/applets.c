@@ -9,6 +9,7 @@ const struct applet *const applets[] = {
 	&applet_plan,
 	&applet_rewrite,
 	&applet_certs,
+	&applet_collect,
 	&applet_list,
 	&applet_fetch,
 	&applet_network,

@@ -48,6 +48,7 @@ extern const struct applet applet_list;
 extern const struct applet applet_fetch;
 extern const struct applet applet_rewrite;
 extern const struct applet applet_certs;
+extern const struct applet applet_collect;
 extern const struct applet applet_network;
 extern const struct applet applet_clock;
 extern const struct applet applet_snapshot_status;
