@@ -8,7 +8,7 @@
 
 #include "net/retry.h"
 
-enum { ARENA_BYTES = 4 << 20, REQUESTS = 64, MOST = SFTP_WINDOW / 2 /* bytes of a request */ };
+enum { ARENA_BYTES = 4 << 20, REQUESTS = 64, MOST = 60 << 10 /* bytes of a request */ };
 enum { LEAST = 16 << 10 };
 
 struct request {
