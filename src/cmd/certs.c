@@ -5,6 +5,8 @@
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "kube/pki.h"
+#include "plan/bundle.h"
+#include "plan/file.h"
 #include "plan/rewrite.h"
 #include "target/file.h"
 
@@ -12,7 +14,7 @@ enum { OUTPUT_MAX = 1 << 20 };
 
 struct certs_options {
 	struct option_common common;
-	const char *root, *file;
+	const char *root, *file, *bundle;
 	bool dry_run;
 };
 
@@ -75,6 +77,27 @@ static int print(struct buf *out, const struct kube_pki *pki, const struct kube_
 	return json_end(&j, e) ? e->code : buf_add(out, "\n", 1, e);
 }
 
+/* What a fresh disk lacks, from the archive that is named; before anything is issued. */
+static int unpack(struct app *app, const struct plan *said, const char *url,
+	const struct root *root, struct err *e)
+{
+	const struct certs_options *o = app->options;
+	CLEAN_SETTINGS struct settings settings = { 0 };
+	struct plan_bundle bundle;
+	struct plan plan;
+
+	/* A plan of nothing but defaults, where none was given. */
+	if (!said && plan_read(&plan, app->arena, STR("source: file:/\n"), "defaults", e))
+		return e->code;
+	if (settings_make(
+		    &settings, app->arena, said ? said : &plan, &app->root, app->listener, e) ||
+		plan_bundle_read(&bundle, app->arena, &settings, url, root, e))
+		return e->code;
+	event_info(app->listener, "certs", "%zu files in the bundle, %zu of them are here already",
+		bundle.n, bundle.n_there);
+	return o->dry_run ? 0 : plan_bundle_write(&bundle, root, e);
+}
+
 static int make(struct app *app, struct kube_pki *pki, const struct root *root, struct err *e)
 {
 	const struct certs_options *o = app->options;
@@ -85,8 +108,14 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	struct plan plan;
 	size_t done = 0;
 
-	if ((o->file && cmd_plan_file(&plan, app, o->file, e)) ||
-		plan_rewrite(&r, &files, o->file ? &plan : NULL, NULL, e) ||
+	if (o->file && cmd_plan_file(&plan, app, o->file, e))
+		return e->code;
+	const char *bundle = o->bundle ? o->bundle : o->file ? plan.pki : NULL;
+	/* The plan's own is for a fresh master alone. */
+	if (bundle && (o->bundle || !root_exists(root, "etc/kubernetes/pki/ca.crt")) &&
+		unpack(app, o->file ? &plan : NULL, bundle, root, e))
+		return e->code;
+	if (plan_rewrite(&r, &files, o->file ? &plan : NULL, NULL, e) ||
 		kube_pki_facts(&facts, &r.node, &r.wanted, e) ||
 		kube_pki(pki, &files, &facts, time(NULL), e))
 		return e->code;
@@ -131,6 +160,9 @@ static const struct option_row options[] = {
 		"where the disk of the control plane is mounted" },
 	{ "file", 'f', OPTION_TEXT, offsetof(struct certs_options, file), "PLAN",
 		"the plan: what names and addresses were replaced" },
+	{ "bundle", 0, OPTION_TEXT, offsetof(struct certs_options, bundle), "URL",
+		"first bring back what is missing from this archive of `collect` (the plan's "
+		"pki:)" },
 	{ "dry-run", 'n', OPTION_FLAG, offsetof(struct certs_options, dry_run), NULL,
 		"say what is good, what would be issued and what is lost; write nothing" },
 	{ 0 },

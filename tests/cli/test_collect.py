@@ -1,9 +1,11 @@
 """etcd-rescue collect: what a fresh master needs of a healthy one."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,56 @@ def test_nothing_is_overwritten_and_nothing_left_behind(program, root, tmp_path)
     done = collect(program, tmp_path, tmp_path / "new.tar.zst")
     assert done.returncode == 1 and "healthy master" in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["root", "there.tar.zst"]
+
+
+def make_ca(pki, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+        "/CN=ca", "-days", "99", "-keyout", pki / f"{name}.key", "-out", pki / f"{name}.crt"], check=True,
+        capture_output=True)
+
+
+def test_fresh_master_is_rebuilt_from_it(program, root, tmp_path):
+    for name in ("ca", "etcd/ca", "front-proxy-ca"):
+        make_ca(root / "etc/kubernetes/pki", name)
+    bundle = tmp_path / "bundle.tar.zst"
+    assert collect(program, root, bundle).returncode == 0
+    fresh = tmp_path / "fresh"
+    put(fresh / "var/lib/kubelet/kubeadm-flags.env", "mine\n")
+    command = [program, "certs", "--root", fresh, "--bundle", bundle]
+    # A dry run writes nothing, and so finds no control plane afterwards.
+    assert subprocess.run([*command, "--dry-run"], capture_output=True, timeout=60).returncode == 1
+    assert not (fresh / "etc").exists()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (fresh / "var/lib/kubelet/kubeadm-flags.env").read_text() == "mine\n"
+    for name in PKI:
+        assert (fresh / "etc/kubernetes/pki" / name).read_bytes() == (root / "etc/kubernetes/pki" / name).read_bytes()
+    assert all(p.stat().st_mode & 0o777 == 0o600 for p in fresh.rglob("*.key"))
+    assert (fresh / "etc/kubernetes/admin.conf").stat().st_mode & 0o777 == 0o600
+    subprocess.run(["openssl", "verify", "-CAfile", fresh / "etc/kubernetes/pki/etcd/ca.crt",
+        fresh / "etc/kubernetes/pki/etcd/peer.crt"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", ["../outside.yaml", "/etc/kubernetes/pki/absolute.yaml"])
+def test_bundle_that_leads_elsewhere_is_refused(program, root, name, tmp_path):
+    evil = tmp_path / "evil.tar"
+    with tarfile.open(evil, "w") as archive:
+        archive.add(root / "etc/kubernetes/pki/ca.crt", "etc/kubernetes/pki/ca.crt")
+        info = tarfile.TarInfo(name)
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    done = subprocess.run([program, "certs", "--root", fresh, "--bundle", evil], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert not (tmp_path / "outside.yaml").exists() and not Path("/etc/kubernetes/pki/absolute.yaml").exists()
+
+
+def test_archive_of_something_else_is_no_bundle(program, tmp_path):
+    put(tmp_path / "x" / "a.yaml", "a: 1\n")
+    subprocess.run(["tar", "-cf", tmp_path / "x.tar", "-C", tmp_path, "x"], check=True)
+    (tmp_path / "fresh").mkdir()
+    done = subprocess.run([program, "certs", "--root", tmp_path / "fresh", "--bundle", tmp_path / "x.tar"],
+            capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "no etc/kubernetes/pki" in done.stderr
+    assert list((tmp_path / "fresh").iterdir()) == []
