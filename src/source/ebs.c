@@ -65,10 +65,9 @@ static int ebs_open(struct source **source, const struct source_settings *settin
 		return err_set(e, ERR_USAGE,
 			"ebs: needs tags to find snapshots by; give them (ebs.tags), or name one: "
 			"ebs:snap-..");
-	struct ebs *ebs = calloc(1, sizeof *ebs);
-	if (!ebs)
-		out_of_memory(sizeof *ebs);
-	ebs->arena = ARENA(ARENA_MAX);
+	struct arena arena = ARENA(ARENA_MAX);
+	struct ebs *ebs = arena_alloc(&arena, sizeof *ebs);
+	ebs->arena = arena;
 	snprintf(ebs->id, sizeof ebs->id, "%.*s", STR_ARG(id));
 	ebs->path = arena_copy(&ebs->arena, path);
 	ebs->mounted = NO_ROOT;
@@ -341,8 +340,8 @@ static void ebs_close(struct source *source)
 		ec2_close(&ebs->ec2);
 	file_close(&ebs->lock);
 	credentials_forget(&ebs->credentials);
-	arena_free(&ebs->arena);
-	free(ebs);
+	struct arena all = ebs->arena; /* and what we are ourselves */
+	arena_free(&all);
 }
 
 const struct source_kind source_ebs = { "ebs", ebs_open, ebs_list, ebs_read, ebs_close };

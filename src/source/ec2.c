@@ -302,7 +302,7 @@ int ec2_snapshots(struct ec2_snapshot **v, size_t *n, struct ec2 *ec2, struct ar
 	do {
 		struct buf answer CLEAN_BUF = BUF(ANSWER_MAX);
 		struct ec2_snapshot *some;
-		size_t n_some;
+		size_t n_some = 0;
 		struct form f = begin_list(
 			"DescribeSnapshots", "SnapshotId.1", id, filters, n_filters, page, e);
 		/* What strangers share in public may be called anything. */
@@ -337,7 +337,7 @@ int ec2_volumes(struct ec2_volume **v, size_t *n, struct ec2 *ec2, struct arena 
 	do {
 		struct buf answer CLEAN_BUF = BUF(ANSWER_MAX);
 		struct ec2_volume *some;
-		size_t n_some;
+		size_t n_some = 0;
 		struct form f = begin_list(
 			"DescribeVolumes", "VolumeId.1", id, filters, n_filters, page, e);
 		bad = call(&answer, ec2, "DescribeVolumes", &f, e);
