@@ -1,7 +1,9 @@
 #include "cmd/restore_source.h"
 
+#include <string.h>
+#include <sys/stat.h>
+
 #include "cmd/signals.h"
-#include "plan/fetch.h"
 
 static const char step[] = "restore";
 
@@ -35,5 +37,44 @@ int restore_source(struct etcd_restore_result *result, const struct etcd_restore
 		if (!choose_again(&choose, e))
 			return e->code;
 	}
+	return 0;
+}
+
+/* The directory nearest to a path that need not exist yet. */
+static const char *nearest_directory(struct arena *a, const char *path)
+{
+	char *dir = arena_copy(a, str_from(path));
+	struct stat st;
+
+	while (stat(dir, &st) || !S_ISDIR(st.st_mode)) {
+		char *slash = strrchr(dir, '/');
+		if (!slash)
+			return ".";
+		if (slash == dir)
+			return "/";
+		*slash = '\0';
+	}
+	return dir;
+}
+
+int restore_source_hold(struct fetch_held *held, struct app *app, const struct source_options *o,
+	const char *near, bool skip_hash, struct err *e)
+{
+	CLEAN_SETTINGS struct settings settings = { 0 };
+	CLEAN_CHOOSE struct choose choose = { 0 };
+	const char **operand = arena_alloc(app->arena, sizeof *operand);
+	const struct fetch_wish wish = {
+		.to = arena_print(
+			app->arena, "%s/.etcd-rescue", nearest_directory(app->arena, near)),
+		.skip_hash = skip_hash,
+		.replace = true,
+		.stopped = signals_go_on,
+	};
+
+	if (source_options_open(&choose, &settings, app, o, app->operands[0], e) ||
+		fetch_hold(held, &choose, &wish, e))
+		return e->code;
+	*operand = held->path;
+	app->operands = operand;
 	return 0;
 }

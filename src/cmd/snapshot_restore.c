@@ -170,10 +170,6 @@ static int configure(
 
 	if (o->advertise)
 		made.ident.advertise = str_from(o->advertise);
-	if (source_options_is_address(app->operands[0]) && (o->from_snapshot || o->dry_run))
-		return err_set(e, ERR_USAGE,
-			"--%s wants a file: bring it with etcd-rescue fetch first",
-			o->dry_run ? "dry-run" : "members-from-snapshot");
 	if (o->cluster && o->from_snapshot)
 		return err_set(e, ERR_USAGE,
 			"--initial-cluster and --members-from-snapshot exclude each other");
@@ -314,11 +310,19 @@ static int restore(struct etcd_restore_result *result, const struct etcd_restore
 								: (int)e->code;
 }
 
+/* etcdutl says 1 for what it finds out beyond the flags themselves. */
+static int failed(struct app *app, struct err *e)
+{
+	app->status = signals_number() ? 128 + signals_number() : 1;
+	return e->code;
+}
+
 static int run(struct app *app, struct err *e)
 {
 	const struct options *o = app->options;
 	CLEAN_BUF struct buf out = BUF(OUTPUT_LIMIT);
 	struct etcd_restore_result result = { 0 };
+	CLEAN_HELD struct fetch_held held = NO_HELD;
 	enum output_format format;
 	struct etcd_restore r;
 
@@ -327,16 +331,19 @@ static int run(struct app *app, struct err *e)
 	/* etcdutl does not look at it, and prints nothing to be formatted. */
 	if (output_parse(&format, app, o->write_out, e))
 		return output_bad_format(app, e);
+	if (source_options_is_address(app->operands[0]) && (o->from_snapshot || o->dry_run)) {
+		signals_notice();
+		if (restore_source_hold(&held, app, &o->source, o->data_dir ? o->data_dir : ".",
+			    o->skip_hash, e))
+			return failed(app, e);
+	}
 	if (configure(&r, o, app, e))
 		return e->code == ERR_USAGE ? output_bad_args(app, e) : e->code;
 	if (etcd_edits_check(&r.edits, e))
 		return output_bad_args(app, e);
 	r.permit.go_on = signals_go_on;
-	if (o->dry_run ? rehearse(&result, &r, app, e) : restore(&result, &r, app, e)) {
-		/* etcdutl says 1 for what it finds out beyond the flags themselves. */
-		app->status = signals_number() ? 128 + signals_number() : 1;
-		return e->code;
-	}
+	if (o->dry_run ? rehearse(&result, &r, app, e) : restore(&result, &r, app, e))
+		return failed(app, e);
 	if (!o->dry_run)
 		tell(app->listener, &result, &r);
 	if (format != OUTPUT_JSON)

@@ -6,7 +6,6 @@
 #include "etcd/received.h"
 #include "net/url.h"
 #include "os/file.h"
-#include "plan/stage.h"
 
 enum { OTHERS_MAX = 4096, BLOCK = 256 << 10 };
 
@@ -252,25 +251,54 @@ static int open_stage(struct fetching *f, struct err *e)
 		false, e);
 }
 
+/* Candidates, until one is whole and proved; the stage is open then, else closed. */
+static int fill_stage(struct fetching *f, struct err *e)
+{
+	f->quiet = feed_hush(&f->hush, f->choose->listener);
+	if (open_stage(f, e))
+		return e->code;
+	f->stage.replace = f->wish->replace;
+	while (choose_next(f->choose, e) || take(f, e)) {
+		stage_drop(&f->stage, 0);
+		if (!choose_again(f->choose, e)) {
+			stage_close(&f->stage);
+			return e->code;
+		}
+	}
+	return 0;
+}
+
 int fetch_run(
 	struct fetch_result *result, struct choose *c, const struct fetch_wish *wish, struct err *e)
 {
 	struct fetching f = { .choose = c, .wish = wish, .stage = NO_STAGE };
 
-	f.quiet = feed_hush(&f.hush, c->listener);
-	if (open_stage(&f, e))
+	if (fill_stage(&f, e))
 		return e->code;
-	f.stage.replace = wish->replace;
-	while (choose_next(c, e) || take(&f, e)) {
-		stage_drop(&f.stage, 0);
-		if (!choose_again(c, e))
-			goto out;
-	}
 	if (!stage_publish(&f.stage, e)) {
 		event_done(c->listener, step, "received, proved and in place");
 		*result = f.result;
 	}
-out:
 	stage_close(&f.stage);
 	return e->code;
+}
+
+int fetch_hold(
+	struct fetch_held *held, struct choose *c, const struct fetch_wish *wish, struct err *e)
+{
+	struct fetching f = { .choose = c, .wish = wish, .stage = NO_STAGE };
+
+	if (fill_stage(&f, e))
+		return e->code;
+	const struct stage_file *file = f.stage.v[0];
+	held->stage = f.stage;
+	held->path = file->part ? arena_print(c->arena, "%s/%s", f.stage.path, file->part)
+				: arena_print(c->arena, "/proc/self/fd/%d", file->fd);
+	event_done(c->listener, step, "received and proved");
+	return 0;
+}
+
+void fetch_let_go(struct fetch_held *held)
+{
+	stage_close(&held->stage);
 }

@@ -18,6 +18,7 @@
 #include "codec/sha256.h"
 #include "plan/choose.h"
 #include "plan/feed.h"
+#include "plan/stage.h"
 
 struct fetch_wish {
 	const char *to; /* file; or with `whole` a directory; NULL: the snapshot's own name */
@@ -50,6 +51,20 @@ struct fetch_result {
 
 int fetch_run(struct fetch_result *result, struct choose *c, const struct fetch_wish *wish,
 	struct err *e);
+
+/* The same without giving it a name: for who wants to look at it twice and keep nothing.
+ * `wish->to` says beside what; `path` opens it until fetch_let_go. */
+struct fetch_held {
+	struct stage stage;
+	const char *path;
+};
+
+#define NO_HELD    ((struct fetch_held){ .stage = NO_STAGE })
+#define CLEAN_HELD __attribute__((cleanup(fetch_let_go)))
+
+int fetch_hold(
+	struct fetch_held *held, struct choose *c, const struct fetch_wish *wish, struct err *e);
+void fetch_let_go(struct fetch_held *held);
 
 /* The chosen item as a feed, for who makes something else of it than a file: `extra` has
  * what a choice does not know (step, stopped, events). */

@@ -242,3 +242,16 @@ def test_a_copied_database_wants_to_be_allowed(tool, store, tmp_path):
     assert "--skip-hash-check" in done.stderr and not (tmp_path / "out.db").exists()
     said = json.loads(tool("fetch", "--json", "--skip-hash-check", f"file:{store}", "-o", "out.db").stdout)
     assert said["verified"] is False and (tmp_path / "out.db").read_bytes() == golden()[:-32]
+
+
+def test_rehearsal_and_members_of_the_snapshot_itself(tool, store, tmp_path):
+    put(store, "etcd-2026-10-01T01:00:00Z.tar.gz", tar({"etcd-dump.bin": golden()}))
+    put(store, "etcd-2026-10-01T02:00:00Z.db", golden()[:45000])
+    before = sorted(p.name for p in tmp_path.iterdir())
+    said = json.loads(tool("snapshot", "restore", "--json", "--dry-run", f"file:{store}", "--data-dir", "new/made").stdout)
+    assert said["event"] == "restorable" and said["verified"] is True
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+    done = tool("snapshot", "restore", f"file:{store}", "--members-from-snapshot", "--data-dir", "new/made")
+    assert "restore: initial cluster " in done.stderr
+    tool("verify", "new/made")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*before, "new"])
