@@ -41,7 +41,7 @@ static void note(struct unwrap_archive *u, size_t n)
 	u->total += n;
 	u->last = n;
 	if (n >= TAIL_SIZE) {
-		memcpy(u->tail, u->bytes + n - TAIL_SIZE, TAIL_SIZE);
+		memcpy(u->tail, u->bytes + (n - TAIL_SIZE), TAIL_SIZE);
 		u->tail_len = TAIL_SIZE;
 		return;
 	}

@@ -106,7 +106,7 @@ int layers_open(struct layers *s, const struct stream *in, const char *inside, s
 	for (;;) {
 		if (push(s, in, inside, e))
 			return e->code;
-		struct layer *l = layers_top(s);
+		struct layer *l = &s->v[s->n - 1];
 		switch (l->magic) {
 		case MAGIC_GZIP:
 		case MAGIC_ZLIB:
@@ -145,10 +145,8 @@ int layers_drain(const struct stream *s, struct err *e)
 
 int layers_leave(struct layers *s, struct err *e)
 {
-	while (s->n && !layers_top(s)->archive) {
-		if (!layers_top(s)->plain.read && layers_drain(&layers_top(s)->seen, e))
-			return e->code;
-		if (layers_top(s)->plain.read && layers_drain(&layers_top(s)->plain, e))
+	for (struct layer *l; (l = layers_top(s)) && !l->archive;) {
+		if (layers_drain(l->plain.read ? &l->plain : &l->seen, e))
 			return e->code;
 		layers_pop(s);
 	}
