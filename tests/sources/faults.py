@@ -229,6 +229,8 @@ class Proxy:
         if fault.kind == "shorter" and length is not None:
             length = min(length, fault.at)
             changed["Content-Length"] = length
+        # A wrong length ends with the connection, as it would with a server: else the client could only wait.
+        lies = fault.kind == "header" and any(name.lower() in ("content-length", "transfer-encoding") for name in changed)
         for name, value in changed.items():
             lines = [line for line in lines if not line.lower().startswith(name.lower() + ":")]
             lines += [] if value is None else [f"{name}: {value}"]
@@ -248,7 +250,7 @@ class Proxy:
             if fault.kind == "extra":
                 client.sendall(fault.body)
             # What was promised and did not come from the server shall not be waited for.
-            return not ends and not left and fault.kind != "extra"
+            return not ends and not left and not lies and fault.kind != "extra"
         finally:
             request.sent = max(0, sender.passed - before)
 

@@ -143,6 +143,11 @@ def test_headers_are_exchanged_and_taken_away(proxy):
     assert Got(through).headers["Date"] == "Thu, 01 Jan 1970 00:00:10 GMT"
 
 
+def test_a_wrong_length_does_not_keep_anybody_waiting(proxy):
+    got = Got(proxy(Fault("header", headers={"Content-Length": len(BODY) + 1})))
+    assert (got.body, got.error) == (BODY, "short") and got.seconds < 2
+
+
 def test_a_range_is_answered_whole_shorter_and_longer(proxy):
     through = proxy(Fault("whole"), Fault("shorter", at=4))
     got = Got(through, {"Range": "bytes=10-19"})
