@@ -114,7 +114,8 @@ static int begin(struct stage_file *f, struct stage *s, uint64_t size, struct er
 			S_ISDIR(st.st_mode) ? ", as a directory" : "; --force replaces it");
 	if (check_room(f, s, size, e))
 		return e->code;
-	f->fd = openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, MODE_FILE);
+	if (!s->named)
+		f->fd = openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, MODE_FILE);
 	/* Its name comes through /proc. */
 	if (f->fd >= 0 && !faccessat(AT_FDCWD, "/proc/self/fd", X_OK, 0))
 		return 0;

@@ -36,7 +36,9 @@ struct stage {
 	struct arena *arena;
 	int dir;
 	const char *path; /* of the directory */
-	bool replace, made, done;
+	bool replace;
+	bool named; /* use no nameless files, though the file system might take them */
+	bool made, done;
 	struct stage_file **v;
 	size_t n;
 };
