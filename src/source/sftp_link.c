@@ -44,18 +44,22 @@ int sftp_link_check_pin(const char *host_key, struct err *e)
 
 	if (str_starts(pin, STR("MD5:")) || (pin.len == 47 && pin.p[2] == ':'))
 		return err_set(e, ERR_USAGE,
-			"sftp.host-key: an MD5 fingerprint can be forged; give the SHA256:... that "
+			"--host-key (sftp.host-key in a plan): an MD5 fingerprint can be forged; "
+			"give the SHA256:... that "
 			"%s tells",
 			hint);
 	if (!str_starts(pin, STR("SHA256:")))
 		return err_set(e, ERR_USAGE,
-			"sftp.host-key: must begin with SHA256:, as %s tells it", hint);
+			"--host-key (sftp.host-key in a plan): must begin with SHA256:, as %s "
+			"tells it",
+			hint);
 	pin = (struct str){ pin.p + 7, pin.len - 7 };
 	while (pin.len && pin.p[pin.len - 1] == '=')
 		pin.len--;
 	if (pin.len != PIN_DIGITS)
 		return err_set(e, ERR_USAGE,
-			"sftp.host-key: %d letters and digits follow SHA256:, here %zu do",
+			"--host-key (sftp.host-key in a plan): %d letters and digits follow "
+			"SHA256:, here %zu do",
 			PIN_DIGITS, pin.len);
 	return 0;
 }
@@ -138,12 +142,14 @@ static int judge_hosts(const struct sftp_hosts_answer *answer, const struct sftp
 	if (answer->changed_line)
 		return err_set(e, ERR_AUTH,
 			"THE KEY OF %s HAS CHANGED: it shows %s %s, line %u of known_hosts says "
-			"another; someone may be in between. Ask its owner; if it is right, put it "
-			"into the plan as sftp.host-key",
+			"another; someone may be in between. Ask its owner; if it is right, give "
+			"it "
+			"with --host-key (sftp.host-key in a plan)",
 			address->host, shown->type, shown->fingerprint, answer->changed_line);
 	return err_set(e, ERR_AUTH,
-		"%s is not known: it shows the key %s %s; compare that with the server's own, then "
-		"put it into the plan as sftp.host-key: \"%s\"",
+		"%s is not known: it shows the key %s %s; if that is the server's own (ask its "
+		"owner), "
+		"give it with --host-key %s (sftp.host-key in a plan)",
 		address->host, shown->type, shown->fingerprint, shown->fingerprint);
 }
 
@@ -161,7 +167,8 @@ static int check_key(struct shown *shown, ssh_session ssh, const struct sftp_add
 		if (is_pin(settings->sftp.host_key, shown->fingerprint))
 			return 0;
 		return err_set(e, ERR_AUTH,
-			"%s SHOWS ANOTHER KEY than sftp.host-key says: %s %s instead of %.50s; "
+			"%s SHOWS ANOTHER KEY than --host-key (sftp.host-key in a plan) says: %s "
+			"%s instead of %.50s; "
 			"someone may be in between, or the server was set up anew: ask its owner",
 			address->host, shown->type, shown->fingerprint, settings->sftp.host_key);
 	}

@@ -250,7 +250,8 @@ static int refused(const struct login *l, unsigned methods, struct err *e)
 			"authorized_keys there",
 			host, l->fingerprint, l->user);
 	return err_set(e, ERR_AUTH,
-		"%s lets %s in with%s; give sftp.identity, or the password where it is asked for",
+		"%s lets %s in with%s; give --identity or --secret-file (sftp.identity, "
+		"sftp.secret in a plan)",
 		host, l->user, words(list, sizeof list, methods));
 }
 

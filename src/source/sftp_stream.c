@@ -62,13 +62,13 @@ static void rest(unsigned ms)
 		;
 }
 
-static void rest_after(const struct source_settings *settings, unsigned failures, const char *what,
-	const struct err *why)
+static void rest_after(
+	const struct source_settings *settings, unsigned failures, const struct err *why)
 {
 	const unsigned ms = retry_wait_ms(failures, 0, (unsigned)time(NULL));
 
-	event_warning(settings->listener, "sftp", "%s%s%s; again in %u.%u s", what,
-		*what ? ": " : "", why->text, ms / 1000, ms % 1000 / 100);
+	event_warning(settings->listener, "sftp", "%s; again in %u.%u s", why->text, ms / 1000,
+		ms % 1000 / 100);
 	rest(ms);
 }
 
@@ -80,7 +80,7 @@ int sftp_stream_connect(struct sftp_link *link, const struct sftp_address *addre
 			return 0;
 		if (e->code != ERR_NET || ++failures >= tries)
 			return e->code;
-		rest_after(settings, failures, "", e);
+		rest_after(settings, failures, e);
 	}
 }
 
@@ -147,7 +147,7 @@ static int come_back(struct reading *r, struct err *e)
 		return err_wrap(
 			e, "given up at byte %ju after %d tries", (uintmax_t)r->at, SFTP_TRIES);
 	let_go(r);
-	rest_after(r->settings, r->failures, r->path, e);
+	rest_after(r->settings, r->failures, e);
 	if (sftp_link_open(&r->link, r->address, r->settings, e) || open_file(r, e))
 		return come_back(r, e);
 	event_info(r->settings->listener, "sftp", "%s: resumed at byte %ju of %ju", r->path,
