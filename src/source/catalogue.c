@@ -64,6 +64,7 @@ static void read_item(struct catalogue_item *item, struct arena *a, const struct
 		item->why = "holds only what changed since a Full one";
 	if (item->name.role == CATALOGUE_DATABASE)
 		item->why = o->unfit ? o->unfit : item->name.why;
+	item->suspected = item->why && item->why == item->name.why;
 	if (item->name.role == CATALOGUE_DATABASE && !item->why && !o->size)
 		item->why = "it is empty: 0 bytes";
 }
@@ -129,6 +130,10 @@ static void narrow(struct catalogue *c, const struct catalogue_wish *w)
 
 	for (size_t k = 0; k < c->n; k++) {
 		struct catalogue_item *i = &c->v[k];
+		if (w->name && i->suspected && i->object->size && is_named(i, w->name)) {
+			i->doubt = i->why;
+			i->why = NULL;
+		}
 		if (class_of(i) != 0)
 			continue;
 		if (w->name && !is_named(i, w->name))

@@ -42,6 +42,7 @@ struct catalogue_item {
 	const char *why;   /* passed over; NULL: usable */
 	const char *doubt; /* usable, but this must be said; NULL: nothing */
 	bool refused;      /* `why` can be overridden with allow_dirty */
+	bool suspected;    /* `why` is only a suspicion: who names it gets it */
 	/* what goes with it; NULL: none */
 	const struct source_object *partner, *events, *sidecar;
 };

@@ -184,9 +184,11 @@ void catalogue_judge_times(struct catalogue *c, struct arena *a, const struct ca
 		return;
 	}
 	for (size_t i = 0; i < c->n_usable && n_future; i++) {
-		if (is_future(&c->v[i], wish->now))
-			c->v[i].why = arena_print(a, "dated %s in the future",
-				catalogue_span(c->v[i].age_time - wish->now).text);
+		if (!is_future(&c->v[i], wish->now))
+			continue;
+		c->v[i].suspected = true;
+		c->v[i].why = arena_print(a, "dated %s in the future",
+			catalogue_span(c->v[i].age_time - wish->now).text);
 	}
 }
 
@@ -228,11 +230,13 @@ void catalogue_judge_sizes(struct catalogue *c, struct arena *a, const struct ca
 		if (n < LEAST_BACK)
 			continue;
 		const uint64_t usual = median(before, n);
-		if (item->object->size < usual / 2)
-			item->why = arena_print(a,
-				"much smaller than those before it: %" PRIu64
-				" bytes instead of about %" PRIu64,
-				item->object->size, usual);
+		if (item->object->size >= usual / 2)
+			continue;
+		item->suspected = true;
+		item->why = arena_print(a,
+			"much smaller than those before it: %" PRIu64
+			" bytes instead of about %" PRIu64,
+			item->object->size, usual);
 	}
 }
 

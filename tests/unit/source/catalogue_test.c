@@ -216,6 +216,17 @@ static void suspicious_ones_are_passed_over(void **state)
 	assert_int_equal(l->c.n_usable, 3);
 	assert_int_equal(l->c.n_passed, 5);
 	assert_int_equal(l->c.n, 9);
+	/* Who names one of them wants it; but nothing is nothing. */
+	l->wish.name = "etcd-2026-11-20T13:00:00Z.db";
+	chosen(l, "etcd-2026-11-20T13:00:00Z.db");
+	assert_string_equal(l->c.v[0].doubt,
+		"much smaller than those before it: 30000 bytes instead of about 100000");
+	l->wish.name = "etcd-2026-11-20T15:00:00Z.db.part";
+	chosen(l, "etcd-2026-11-20T15:00:00Z.db.part");
+	l->wish.name = "etcd-2026-11-22T16:00:00Z.db";
+	chosen(l, "etcd-2026-11-22T16:00:00Z.db");
+	l->wish.name = "etcd-2026-11-20T14:00:00Z.db";
+	refused(l, ERR_NOTFOUND, "etcd-2026-11-20T14:00:00Z.db: it is empty: 0 bytes");
 }
 
 /* After a defragmentation all are small; the third one is believed. */
