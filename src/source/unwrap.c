@@ -341,7 +341,8 @@ static int judge(struct unwrap *u, struct err *e)
 	u->over = true;
 	if (u->n_found)
 		return err_set(e, ERR_DECLINED,
-			"several databases: name the node whose it shall be, or one of these: %s",
+			"several databases: name the node whose it shall be, or unpack the one you "
+			"want: %s",
 			list(u, u->found, u->n_found));
 	if (u->db[0] || u->db[1] || (u->s->companions && u->n_companions))
 		return 0;

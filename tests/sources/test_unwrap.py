@@ -396,16 +396,14 @@ def test_a_terabyte_of_hole(fetch, tmp_path):
 
 
 def test_bombs(fetch):
-    """2 GiB of zeros in a companion: not kept, not written, not waited for long."""
+    """512 MiB of zeros in half a megabyte: not kept, not written, not waited for long."""
     dense = zlib.compressobj(9, zlib.DEFLATED, -15)
-    zeros = b"".join(dense.compress(bytes(1 << 24)) for _ in range(128)) + dense.flush()
+    zeros = b"".join(dense.compress(bytes(1 << 24)) for _ in range(32)) + dense.flush()
     crc = 0
-    for _ in range(128):
+    for _ in range(32):
         crc = zlib.crc32(bytes(1 << 24), crc)
-    packed = bytearray(zipped(("bomb.yaml", b""), ("snapshot.db", DB)))
-    # A gzip member around the same stream is easier to make by hand than a zip entry.
-    bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + zeros + crc.to_bytes(4, "little") + ((1 << 31) & 0xFFFFFFFF).to_bytes(4, "little")
-    assert len(bomb) < 3_000_000 and packed
+    bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + zeros + crc.to_bytes(4, "little") + (1 << 29).to_bytes(4, "little")
+    assert len(bomb) < 600_000
     line = fetch.fails("bomb.db.gz", bomb)
     assert "nothing but zero bytes" in line
     files = fetch.files("a.tar", tar(("bomb.yaml.tar", bomb), ("snapshot.db", DB)))

@@ -248,8 +248,9 @@ static void the_node_chooses_among_several(void **state)
 		t.settings.node = NULL;
 		assert_int_equal(run(&t, p, 3000), ERR_DECLINED);
 		assert_string_equal(t.e.text,
-			"thing: several databases: name the node whose it shall be, or one of "
-			"these: m1/assets/backup/snapshot.db, m2/assets/backup/snapshot.db");
+			"thing: several databases: name the node whose it shall be, or "
+			"unpack the one you want: m1/assets/backup/snapshot.db, "
+			"m2/assets/backup/snapshot.db");
 
 		t.settings.node = "m3";
 		assert_int_equal(run(&t, p, 3000), ERR_NOTFOUND);
