@@ -6,6 +6,7 @@ signatures (ec2.py), and moto. The same with a real kernel's NVMe disk is in tes
 
 import hashlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import requirement
 from sources.disks import Disks, frozen_copy, loops_in
 from sources.ec2 import Ec2
 from sources.imds import Imds
+from sources.snapshots import make
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 MAIN, EVENTS = (GOLDEN / f"etcd-{v}/snapshot.db" for v in ("3.5", "3.6"))
@@ -36,7 +38,7 @@ def images(tmp_path_factory):
     def image(kind="ext4", partition=False, **files):
         for tool in ("losetup", f"mkfs.{kind}", "unshare"):
             requirement.need(tool)
-        key = (kind, partition, *files)
+        key = (kind, partition, *sorted(files))
         if key not in made:
             content = {k.replace("__", "."): v for k, v in files.items()} or \
                 {"snapshot.db": MAIN.read_bytes(), "snapshot-events.db": EVENTS.read_bytes()}
@@ -359,6 +361,30 @@ def test_the_requests_are_known(site, ec2, requests_of_a_run):
     one = ec2.snapshot()
     assert site.fetch(f"ebs:{one}").returncode == 0
     assert ec2.actions() == requests_of_a_run and len(requests_of_a_run) == REQUESTS
+
+
+@pytest.mark.parametrize("delay", [pytest.param(d, marks=() if d == 0.2 else pytest.mark.long)
+                                   for d in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6)])
+def test_run_killed_while_it_reads_leaves_nothing_mounted(site, ec2, images, delay):
+    """Between the disk's coming and its going: while it is looked for, mounted, read."""
+    site.disks.image = images("ext4", False, snapshot__db=make(4 * MIB))
+    one = ec2.snapshot()
+    plug, process = ec2.plug, []
+
+    def strike(volume):
+        plug(volume)
+        threading.Timer(delay, process[0].kill).start()
+    ec2.plug = strike
+    with ec2.lock:
+        process.append(site.start(*site.fetching(f"ebs:{one}")))
+    process[0].communicate(timeout=120)
+    assert process[0].returncode in (-signal.SIGKILL, 0)
+    for device in [d for devices, _, _ in site.disks.loops.values() for d in devices]:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+    ec2.plug = plug
+    done = site.fetch(f"ebs:{one}")
+    assert done.returncode == 0, done.stderr
+    nothing_is_left(site, ec2)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
