@@ -203,9 +203,12 @@ static void download_gives_up_in_the_end(void **state)
 	size_t len;
 
 	(void)state;
-	q.stall_ms = 50;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		range_reset();
+		/* No busy machine shall look like a server that stalls. */
+		const bool stalls =
+			table[i].fault == FAULT_STALL || table[i].fault == FAULT_TRICKLE;
+		q.stall_ms = stalls ? 50 : 0;
 		server.faults = 1000;
 		server.only = table[i].fault;
 		assert_int_equal(fetch(&len, &q, &e), table[i].code);
