@@ -33,11 +33,16 @@ int restore_source(struct etcd_restore_result *result, const struct etcd_restore
 	if (etcd_restore_check(result, app->arena, r, e) ||
 		source_options_open(&choose, &settings, app, o, address, e))
 		return e->code;
-	while (choose_next(&choose, e) || take(result, &choose, r, app, e)) {
+	for (;;) {
+		if (!choose_next(&choose, e)) {
+			const struct arena_mark mark = arena_mark(app->arena);
+			if (!take(result, &choose, r, app, e))
+				return 0;
+			arena_release(app->arena, mark);
+		}
 		if (!choose_again(&choose, e))
 			return e->code;
 	}
-	return 0;
 }
 
 /* The directory nearest to a path that need not exist yet. */

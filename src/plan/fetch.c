@@ -258,14 +258,20 @@ static int fill_stage(struct fetching *f, struct err *e)
 	if (open_stage(f, e))
 		return e->code;
 	f->stage.replace = f->wish->replace;
-	while (choose_next(f->choose, e) || take(f, e)) {
-		stage_drop(&f->stage, 0);
+	for (;;) {
+		if (!choose_next(f->choose, e)) {
+			const struct arena_mark mark = arena_mark(f->choose->arena);
+			if (!take(f, e))
+				return 0;
+			/* Companions of several bad ones would be too much in the end. */
+			stage_drop(&f->stage, 0);
+			arena_release(f->choose->arena, mark);
+		}
 		if (!choose_again(f->choose, e)) {
 			stage_close(&f->stage);
 			return e->code;
 		}
 	}
-	return 0;
 }
 
 int fetch_run(
