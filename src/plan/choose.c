@@ -52,7 +52,7 @@ static void tell(const struct choose *c, const struct choose_place *p)
 {
 	const struct catalogue *list = &p->catalogue;
 	const struct catalogue_item *first = list->n_usable ? &list->v[0] : NULL;
-	size_t n = 0;
+	size_t n = 0, increments = 0;
 
 	if (list->cut)
 		event_warning(c->listener, step,
@@ -65,12 +65,18 @@ static void tell(const struct choose *c, const struct choose_place *p)
 		const struct catalogue_item *item = &list->v[i];
 		if (first && item->time <= first->time)
 			continue;
+		increments += item->name.role == CATALOGUE_INCREMENT;
 		if (item->name.role == CATALOGUE_DATABASE && n++ < ALOUD)
 			event_warning(
 				c->listener, step, "passed over %s: %s", item->shown, item->why);
 	}
 	if (n > ALOUD)
 		event_warning(c->listener, step, "and %zu more; list shows them all", n - ALOUD);
+	if (first && increments)
+		event_warning(c->listener, step,
+			"%zu increments came after %s and cannot be applied: what changed since is "
+			"not in it",
+			increments, first->shown);
 }
 
 void choose_tell(const struct choose *c)

@@ -203,6 +203,14 @@ def test_sums_that_lie_beside_are_held_against_it(tool, store, tmp_path):
     assert fetched(tool, store)["name"] == "etcd-2026-10-01T02:00:00Z.db"
 
 
+def test_increments_that_are_lost_are_said(tool, store):
+    trees.gardener(store, golden())
+    put(store, "v2/Incr-00000050-00000099-1789999000.gz", b"x")
+    told = tool("fetch", f"file:{store}", "-o", "out.db").stderr
+    assert ("warning: choose: 1 increments came after v2/Full-00000000-00000100-1790000000.gz and cannot be applied: "
+            "what changed since is not in it\n") in told
+
+
 def test_halves_of_pairs_and_dirty_ones_want_to_be_allowed(tool, store, tmp_path):
     put(store, f"snapshot_2026-10-01_002000{DIRTY}.db", golden())
     put(store, f"static_kuberesources_2026-10-01_002000{DIRTY}.tar.gz", tar({}))
