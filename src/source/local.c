@@ -13,7 +13,7 @@
 #include "base/monotonic.h"
 #include "os/file.h"
 
-enum { LIST_MAX = 100000, DEPTH = 3, NAMES_BYTES = 32 << 20, TRY_MS = 20000, LOOK_NS = 500000 };
+enum { LIST_MAX = 100000, DEPTH = 5, NAMES_BYTES = 32 << 20, TRY_MS = 20000, LOOK_NS = 500000 };
 enum { READER_BYTES = 64 * 1024 };
 
 struct listing {

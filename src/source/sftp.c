@@ -3,7 +3,7 @@
 
 #include "source/sftp_stream.h"
 
-enum { LIST_MAX = 100000, DEPTH = 3, CONNECT_TRIES = 3, ARENA_BYTES = 1 << 20 };
+enum { LIST_MAX = 100000, DEPTH = 5, CONNECT_TRIES = 3, ARENA_BYTES = 1 << 20 };
 enum { PATH_BYTES = 4096, NAMES_BYTES = 32 << 20 /* of one listing */ };
 
 struct place {

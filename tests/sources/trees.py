@@ -82,10 +82,10 @@ def icp(root, db):
 def kops(root, db):
     for cluster in ("main", "events"):
         for stamp in ("2026-10-01T00:10:00Z-000001", "2026-10-01T00:20:00Z-000002"):
-            put(root, f"etcd/{cluster}/{stamp}/etcd.backup.gz", gzip.compress(db))
-            put(root, f"etcd/{cluster}/{stamp}/_etcd_backup.meta",
+            put(root, f"backups/etcd/{cluster}/{stamp}/etcd.backup.gz", gzip.compress(db))
+            put(root, f"backups/etcd/{cluster}/{stamp}/_etcd_backup.meta",
                 json.dumps({"etcdVersion": "3.5.16", "timestamp": "1"}).encode())
-    return "etcd/main/2026-10-01T00:20:00Z-000002/etcd.backup.gz"
+    return "backups/etcd/main/2026-10-01T00:20:00Z-000002/etcd.backup.gz"
 
 
 def k3s(root, db):
