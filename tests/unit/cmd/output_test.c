@@ -63,7 +63,8 @@ static void wrong_arguments_give_etcdutls_status(void **state)
 	assert_int_equal(output_parse(&format, &app, NULL, &e), 0);
 	assert_int_equal(format, OUTPUT_JSON);
 	assert_int_equal(output_parse(&format, &app, "xml", &e), ERR_USAGE);
-	assert_int_equal(app.status, 128);
+	assert_int_equal(output_bad_format(&app, &e), ERR_USAGE);
+	assert_int_equal(app.status, 4);
 	app.status = 0;
 	assert_int_equal(output_one_operand(&app, "snapshot status", &e), ERR_USAGE);
 	assert_string_equal(e.text, "snapshot status requires exactly one argument");
