@@ -1,5 +1,6 @@
 """The real servers that sources are tested with. Each is started when a test first asks for it, and ended by its id."""
 
+import contextlib
 import os
 import subprocess
 
@@ -54,8 +55,10 @@ def opened():
     """Servers to close at the end of the session, should nobody have done it before."""
     servers = []
     yield servers
-    for server in servers:
-        server.close()
+    # All of them, also when one of them complains.
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.close)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ The store is put into the monitor's first map, so none of Ceph's own tools of Py
 
 import json
 import re
+import signal
 import subprocess
 import urllib.parse
 
@@ -113,7 +114,9 @@ class Radosgw(S3):
         self._tool("ceph-mon", "--mkfs", "-i", "a", "--monmap", "monmap", "--osdmap", "osdmap", "--keyring", "keyring")
 
     def _start(self, name, *words, log=None):
-        child = Process(self._argv(name, *words, "-f"), self._work / f"{log or name}.out", cwd=self._work)
+        # A monitor that is alone does not end when it is asked to.
+        child = Process(self._argv(name, *words, "-f"), self._work / f"{log or name}.out", last=signal.SIGKILL,
+                        cwd=self._work)
         self._children.append(child)
         return child
 

@@ -1,6 +1,8 @@
 """What every server of these tests needs: a free port, a process that is surely gone afterwards, and certificates."""
 
 import contextlib
+import ctypes
+import signal
 import socket
 import subprocess
 import time
@@ -9,6 +11,13 @@ import urllib.request
 from net import authority
 
 PATIENCE = 60
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def end_with_parent(how):
+    """Tests that are killed close nothing: their servers are to end all the same."""
+    return lambda: LIBC.prctl(PR_SET_PDEATHSIG, how)
 
 
 def free_port():
@@ -32,13 +41,16 @@ def fetch(url, data=None, method=None, headers=None):
 
 
 class Process:
-    """A server as a child of the tests, its words in a log. Use close(), or as a context."""
+    """A server as a child of the tests, its words in a log. Use close(), or as a context.
 
-    def __init__(self, argv, log, **options):
+    `last` is the signal it gets when the tests end without closing anything.
+    """
+
+    def __init__(self, argv, log, last=signal.SIGTERM, **options):
         self.log = log
         with open(log, "ab") as output:
             self.child = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=output,
-                                          stderr=output, **options)
+                                          stderr=output, preexec_fn=end_with_parent(last), **options)
         self.pid = self.child.pid
 
     def wait_until(self, ready, patience=PATIENCE):
