@@ -7,6 +7,7 @@
 const struct applet *const applets[] = {
 	&applet_boot,
 	&applet_plan,
+	&applet_target,
 	&applet_rewrite,
 	&applet_certs,
 	&applet_collect,

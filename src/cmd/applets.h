@@ -46,6 +46,7 @@ extern const struct applet applet_boot;
 extern const struct applet applet_plan;
 extern const struct applet applet_list;
 extern const struct applet applet_fetch;
+extern const struct applet applet_target;
 extern const struct applet applet_rewrite;
 extern const struct applet applet_certs;
 extern const struct applet applet_collect;
