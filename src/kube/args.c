@@ -98,6 +98,7 @@ int kube_args_container(struct kube_args *args, struct kube_file *file,
 				return kube_refuse(file, c->start, e, "an argument is no text");
 			if (!args->shell && is_script(args)) {
 				args->shell = true;
+				args->script = args->n;
 				args->text = c->text;
 				if (add_words(args, file, c, c->text, 0, KUBE_SHELL, e))
 					return e->code;
@@ -146,6 +147,8 @@ bool kube_flag(struct kube_slot *slot, const struct kube_args *args, const char 
 
 	for (size_t i = 0; i < args->n; i++) {
 		const struct kube_arg *arg = &args->v[i];
+		if (str_is(arg->text, "--"))
+			break;
 		if (!arg->text.len || arg->text.p[0] != '-' || is_operator(arg))
 			continue;
 		const bool has_value = str_cut(&flag, &value, arg->text, '=');
@@ -169,11 +172,122 @@ bool kube_flag(struct kube_slot *slot, const struct kube_args *args, const char 
 	return found;
 }
 
-bool kube_args_run(const struct kube_args *args, const char *name)
+static bool is_one(struct str word, const char *const *list)
 {
-	for (size_t i = 0; i < args->n; i++) {
-		if (!is_operator(&args->v[i]) && str_is(base_name(args->v[i].text), name))
+	for (; *list; list++) {
+		if (str_is(base_name(word), *list))
 			return true;
 	}
 	return false;
+}
+
+/* Words before which, and programs after which, there is another command. */
+static const char *const leading[] = { "if", "then", "else", "elif", "do", "while", "until", "!",
+	"{", "exec", "command", "time", "trap", NULL };
+static const char *const starters[] = { "env", "nice", "ionice", "chrt", "chpst", "numactl",
+	"taskset", "flock", "timeout", "tini", "dumb-init", "sudo", "su-exec", "gosu", "setpriv",
+	"stdbuf", "nohup", "kube-log-runner", "go-runner", NULL };
+
+static bool is_assignment(struct str word)
+{
+	struct str name, value;
+
+	return word.len && word.p[0] != '-' && word.p[0] != '/' &&
+	       str_cut(&name, &value, word, '=') && name.len;
+}
+
+static const char *const users[] = { "gosu", "su-exec", NULL };
+
+/* Which word of the command is the program; `n`: none of them is. */
+static size_t program_of(const struct kube_arg *v, size_t n, const char *name)
+{
+	size_t i = 0;
+
+	while (i < n && (is_one(v[i].text, leading) || is_assignment(v[i].text)))
+		i++;
+	if (i < n && str_is(base_name(v[i].text), name))
+		return i;
+	if (i == n || !is_one(v[i].text, starters))
+		return n;
+	/* Options, numbers, users and locks of their own stand before what these start:
+	 * "nice -n 5 flock /run/lock gosu etcd etcd --name a". */
+	for (; i < n; i++) {
+		const struct str word = v[i].text, before = i ? v[i - 1].text : STR("");
+		const bool of_before = (before.len && before.p[0] == '-') || is_one(before, users);
+		if (!of_before && str_is(base_name(word), name))
+			return i;
+		if (!of_before && word.len && !strchr("-/0123456789", word.p[0]) &&
+			!is_assignment(word) && !is_one(word, starters))
+			break;
+		if (of_before && i + 1 == n && str_is(base_name(word), name))
+			return i; /* "nice -5 etcd" */
+		if (of_before && str_is(base_name(word), name) && v[i + 1].text.len &&
+			v[i + 1].text.p[0] == '-')
+			return i;
+	}
+	return n;
+}
+
+static char operator_of(const struct kube_arg *arg)
+{
+	return is_operator(arg) ? arg->text.p[0] : 0;
+}
+
+static bool is_beside(const struct kube_arg *a, const struct kube_arg *b)
+{
+	return a->word->at[a->text.len - 1] + 1 == b->word->at[0];
+}
+
+/* The words of the command that begins at `*at`, without its redirections; `*at` goes behind
+ * it. */
+static size_t next_command(struct kube_arg *v, size_t *at, const struct kube_args *args)
+{
+	size_t n = 0, i = *at;
+
+	for (; i < args->n; i++) {
+		const struct kube_arg *arg = &args->v[i];
+		const struct kube_arg *next = i + 1 < args->n ? arg + 1 : NULL;
+		const char op = operator_of(arg);
+		const bool both =
+			op == '&' && next && operator_of(next) == '>' && is_beside(arg, next);
+		if (!op)
+			v[n++] = *arg;
+		else if (op != '<' && op != '>' && !both)
+			break;
+		else if (both)
+			continue;
+		else if (next && operator_of(next)) /* ">>", ">&": the file comes behind it */
+			i += i + 2 < args->n && !operator_of(arg + 2) ? 2 : 1;
+		else
+			i++;
+	}
+	*at = i + 1;
+	return n;
+}
+
+int kube_args_program(
+	struct kube_args *command, const struct kube_args *args, const char *name, struct err *e)
+{
+	bool found = false;
+
+	*command = (struct kube_args){ .shell = args->shell, .text = args->text };
+	for (size_t at = args->script; at < args->n;) {
+		const struct kube_arg *first = &args->v[at];
+		struct arena *a = first->file->set->arena;
+		struct kube_arg *v = arena_array(a, args->n - at, sizeof *v);
+		const size_t n = next_command(v, &at, args), own = program_of(v, n, name);
+		size_t flags = 0;
+		for (size_t i = own + 1; i < n; i++)
+			flags += v[i].text.len > 1 && v[i].text.p[0] == '-' &&
+				 !str_is(v[i].text, "--version") && !str_is(v[i].text, "--help");
+		if (own == n || (command->v && !flags))
+			continue;
+		if (found)
+			return kube_refuse(first->file, first->node ? first->node->start : 0, e,
+				"%s is started more than once here", name);
+		found = flags > 0;
+		command->v = v + own;
+		command->n = n - own;
+	}
+	return 0;
 }

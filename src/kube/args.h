@@ -30,6 +30,7 @@ struct kube_args {
 	struct kube_arg *v;
 	size_t n;
 	bool shell;      /* a shell runs them: what is read may be but a part of what happens */
+	size_t script;   /* where its script's words begin */
 	struct str text; /* the shell's whole string */
 };
 
@@ -44,5 +45,8 @@ int kube_args_text(struct kube_args *args, struct kube_file *file, size_t from, 
  * value "true", which cannot be set. */
 bool kube_flag(struct kube_slot *slot, const struct kube_args *args, const char *name);
 
-/* Does a word end in "/NAME" or is it NAME: which program this runs. */
-bool kube_args_run(const struct kube_args *args, const char *name);
+/* The command that runs the program of that name (its last path component), from its own word
+ * on: of a shell's script the one of several that does, without redirections.  n is 0 when
+ * there is none; that two of them have flags is refused. */
+int kube_args_program(
+	struct kube_args *command, const struct kube_args *args, const char *name, struct err *e);

@@ -66,6 +66,7 @@ int kube_file_parse(struct kube_file *file, enum doc_format format, struct err *
 	if (doc_parse(&file->doc, file->set->arena, file->text, file->path, format, DOC_LIMITS, e))
 		return e->code;
 	file->read = true;
+	file->format = format;
 	return 0;
 }
 
@@ -125,6 +126,9 @@ int kube_change(struct kube_file *file, const struct kube_change *change, struct
 				"%s and %s change the same bytes in two ways", c->what,
 				change->what);
 	}
+	if (file->n_changes == KUBE_CHANGES_MAX)
+		return kube_refuse(file, change->start, e,
+			"more than %d changes are too many for one file", KUBE_CHANGES_MAX);
 	if (file->n_changes == file->room) {
 		const size_t room = file->room ? file->room * 2 : 8;
 		struct kube_change *more = arena_array(file->set->arena, room, sizeof *more);

@@ -20,7 +20,7 @@
 #include "codec/doc.h"
 #include "os/root.h"
 
-enum { KUBE_FILE_MAX = 1 << 20 };
+enum { KUBE_FILE_MAX = 1 << 20, KUBE_CHANGES_MAX = 1000 };
 
 struct kube_change {
 	size_t start, end; /* of the text; equal: put in between */
@@ -28,6 +28,10 @@ struct kube_change {
 	const char *what;    /* "--initial-cluster of container etcd" */
 	struct str old, new; /* as values, without quotes */
 	const char *why;
+	/* Of a document: text [from, to) of `node` becomes `text`. */
+	const struct doc_node *node;
+	size_t from, to;
+	struct str text;
 };
 
 struct kube_file {
@@ -35,7 +39,8 @@ struct kube_file {
 	const char *path; /* below the root */
 	struct str text;  /* as it is; empty for a file that is to be made */
 	bool is_new;
-	bool read; /* `doc` is filled */
+	bool read; /* `doc` is filled, from `format` */
+	enum doc_format format;
 	struct doc doc;
 	struct kube_change *changes;
 	size_t n_changes, room;

@@ -66,11 +66,12 @@ static void read_members(struct kube_node *node, struct kube_cluster *c,
 	}
 }
 
-static const char *flag(const struct kube_pod_etcd *etcd, const char *name)
+static const char *flag(
+	const struct kube_pod_etcd *etcd, const struct kube_args *args, const char *name)
 {
 	struct kube_slot slot;
 
-	return kube_flag(&slot, &etcd->args, name) && slot.fixed
+	return kube_flag(&slot, args, name) && slot.fixed
 		       ? arena_copy(etcd->pod.file->set->arena, slot.value)
 		       : NULL;
 }
@@ -83,15 +84,16 @@ static int read_node(struct kube_node *node, struct err *e)
 	if (kube_pod_etcd(&etcd, node->files, path, e))
 		return e->code;
 	struct kube_cluster *c = kube_add_cluster(node, "etcd");
-	c->name = flag(&etcd, "target-name");
+	c->name = flag(&etcd, &etcd.script, "target-name");
 	if (!c->name)
 		return kube_refuse(etcd.pod.file, etcd.container->start, e,
 			"no --target-name of discover-etcd-initial-cluster tells who this node is");
 	read_members(node, c, &etcd, c->name);
 	text = kube_pod_host_path(&etcd.pod, etcd.container, STR("/var/lib/etcd"));
 	c->data_dir = text ? text : "/var/lib/etcd";
-	const char *const certs[] = { flag(&etcd, "peer-trusted-ca-file"),
-		flag(&etcd, "peer-cert-file"), flag(&etcd, "peer-key-file") };
+	const char *const certs[] = { flag(&etcd, &etcd.args, "peer-trusted-ca-file"),
+		flag(&etcd, &etcd.args, "peer-cert-file"),
+		flag(&etcd, &etcd.args, "peer-key-file") };
 	const char **const spots[] = { &c->ca, &c->cert, &c->key };
 	for (int i = 0; i < 3; i++) {
 		if (certs[i])

@@ -20,7 +20,10 @@ static int read_node(struct kube_node *node, struct err *e)
 {
 	for (int i = 0; i < ETCDS; i++) {
 		struct kube_pod_etcd etcd;
-		if (!root_exists(node->files->root, etcds[i].path)) {
+		struct kube_file *file;
+		if (kube_file(&file, node->files, etcds[i].path, e)) {
+			if (e->code != ERR_NOTFOUND || !i)
+				return e->code;
 			kube_warn(node, "no %s", etcds[i].path);
 			continue;
 		}

@@ -19,6 +19,7 @@ int kube_pod_runs(const struct doc_node **container, struct kube_args *args,
 	const struct kube_pod *pod, const char *program, struct err *e)
 {
 	static const char *const lists[] = { "containers", "initContainers" };
+	struct kube_args script;
 
 	*container = NULL;
 	for (int i = 0; i < 2; i++) {
@@ -28,9 +29,10 @@ int kube_pod_runs(const struct doc_node **container, struct kube_args *args,
 		for (const struct doc_node *c = list ? list->first : NULL; c; c = c->next) {
 			if (c->kind != DOC_MAP)
 				return kube_refuse(pod->file, c->start, e, "this is no container");
-			if (kube_args_container(args, pod->file, c, e))
+			if (kube_args_container(&script, pod->file, c, e) ||
+				kube_args_program(args, &script, program, e))
 				return e->code;
-			if (kube_args_run(args, program)) {
+			if (args->n) {
 				*container = c;
 				return 0;
 			}
@@ -43,6 +45,7 @@ int kube_pod_etcd(
 	struct kube_pod_etcd *etcd, struct kube_files *files, const char *path, struct err *e)
 {
 	struct kube_file *file;
+	struct kube_slot config;
 
 	if (kube_file(&file, files, path, e) || kube_pod(&etcd->pod, file, e) ||
 		kube_pod_runs(&etcd->container, &etcd->args, &etcd->pod, "etcd", e))
@@ -50,6 +53,14 @@ int kube_pod_etcd(
 	if (!etcd->container)
 		return kube_refuse(
 			file, etcd->pod.pod->start, e, "no container of this pod runs etcd");
+	if (kube_args_container(&etcd->script, file, etcd->container, e))
+		return e->code;
+	/* etcd looks at nothing else then. */
+	if (kube_flag(&config, &etcd->args, "config-file") ||
+		kube_pod_env(&config, &etcd->pod, etcd->container, "ETCD_CONFIG_FILE"))
+		return kube_refuse(file, kube_slot_at(&config), e,
+			"etcd has its configuration in a file, which is not understood; "
+			"say it with flags");
 	return 0;
 }
 
@@ -62,12 +73,14 @@ static struct str text_of(const struct doc_node *map, const char *key)
 
 static const struct doc_node *named(const struct doc_node *list, const char *key, struct str name)
 {
+	const struct doc_node *found = NULL;
+
 	for (const struct doc_node *c = list && list->kind == DOC_LIST ? list->first : NULL; c;
 		c = c->next) {
 		if (str_equal(text_of(c, key), name))
-			return c;
+			found = c;
 	}
-	return NULL;
+	return found; /* the last counts */
 }
 
 /* "/var/etcd" holds "/var/etcd" and "/var/etcd/data"; what is below it goes to `rest`. */

@@ -21,7 +21,7 @@ struct kube_pod {
 int kube_pod(struct kube_pod *pod, struct kube_file *file, struct err *e);
 
 /* The container, initContainers too, that runs `program` (its last path component); NULL: none.
- * Its arguments are read into `args`. */
+ * Its command is read into `args`. */
 int kube_pod_runs(const struct doc_node **container, struct kube_args *args,
 	const struct kube_pod *pod, const char *program, struct err *e);
 
@@ -29,7 +29,8 @@ int kube_pod_runs(const struct doc_node **container, struct kube_args *args,
 struct kube_pod_etcd {
 	struct kube_pod pod;
 	const struct doc_node *container;
-	struct kube_args args;
+	struct kube_args args;   /* of etcd alone */
+	struct kube_args script; /* all that the container runs */
 };
 int kube_pod_etcd(
 	struct kube_pod_etcd *etcd, struct kube_files *files, const char *path, struct err *e);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/text.h"
+#include "kube/check.h"
 
 /* Where the byte of the text that stands at `at` ends, and what it is; a walk over the
  * source that has to give just the text that the reader of documents gave. */
@@ -176,12 +177,13 @@ bool kube_scalar_bytes(size_t *start, size_t *end, const struct kube_file *file,
 }
 
 /* What a reader takes for something else than text. */
-static bool is_typed(struct str s)
+bool kube_is_typed(struct str s)
 {
 	static const char *const words[] = { "", "~", "null", "Null", "NULL", "true", "True",
 		"TRUE", "false", "False", "FALSE", "yes", "Yes", "YES", "no", "No", "NO", "on",
-		"On", "ON", "off", "Off", "OFF", "y", "Y", "n", "N", ".inf", ".nan", ".NaN",
-		"-.inf", "<<", "=", NULL };
+		"On", "ON", "off", "Off", "OFF", "y", "Y", "n", "N", ".inf", ".Inf", ".INF",
+		"-.inf", "-.Inf", "-.INF", "+.inf", "+.Inf", "+.INF", ".nan", ".NaN", ".NAN", "<<",
+		"=", NULL };
 	bool digit = false;
 	unsigned points = 0;
 
@@ -191,7 +193,7 @@ static bool is_typed(struct str s)
 	}
 	for (size_t i = 0; i < s.len; i++) {
 		const char c = s.p[i];
-		const bool is_hex = s.len > 2 && s.p[0] == '0' && (s.p[1] == 'x' || s.p[1] == 'o');
+		const bool is_hex = s.len > 2 && s.p[0] == '0' && memchr("xob", s.p[1], 3) != NULL;
 		digit = digit || (c >= '0' && c <= '9');
 		points += c == '.';
 		if (!(c >= '0' && c <= '9') && !strchr("+-_.:eE", c) &&
@@ -221,6 +223,13 @@ static bool is_plain(struct str s, bool flow)
 			return false;
 	}
 	return true;
+}
+
+static bool is_json(const struct kube_file *file)
+{
+	const struct str text = str_trim(file->text);
+
+	return text.len && (text.p[0] == '{' || text.p[0] == '[');
 }
 
 static bool is_in_flow(const struct doc_node *node, size_t at)
@@ -292,9 +301,10 @@ static int put_plain(struct kube_change *change, struct kube_file *file,
 	const struct str whole = str_from(arena_print(file->set->arena, "%.*s%.*s%.*s", (int)from,
 		old.p, STR_ARG(put), (int)(old.len - to), old.p + to));
 	/* What was a number may become another one. */
-	const bool may_be_typed = !node->alias && old.len && is_typed(old);
+	const bool may_be_typed = !node->alias && old.len && kube_is_typed(old);
+	/* JSON has no bare texts. */
 	const bool bare = is_plain(whole, is_in_flow(file->doc.root, node->start)) &&
-			  (may_be_typed || !is_typed(whole));
+			  (kube_is_typed(whole) ? may_be_typed : !is_json(file));
 
 	if (node->alias)
 		return put_whole(change, file, node, whole, bare, e);

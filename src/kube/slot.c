@@ -117,7 +117,11 @@ int kube_slot_set(const struct kube_slot *s, struct str value, const char *why, 
 		.what = s->what,
 		.old = s->value,
 		.new = value,
-		.why = why };
+		.why = why,
+		.node = s->node,
+		.from = s->from,
+		.to = s->to,
+		.text = put };
 	if (s->node && kube_scalar_put(&change, s->file, s->node, s->from, s->to, put, e))
 		return e->code;
 	return kube_change(s->file, &change, e);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kube/check.h"
 #include "kube/rewrite.h"
 #include "net/url.h"
 #include "target/file.h"
@@ -52,6 +53,25 @@ static struct kube_members want_members(struct arena *a, const struct kube_clust
 	return members;
 }
 
+/* The result of a file, which has to be the document that it was meant to become. */
+static int result_of(struct buf *out, const struct kube_file *f, struct err *e)
+{
+	return kube_result(out, f, e) ? e->code : kube_check(f, buf_text(out), e);
+}
+
+/* Before anything is shown or written. */
+static int check_results(const struct kube_files *files, struct err *e)
+{
+	CLEAN_BUF struct buf out = BUF(4 * KUBE_FILE_MAX);
+
+	for (const struct kube_file *f = files->first; f; f = f->next) {
+		buf_clear(&out);
+		if (f->n_changes && result_of(&out, f, e))
+			return e->code;
+	}
+	return 0;
+}
+
 int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
 	const struct plan_machine *machine, struct err *e)
 {
@@ -81,22 +101,7 @@ int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct 
 		clusters[i].members = want_members(a, c, plan, &r->wanted, i == 0);
 	}
 	r->wanted.clusters = clusters;
-	return r->node.layout->rewrite(&r->node, &r->wanted, e);
-}
-
-/* The result of a file, which has to be of the form the file was of. */
-static int result_of(struct buf *out, const struct kube_file *f, struct err *e)
-{
-	struct doc doc;
-
-	if (kube_result(out, f, e))
-		return e->code;
-	if (f->read &&
-		doc_parse(&doc, f->set->arena, buf_text(out), f->path, DOC_YAML, DOC_LIMITS, e))
-		return err_set(e, ERR_BUG,
-			"%s could not be read any more when it was changed; nothing was written",
-			f->path);
-	return 0;
+	return r->node.layout->rewrite(&r->node, &r->wanted, e) ? e->code : check_results(files, e);
 }
 
 static bool is_fence(const struct plan_rewrite *r, const struct kube_file *f)
@@ -109,7 +114,7 @@ static bool is_fence(const struct plan_rewrite *r, const struct kube_file *f)
 	return false;
 }
 
-enum pass { CHECK, OTHERS, FENCES, PASSES };
+enum pass { OTHERS, FENCES, PASSES };
 
 int plan_rewrite_apply(size_t *done, const struct plan_rewrite *r, struct err *e)
 {
@@ -117,16 +122,15 @@ int plan_rewrite_apply(size_t *done, const struct plan_rewrite *r, struct err *e
 	CLEAN_BUF struct buf out = BUF(4 * KUBE_FILE_MAX);
 
 	*done = 0;
-	for (enum pass pass = CHECK; pass < PASSES; pass++) {
+	for (enum pass pass = OTHERS; pass < PASSES; pass++) {
 		for (const struct kube_file *f = files->first; f; f = f->next) {
-			if (!f->n_changes || (pass != CHECK && is_fence(r, f) != (pass == FENCES)))
+			if (!f->n_changes || is_fence(r, f) != (pass == FENCES))
 				continue;
 			buf_clear(&out);
 			if (result_of(&out, f, e) ||
-				(pass != CHECK &&
-					target_replace(files->root, f->path, buf_span(&out), e)))
+				target_replace(files->root, f->path, buf_span(&out), e))
 				return e->code;
-			*done += pass != CHECK;
+			++*done;
 		}
 	}
 	return 0;

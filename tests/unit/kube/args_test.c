@@ -182,6 +182,54 @@ static void flags_of_units(void **state)
 	}
 }
 
+/* Which command of a script is etcd's: its words, or "-" for none; "!" refused. */
+static void the_command_of_a_program(void **state)
+{
+	static const struct {
+		const char *script, *words;
+	} cases[] = {
+		{ "exec etcd --name a", "etcd --name a" },
+		{ "etcdctl --name x member list && exec /usr/bin/etcd --name a",
+			"/usr/bin/etcd --name a" },
+		{ "etcd --name a --x b & etcdctl --name y", "etcd --name a --x b" },
+		{ "exec etcd --name a >>/var/log/etcd.log 2>&1 --x b", "etcd --name a --x b" },
+		{ "exec etcd --name a &>log --x b", "etcd --name a --x b" },
+		{ "exec etcd --name a 2>/dev/null; etcdctl --name y", "etcd --name a" },
+		{ "if [ -e /etcd ]; then A=b exec nice -n -19 ionice -c2 etcd --name a; fi",
+			"etcd --name a" },
+		{ "etcd --version | grep etcd\\nexec etcd --name a", "etcd --name a" },
+		{ "etcd --version", "etcd --version" },
+		{ "chown -R etcd /var/lib/etcd; mkdir -p /run/etcd; ls --data-dir=/etcd", "-" },
+		{ "echo etcd --name a # etcd --name b", "-" },
+		{ "etcd --name a || etcd --name b", "!" },
+		{ "( etcd --name a )", "etcd --name a" },
+		{ "timeout 9 nice chown -R etcd /var/lib/etcd", "-" },
+		{ "nice -n 5 flock /run/lock gosu etcd etcd --name a", "etcd --name a" },
+		{ "chpst -u etcd:etcd etcd", "etcd" },
+		{ "nice -5 etcd --name a", "etcd --name a" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct kube_files set;
+		struct kube_file *file = file_of(
+			&set, arena_print(&arena, "command: [sh, -c, \"%s\"]\n", cases[i].script));
+		struct kube_args args, command;
+		struct err e = { 0 };
+		const char *words = "";
+		assert_int_equal(kube_file_parse(file, DOC_YAML, &e), 0);
+		assert_int_equal(kube_args_container(&args, file, file->doc.root, &e), 0);
+		if (kube_args_program(&command, &args, "etcd", &e)) {
+			assert_string_equal(e.text, "f:1:19: etcd is started more than once here");
+			words = "!";
+		}
+		for (size_t k = 0; k < command.n && *words != '!'; k++)
+			words = arena_print(&arena, "%s%s%.*s", words, k ? " " : "",
+				STR_ARG(command.v[k].text));
+		assert_string_equal(*words ? words : "-", cases[i].words);
+	}
+}
+
 /* Several parts of one text change, and the diff shows whole lines. */
 static void two_flags_of_one_script(void **state)
 {
@@ -189,7 +237,7 @@ static void two_flags_of_one_script(void **state)
 				     "--token b]\ne: 5\nf: 6\ng: 7\nh: 8\n";
 	struct kube_files set;
 	struct kube_file *file = file_of(&set, before);
-	struct kube_args args;
+	struct kube_args args, command;
 	struct kube_slot slot;
 	struct err e = { 0 };
 	CLEAN_BUF struct buf diff = BUF(1 << 20);
@@ -198,8 +246,10 @@ static void two_flags_of_one_script(void **state)
 	assert_int_equal(kube_file_parse(file, DOC_YAML, &e), 0);
 	assert_int_equal(kube_args_container(&args, file, file->doc.root, &e), 0);
 	assert_true(args.shell);
-	assert_true(kube_args_run(&args, "etcd"));
-	assert_false(kube_args_run(&args, "etcdctl"));
+	assert_int_equal(kube_args_program(&command, &args, "etcd", &e), 0);
+	assert_int_equal(command.n, 5); /* etcd --name a --token b */
+	assert_int_equal(kube_args_program(&command, &args, "etcdctl", &e), 0);
+	assert_int_equal(command.n, 0);
 	assert_true(kube_flag(&slot, &args, "token"));
 	assert_int_equal(kube_slot_set(&slot, STR("tkn"), "", &e), 0);
 	assert_true(kube_flag(&slot, &args, "name"));
@@ -220,6 +270,7 @@ int main(void)
 		cmocka_unit_test_teardown(flags_of_lists, clean),
 		cmocka_unit_test_teardown(flags_of_scripts, clean),
 		cmocka_unit_test_teardown(flags_of_units, clean),
+		cmocka_unit_test_teardown(the_command_of_a_program, clean),
 		cmocka_unit_test_teardown(two_flags_of_one_script, clean),
 	};
 
