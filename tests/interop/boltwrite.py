@@ -8,11 +8,13 @@ from interop.boltdb import fnv1a
 
 def leaf(number, entries, page_size, inline=False):
     """A leaf page of (flags, key, value), with as many overflow pages as it takes."""
-    data, heads = b"", b""
+    # Joined at the end: bytes that grow are copied each time.
+    data, heads, pos = [], [], 16 * len(entries)
     for i, (flags, key, value) in enumerate(entries):
-        pos = 16 * (len(entries) - i) + len(data)
-        heads += struct.pack("<IIII", flags, pos, len(key), len(value))
-        data += key + value
+        heads.append(struct.pack("<IIII", flags, pos - 16 * i, len(key), len(value)))
+        data += (key, value)
+        pos += len(key) + len(value)
+    heads, data = b"".join(heads), b"".join(data)
     size = 16 + len(heads) + len(data)
     pages = 1 if inline else -(-size // page_size)
     page = struct.pack("<QHHI", number, 2, len(entries), pages - 1) + heads + data
