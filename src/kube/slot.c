@@ -70,9 +70,12 @@ static bool is_safe(char c)
 static int spell(struct str *out, const struct kube_slot *s, struct str value, struct err *e)
 {
 	struct arena *a = s->file->set->arena;
-	bool safe = true;
+	bool safe = value.len > 0;
 
 	*out = value;
+	if (value.len && value.p[0] == '-')
+		return kube_refuse(s->file, kube_slot_at(s), e,
+			"%s: a new value with '-' in front would be taken for a flag", s->what);
 	for (size_t i = 0; i < value.len; i++) {
 		if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
 			return kube_refuse(s->file, kube_slot_at(s), e,
