@@ -7,6 +7,8 @@
  * one must be of that version. A part whose connection breaks, stalls or crawls goes on where
  * it stopped. A server without ranges is read over one connection; when that breaks, what is
  * there already is read again and passed over, if the server can tell that it is the same.
+ * One that knows ranges and tells neither ETag nor Last-Modified is read with a warning.
+ * With headers of the caller's no redirect is followed: they may be secrets for that host alone.
  *
  * Nothing happens but in stream_read: whoever does not read does not download, and the time
  * in between counts for no deadline.

@@ -38,6 +38,10 @@ static int learn(struct lane *lane, struct err *e)
 	memcpy(d->modified, r->modified, sizeof d->modified);
 	if (!d->plain && lane->part->len > d->size)
 		lane->part->len = (size_t)d->size;
+	if (!d->plain && !*d->etag && !*d->modified)
+		event_warning(d->q.listener, "fetch",
+			"the server tells no version of what it sends: should it change meanwhile, "
+			"only its own checksum shows that");
 	d->known = true;
 	return 0;
 }
@@ -176,6 +180,8 @@ int lane_begin(struct lane *lane, struct part *part, struct err *e)
 		.trust = d->q.trust,
 		.proxy = d->q.proxy,
 		.headers = lane->headers,
+		/* libcurl would carry them, and the key of SSE-C is one, to any other host. */
+		.stay = d->n_headers > 0,
 		.from = d->plain ? 0 : part->at + part->have,
 		.len = d->plain ? 0 : part->len - part->have,
 		.sink = take,

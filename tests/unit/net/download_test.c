@@ -93,6 +93,46 @@ static void download_puts_parts_in_order(void **state)
 	expect_same("/weak", &q);
 }
 
+/* A redirect would take the caller's headers, keys of encryption among them, to whatever host. */
+static void download_keeps_headers_to_itself(void **state)
+{
+	static const char *const headers[] = { "X-Key: secret", NULL };
+	struct download_request q = asked("/o");
+	struct err e = { 0 };
+	size_t len;
+
+	(void)state;
+	q.headers = headers;
+	expect_same("/o", &q);
+	range_reset();
+	server.faults = 1000;
+	server.only = FAULT_LOOP;
+	assert_int_equal(fetch(&len, &q, &e), ERR_MISMATCH);
+	assert_non_null(strstr(e.text, "status 302"));
+	assert_int_equal(server.requests, 1);
+}
+
+static void count_warnings(void *ctx, const struct event *event)
+{
+	*(unsigned *)ctx += event->kind == EVENT_WARNING;
+}
+
+static void download_says_that_nothing_tells_versions(void **state)
+{
+	unsigned n = 0;
+	const struct listener listener = { count_warnings, &n };
+	struct download_request q = asked("/o");
+
+	(void)state;
+	q.listener = &listener;
+	expect_same("/o", &q);
+	assert_int_equal(n, 0);
+	q = asked("/bare");
+	q.listener = &listener;
+	expect_same("/bare", &q);
+	assert_int_equal(n, 1);
+}
+
 static void download_reads_without_ranges(void **state)
 {
 	struct download_request q = asked("/plain");
@@ -351,6 +391,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(download_puts_parts_in_order, clear),
+		cmocka_unit_test_setup(download_keeps_headers_to_itself, clear),
+		cmocka_unit_test_setup(download_says_that_nothing_tells_versions, clear),
 		cmocka_unit_test_setup(download_reads_without_ranges, clear),
 		cmocka_unit_test_setup(download_of_nothing_is_empty, clear),
 		cmocka_unit_test_setup(download_goes_on_where_it_was_interrupted, clear),
