@@ -156,11 +156,12 @@ static int wait_for_block(unsigned *i, struct ring *r, struct err *e)
 	pthread_mutex_lock(&r->lock);
 	while (is_full(r))
 		pthread_cond_wait(&r->moved, &r->lock);
-	if (r->failed.code)
+	const int failed = (int)r->failed.code;
+	if (failed)
 		*e = r->failed;
 	*i = r->n_filled % BLOCKS;
 	pthread_mutex_unlock(&r->lock);
-	return e->code;
+	return failed;
 }
 
 static void hand_over(struct ring *r, bool end)
@@ -240,19 +241,23 @@ int etcd_copy(struct etcd_copied *copied, int to, const struct stream *from,
 		r.block[i] = blocks + (size_t)i * BLOCK;
 	codec_sha256_init(&r.sha);
 	r.direct = to >= 0 && set_direct(to, true);
-	if (!start(&r.hasher, &r, hash_block, e) &&
-		(to < 0 || !start(&r.writer, &r, write_block, e)))
-		pump(&size, &r, copied->scan, from, listener, step, e);
+	int bad = start(&r.hasher, &r, hash_block, e);
+	if (!bad && to >= 0)
+		bad = start(&r.writer, &r, write_block, e);
+	if (!bad)
+		bad = pump(&size, &r, copied->scan, from, listener, step, e);
 	hand_over(&r, true);
 	join(&r.hasher);
 	join(&r.writer);
 	if (r.direct)
 		set_direct(to, false);
 	free(blocks);
-	if (!e->code && r.failed.code)
+	if (!bad && r.failed.code) {
 		*e = r.failed;
-	if (e->code)
-		return e->code;
+		bad = (int)e->code;
+	}
+	if (bad)
+		return bad;
 	*copied = (struct etcd_copied){ .size = size, .scan = copied->scan };
 	memcpy(copied->last, r.held, r.n_held);
 	struct codec_sha256 whole = r.sha;

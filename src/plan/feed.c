@@ -16,6 +16,7 @@ static int read_raw(void *ctx, size_t *got, void *bytes, size_t room, struct err
 		return e->code;
 	if (stream_read(&f->raw, got, bytes, room, e))
 		return e->code;
+	e->code = ERR_OK; /* of a connection that was lost and came back */
 	if (f->hashing)
 		codec_sha256_update(&f->came_sha, (struct span){ bytes, *got });
 	f->came += *got;
@@ -140,7 +141,9 @@ static int read_db(void *ctx, size_t *got, void *bytes, size_t room, struct err 
 	struct feed *f = ctx;
 
 	*got = 0;
-	if (f->ended || (!f->began && advance(f, e)))
+	if (f->ended)
+		return 0;
+	if (!f->began && advance(f, e))
 		return e->code;
 	if (stream_read(&f->entry.stream, got, bytes, room, e))
 		return e->code;
@@ -163,9 +166,10 @@ int feed_open(
 		.node = settings->node,
 		.arena = settings->arena,
 		.listener = settings->listener };
-	if (unwrap_open(&f->unwrap, &f->how, &f->counted, e))
+	const int bad = unwrap_open(&f->unwrap, &f->how, &f->counted, e);
+	if (bad)
 		feed_close(f);
-	return e->code;
+	return bad;
 }
 
 struct stream feed_stream(struct feed *f)

@@ -155,19 +155,19 @@ static int take_as_it_is(struct fetching *f, const struct source_object *object,
 	struct stream s = { 0 };
 	struct stage_file *file;
 	size_t got = 1;
+	int bad = 0;
 
 	if (stage_begin(&file, &f->stage, name, object->size == UINT64_MAX ? 0 : object->size, e) ||
 		choose_read(f->choose, &s, object, e))
 		return e->code;
-	while (!e->code && got) {
-		if (is_stopped(f, e) || stream_read(&s, &got, block, BLOCK, e) ||
-			file_write(file->fd, block, got, e))
-			break;
-	}
+	while (!bad && got)
+		bad = is_stopped(f, e) || stream_read(&s, &got, block, BLOCK, e) ||
+		      file_write(file->fd, block, got, e);
 	stream_close(&s);
-	if (!e->code)
-		add_other(f, file);
-	return e->code ? err_wrap(e, "%s", name) : 0;
+	if (bad)
+		return err_wrap(e, "%s", name);
+	add_other(f, file);
+	return 0;
 }
 
 static int take_events_object(struct fetching *f, const struct source_object *object, struct err *e)
@@ -281,12 +281,13 @@ int fetch_run(
 
 	if (fill_stage(&f, e))
 		return e->code;
-	if (!stage_publish(&f.stage, e)) {
+	const int bad = stage_publish(&f.stage, e);
+	if (!bad) {
 		event_done(c->listener, step, "received, proved and in place");
 		*result = f.result;
 	}
 	stage_close(&f.stage);
-	return e->code;
+	return bad;
 }
 
 int fetch_hold(

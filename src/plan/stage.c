@@ -188,8 +188,9 @@ static int name_it(struct stage_file *f, struct stage *s, struct err *e)
 		renameat(f->dir, beside, f->dir, f->name)) {
 		err_sys(e, "%s", shown(s, f->path));
 		unlinkat(f->dir, beside, 0);
+		return e->code;
 	}
-	return e->code;
+	return 0;
 }
 
 int stage_publish(struct stage *s, struct err *e)

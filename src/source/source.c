@@ -60,6 +60,13 @@ static int unknown(struct err *e, struct str scheme)
 		STR_ARG(scheme));
 }
 
+/* What a kind got over by itself, by trying again, is no error of the caller's any more. */
+static int well(struct err *e)
+{
+	e->code = ERR_OK;
+	return 0;
+}
+
 int source_open(struct source **source, const struct source_settings *settings, struct err *e)
 {
 	const struct str address = str_from(settings->url);
@@ -79,7 +86,7 @@ int source_open(struct source **source, const struct source_settings *settings, 
 			return e->code;
 		(*source)->kind = *k;
 		(*source)->settings = settings;
-		return 0;
+		return well(e);
 	}
 	return unknown(e, scheme);
 }
@@ -87,13 +94,13 @@ int source_open(struct source **source, const struct source_settings *settings, 
 int source_list(
 	struct source *source, struct source_objects *objects, struct arena *a, struct err *e)
 {
-	return source->kind->list(source, objects, a, e);
+	return source->kind->list(source, objects, a, e) ? (int)e->code : well(e);
 }
 
 int source_read(struct source *source, struct stream *stream, const struct source_object *object,
 	struct err *e)
 {
-	return source->kind->read(source, stream, object, e);
+	return source->kind->read(source, stream, object, e) ? (int)e->code : well(e);
 }
 
 void source_close(struct source *source)
