@@ -149,6 +149,8 @@ void settings_free(struct settings *s)
 		explicit_bzero(s->secret.p, s->secret.room);
 	if (s->key.p)
 		explicit_bzero(s->key.p, s->key.room);
+	if (s->cert.p) /* the key may stand in the same file */
+		explicit_bzero(s->cert.p, s->cert.room);
 	buf_free(&s->anchors);
 	buf_free(&s->cert);
 	buf_free(&s->key);

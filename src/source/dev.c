@@ -247,16 +247,18 @@ static int mount_place(struct place *p, struct err *e)
 		return 0;
 	int result =
 		p->base.kind == &source_dev ? find_dev(&found, p, e) : find_label(&found, p, e);
-	if (!result)
-		result = mount_open(
-			&p->mounted, s->root, found.device, found.kind, MOUNT_AS_IT_IS, e);
-	if (result && (e->errnum == EPERM || e->errnum == EACCES) && geteuid())
-		result = err_set(e, ERR_AUTH, "%s: only root can mount: run as root", found.device);
-	if (result && e->errnum == EBUSY)
-		result = err_set(e, ERR_IO,
-			"%s is mounted here already, for writing; give the path where it is as "
-			"file:PATH",
-			found.device);
+	if (!result &&
+		mount_open(&p->mounted, s->root, found.device, found.kind, MOUNT_AS_IT_IS, e)) {
+		result = e->code;
+		if ((e->errnum == EPERM || e->errnum == EACCES) && geteuid())
+			result = err_set(
+				e, ERR_AUTH, "%s: only root can mount: run as root", found.device);
+		else if (e->errnum == EBUSY)
+			result = err_set(e, ERR_IO,
+				"%s is mounted here already, for writing; give the path where it "
+				"is as file:PATH",
+				found.device);
+	}
 	if (!result)
 		event_debug(s->listener, "source", "%s is mounted, %s, read-only", found.device,
 			superblock_word(found.kind));

@@ -345,6 +345,23 @@ static void dev_refuses_what_is_no_disk(void **state)
 	assert_int_equal(list("label::/x"), ERR_USAGE);
 }
 
+/* Not even looked at, so there is nothing to be mounted and no device to name. */
+static void dev_says_what_is_closed_to_us(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(mkdir(at("closed"), 0700), 0);
+	put("closed/disk", "x");
+	assert_int_equal(chmod(top, 0755), 0);
+	assert_int_equal(seteuid(65534), 0);
+	const int result = list("dev:/closed/disk");
+	assert_int_equal(seteuid(0), 0);
+	assert_true(result < 0);
+	assert_non_null(strstr(e.text, "/closed/disk"));
+	assert_null(strstr(e.text, "mount"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -358,6 +375,7 @@ int main(void)
 		TEST(label_that_two_disks_have_is_refused),
 		TEST(label_that_nobody_has_names_what_was_looked_at),
 		TEST(dev_refuses_what_is_no_disk),
+		TEST(dev_says_what_is_closed_to_us),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
