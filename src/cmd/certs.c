@@ -5,6 +5,7 @@
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "kube/pki.h"
+#include "os/clock.h"
 #include "plan/bundle.h"
 #include "plan/file.h"
 #include "plan/rewrite.h"
@@ -18,7 +19,7 @@ struct certs_options {
 	bool dry_run;
 };
 
-static const char *const words[] = { "good", "issued", "lost" };
+static const char *const words[] = { "good", "issued", "lost", "absent" };
 
 static int write_item(const struct root *root, const struct kube_pki_item *item, struct err *e)
 {
@@ -63,6 +64,7 @@ static int print(struct buf *out, const struct kube_pki *pki, const struct kube_
 	json_key_text(&j, "node", f->node);
 	json_key_text(&j, "address", f->address);
 	json_key_text(&j, "server", f->server);
+	json_key_text(&j, "local_server", f->local_server);
 	json_key(&j, "items");
 	json_open(&j, '[');
 	for (size_t i = 0; i < pki->n; i++) {
@@ -136,9 +138,19 @@ static int certs_run(struct app *app, struct err *e)
 	const struct certs_options *o = app->options;
 	CLEAN_ROOT struct root root = NO_ROOT;
 	struct kube_pki pki = { 0 };
+	struct clock_state clock;
+	char now[32];
 
 	if (!o->root)
 		return err_set(e, ERR_USAGE, "certs needs --root DIR");
+	clock_check(&clock, &app->root);
+	if (!clock.believable) {
+		clock_print(now, clock.now);
+		return err_set(e, ERR_MISMATCH,
+			"the clock says %s, which cannot be; certificates would be of no use: set "
+			"it (etcd-rescue clock)",
+			now);
+	}
 	if (root_open(&root, o->root, e))
 		return e->code;
 	const int status = make(app, &pki, &root, e);
@@ -146,6 +158,9 @@ static int certs_run(struct app *app, struct err *e)
 	if (status)
 		return status;
 	for (size_t i = 0; i < pki.n; i++) {
+		if (pki.v[i].state == KUBE_PKI_ABSENT)
+			event_warning(
+				app->listener, "certs", "%s: %s", pki.v[i].path, pki.v[i].why);
 		if (pki.v[i].state == KUBE_PKI_LOST)
 			return err_set(e, ERR_NOTFOUND,
 				"%s: %s; bring it back from a backup of "

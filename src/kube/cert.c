@@ -5,6 +5,7 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
+#include <mbedtls/platform.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/x509_crt.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 enum { BACKDATE = 300, DAY = 24 * 3600, RSA_BITS = 2048, PEM_MAX = 16384, KEY_ID = 64 };
 
 struct kube_ca {
-	mbedtls_x509_crt cert;
+	mbedtls_x509_crt cert;    /* all of the file, in a list */
+	mbedtls_x509_crt *signer; /* the one of them that the key is of */
 	mbedtls_pk_context key;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
@@ -63,6 +65,33 @@ static bool belongs(const mbedtls_x509_crt *cert, const mbedtls_pk_context *key,
 	return !mbedtls_pk_check_pair(&cert->pk, key, mbedtls_ctr_drbg_random, &ca->random);
 }
 
+/* The certificate of the file that is a CA's, and the key's when there is one. */
+static mbedtls_x509_crt *find_signer(struct kube_ca *ca)
+{
+	const bool has_key = mbedtls_pk_get_type(&ca->key) != MBEDTLS_PK_NONE;
+
+	for (mbedtls_x509_crt *c = &ca->cert; c; c = c->next) {
+		if (c->MBEDTLS_PRIVATE(ca_istrue) && (!has_key || belongs(c, &ca->key, ca)))
+			return c;
+	}
+	return NULL;
+}
+
+static bool holds_a_ca(const mbedtls_x509_crt *cert)
+{
+	while (cert && !cert->MBEDTLS_PRIVATE(ca_istrue))
+		cert = cert->next;
+	return cert;
+}
+
+static bool is_locked(struct span key)
+{
+	const struct str text = { (const char *)key.p, key.len };
+	size_t at;
+
+	return str_find(&at, text, STR("ENCRYPTED"));
+}
+
 int kube_ca_open(
 	struct kube_ca **out, struct span cert, struct span key, const char *name, struct err *e)
 {
@@ -79,11 +108,16 @@ int kube_ca_open(
 		err_set(e, ERR_IO, "no random numbers for keys");
 	else if (parse_cert(&ca->cert, cert))
 		err_set(e, ERR_FORMAT, "%s: is no certificate", name);
-	else if (!ca->cert.MBEDTLS_PRIVATE(ca_istrue))
+	else if (!holds_a_ca(&ca->cert))
 		err_set(e, ERR_MISMATCH, "%s: is the certificate of no CA", name);
+	else if (key.len && is_locked(key))
+		err_set(e, ERR_UNSUPPORTED,
+			"%s: its key is locked with a passphrase; put the key here without one "
+			"(openssl pkey)",
+			name);
 	else if (key.len && parse_key(&ca->key, key, ca))
 		err_set(e, ERR_FORMAT, "%s: its key cannot be read", name);
-	else if (key.len && !belongs(&ca->cert, &ca->key, ca))
+	else if (!(ca->signer = find_signer(ca)))
 		err_set(e, ERR_MISMATCH, "%s: the key is another certificate's", name);
 	else {
 		*out = ca;
@@ -131,9 +165,34 @@ static int set_validity(mbedtls_x509write_cert *w, int64_t from, int64_t to)
 /* An address in its bytes; 0: a name. */
 static size_t address(uint8_t bytes[16], const char *san)
 {
-	return inet_pton(AF_INET, san, bytes) == 1    ? 4
-	       : inet_pton(AF_INET6, san, bytes) == 1 ? 16
-						      : 0;
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (inet_pton(AF_INET, san, bytes) == 1)
+		return 4;
+	if (inet_pton(AF_INET6, san, bytes) != 1)
+		return 0;
+	if (memcmp(bytes, mapped, sizeof mapped))
+		return 16;
+	memmove(bytes, bytes + 12, 4); /* ::ffff:10.0.0.1, which Go holds to be 10.0.0.1 */
+	return 4;
+}
+
+/* Are they the same one, in whatever spelling? */
+static bool same_san(const char *a, const char *b)
+{
+	uint8_t x[16], y[16];
+	const size_t len = address(x, a);
+
+	return len ? address(y, b) == len && !memcmp(x, y, len) : !strcmp(a, b);
+}
+
+static bool is_among(const char *san, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (same_san(list[i], san))
+			return true;
+	}
+	return false;
 }
 
 struct sans {
@@ -157,9 +216,10 @@ static bool add_sans(struct sans *s, const char *const *sans)
 	for (; sans && *sans; sans++) {
 		if (names + n_addresses == CERT_SANS)
 			return false;
-		if (address(bytes, *sans))
+		const size_t len = address(bytes, *sans);
+		if (len && !is_among(*sans, addresses, n_addresses))
 			addresses[n_addresses++] = *sans;
-		else
+		else if (!len && !is_among(*sans, sorted, names))
 			sorted[names++] = *sans;
 	}
 	qsort(sorted, names, sizeof *sorted, by_text);
@@ -230,30 +290,69 @@ static bool is_printable(const mbedtls_asn1_buf *v)
 	return true;
 }
 
-/* Go finds the CA by the very bytes of its name, so the kind of each text counts: the CA's own
- * in the issuer, and Go's choice in the subject. */
-static void set_kinds(mbedtls_asn1_named_data *names, const mbedtls_x509_name *like)
+/* One more name, in front: the writer starts with the last. */
+static bool push_name(mbedtls_asn1_named_data **names, int tag, const mbedtls_asn1_buf *oid,
+	const void *text, size_t len)
 {
-	for (; names; names = names->next) {
-		const mbedtls_x509_name *n = like;
-		while (n && (n->oid.len != names->oid.len ||
-				    memcmp(n->oid.p, names->oid.p, n->oid.len)))
-			n = n->next;
-		names->val.tag = n                           ? n->val.tag
-				 : is_printable(&names->val) ? MBEDTLS_ASN1_PRINTABLE_STRING
-							     : MBEDTLS_ASN1_UTF8_STRING;
+	mbedtls_asn1_named_data *n = mbedtls_calloc(1, sizeof *n);
+	void *oid_copy = mbedtls_calloc(1, oid->len + 1), *copy = mbedtls_calloc(1, len + 1);
+
+	if (!n || !oid_copy || !copy) {
+		mbedtls_free(n);
+		mbedtls_free(oid_copy);
+		mbedtls_free(copy);
+		return false;
 	}
+	memcpy(oid_copy, oid->p, oid->len);
+	memcpy(copy, text, len);
+	n->oid = (mbedtls_asn1_buf){ oid->tag, oid->len, oid_copy };
+	n->val = (mbedtls_asn1_buf){ tag, len, copy };
+	n->next = *names;
+	*names = n;
+	return true;
+}
+
+/* Go's choice of the kind of text. */
+static bool push_text(
+	mbedtls_asn1_named_data **names, const char *oid, size_t oid_len, const char *text)
+{
+	const mbedtls_asn1_buf id = { MBEDTLS_ASN1_OID, oid_len, (void *)(uintptr_t)oid };
+	const mbedtls_asn1_buf value = { 0, strlen(text), (void *)(uintptr_t)text };
+
+	return push_name(names,
+		is_printable(&value) ? MBEDTLS_ASN1_PRINTABLE_STRING : MBEDTLS_ASN1_UTF8_STRING,
+		&id, text, value.len);
+}
+
+/* In the order of Go's pkix.Name.  Go finds the CA by the very bytes of its name, so those are
+ * taken over, kinds of text and all. */
+static bool set_names(
+	mbedtls_x509write_cert *w, const mbedtls_x509_crt *ca, const struct kube_leaf *leaf)
+{
+	mbedtls_asn1_named_data **subject = &w->MBEDTLS_PRIVATE(subject);
+
+	for (const mbedtls_x509_name *n = &ca->subject; n; n = n->next) {
+		if (!push_name(
+			    &w->MBEDTLS_PRIVATE(issuer), n->val.tag, &n->oid, n->val.p, n->val.len))
+			return false;
+	}
+	return (!leaf->organization || push_text(subject, MBEDTLS_OID_AT_ORGANIZATION,
+					       MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_ORGANIZATION),
+					       leaf->organization)) &&
+	       push_text(subject, MBEDTLS_OID_AT_CN, MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_CN),
+		       leaf->common_name);
 }
 
 /* The extensions are written last first; Go's order is key usage, extended key usage, basic
  * constraints, authority key identifier, names. */
 static int fill(mbedtls_x509write_cert *w, struct kube_ca *ca, const struct kube_leaf *leaf,
-	struct sans *sans, const char *subject, const char *issuer, mbedtls_pk_context *key)
+	struct sans *sans, mbedtls_pk_context *key)
 {
 	unsigned char serial[8];
-	const int64_t ca_end = seconds(&ca->cert.valid_to),
-		      ca_begin = seconds(&ca->cert.valid_from);
-	const int64_t begin = leaf->now - BACKDATE > ca_begin ? leaf->now - BACKDATE : ca_begin;
+	const int64_t ca_end = seconds(&ca->signer->valid_to),
+		      ca_begin = seconds(&ca->signer->valid_from);
+	const int64_t begin =
+		!leaf->from_ca && leaf->now - BACKDATE > ca_begin ? leaf->now - BACKDATE : ca_begin;
 	int64_t end = leaf->now + (leaf->lifetime ? leaf->lifetime : CERT_YEAR);
 
 	end = end < ca_end ? end : ca_end;
@@ -266,14 +365,11 @@ static int fill(mbedtls_x509write_cert *w, struct kube_ca *ca, const struct kube
 	mbedtls_x509write_crt_set_subject_key(w, key);
 	mbedtls_x509write_crt_set_issuer_key(w, &ca->key);
 	if (mbedtls_x509write_crt_set_serial_raw(w, serial, sizeof serial) ||
-		mbedtls_x509write_crt_set_subject_name(w, subject) ||
-		mbedtls_x509write_crt_set_issuer_name(w, issuer) || set_validity(w, begin, end))
+		!set_names(w, ca->signer, leaf) || set_validity(w, begin, end))
 		return -1;
-	set_kinds(w->MBEDTLS_PRIVATE(subject), NULL);
-	set_kinds(w->MBEDTLS_PRIVATE(issuer), &ca->cert.subject);
 	if (sans->n && mbedtls_x509write_crt_set_subject_alternative_name(w, sans->list))
 		return -1;
-	return set_authority(w, &ca->cert) ||
+	return set_authority(w, ca->signer) ||
 	       mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_BASIC_CONSTRAINTS,
 		       MBEDTLS_OID_SIZE(MBEDTLS_OID_BASIC_CONSTRAINTS), 1,
 		       (const unsigned char *)"\x30\x00", 2) ||
@@ -282,28 +378,36 @@ static int fill(mbedtls_x509write_cert *w, struct kube_ca *ca, const struct kube
 		       w, MBEDTLS_X509_KU_DIGITAL_SIGNATURE | MBEDTLS_X509_KU_KEY_ENCIPHERMENT);
 }
 
-static int new_key(mbedtls_pk_context *key, struct kube_ca *ca)
+/* Sizes as kubeadm's encryptionAlgorithm names them; without it what kubeadm takes when nothing
+ * is said, of the kind that the CA is of. */
+static int new_key(mbedtls_pk_context *key, struct kube_ca *ca, const char *algorithm)
 {
-	if (mbedtls_pk_can_do(&ca->key, MBEDTLS_PK_RSA))
+	static const struct {
+		const char *name;
+		unsigned bits;
+		mbedtls_ecp_group_id curve;
+	} kinds[] = {
+		{ "RSA-2048", 2048, MBEDTLS_ECP_DP_NONE },
+		{ "RSA-3072", 3072, MBEDTLS_ECP_DP_NONE },
+		{ "RSA-4096", 4096, MBEDTLS_ECP_DP_NONE },
+		{ "ECDSA-P256", 0, MBEDTLS_ECP_DP_SECP256R1 },
+		{ "ECDSA-P384", 0, MBEDTLS_ECP_DP_SECP384R1 },
+	};
+	const bool rsa = mbedtls_pk_can_do(&ca->key, MBEDTLS_PK_RSA);
+	size_t i = 0;
+
+	algorithm = algorithm ? algorithm : rsa ? "RSA-2048" : "ECDSA-P256";
+	while (i < sizeof kinds / sizeof *kinds && strcmp(kinds[i].name, algorithm))
+		i++;
+	if (i == sizeof kinds / sizeof *kinds)
+		return -1;
+	if (kinds[i].bits)
 		return mbedtls_pk_setup(key, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)) ||
 		       mbedtls_rsa_gen_key(mbedtls_pk_rsa(*key), mbedtls_ctr_drbg_random,
-			       &ca->random, RSA_BITS, 65537);
+			       &ca->random, kinds[i].bits, 65537);
 	return mbedtls_pk_setup(key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)) ||
-	       mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key),
-		       mbedtls_ctr_drbg_random, &ca->random);
-}
-
-/* "CN=kube-etcd,O=x": commas and the like would need escapes, and no name of ours has them. */
-static const char *subject_of(struct arena *a, const struct kube_leaf *leaf)
-{
-	for (const char *p = leaf->common_name; *p; p++) {
-		if (strchr(",=+<>#;\"\\", *p))
-			return NULL;
-	}
-	/* The order of Go's pkix.Name. */
-	return leaf->organization
-		       ? arena_print(a, "O=%s,CN=%s", leaf->organization, leaf->common_name)
-		       : arena_print(a, "CN=%s", leaf->common_name);
+	       mbedtls_ecp_gen_key(
+		       kinds[i].curve, mbedtls_pk_ec(*key), mbedtls_ctr_drbg_random, &ca->random);
 }
 
 /* Does the new certificate name the CA as the CA names itself? */
@@ -312,9 +416,10 @@ static bool names_its_ca(const unsigned char *pem, const struct kube_ca *ca)
 	mbedtls_x509_crt cert;
 
 	mbedtls_x509_crt_init(&cert);
-	const bool same = !mbedtls_x509_crt_parse(&cert, pem, strlen((const char *)pem) + 1) &&
-			  cert.issuer_raw.len == ca->cert.subject_raw.len &&
-			  !memcmp(cert.issuer_raw.p, ca->cert.subject_raw.p, cert.issuer_raw.len);
+	const bool same =
+		!mbedtls_x509_crt_parse(&cert, pem, strlen((const char *)pem) + 1) &&
+		cert.issuer_raw.len == ca->signer->subject_raw.len &&
+		!memcmp(cert.issuer_raw.p, ca->signer->subject_raw.p, cert.issuer_raw.len);
 	mbedtls_x509_crt_free(&cert);
 	return same;
 }
@@ -322,37 +427,40 @@ static bool names_its_ca(const unsigned char *pem, const struct kube_ca *ca)
 int kube_leaf_issue(const char **cert, char **key_pem, struct arena *a, struct kube_ca *ca,
 	const struct kube_leaf *leaf, struct err *e)
 {
-	const char *subject = subject_of(a, leaf);
 	struct sans *sans = arena_alloc(a, sizeof *sans);
 	unsigned char *text = arena_alloc(a, PEM_MAX);
-	char *key_text = arena_alloc(a, PEM_MAX), issuer[512];
+	char *key_text = arena_alloc(a, PEM_MAX);
 	mbedtls_x509write_cert w;
 	mbedtls_pk_context key;
 	int status = -1;
 
-	if (!subject)
-		return err_set(e, ERR_FORMAT, "'%s' cannot be a common name", leaf->common_name);
+	if (!*leaf->common_name)
+		return err_set(e, ERR_FORMAT, "a certificate without a common name");
 	if (mbedtls_pk_get_type(&ca->key) == MBEDTLS_PK_NONE)
 		return err_set(e, ERR_NOTFOUND, "%s has no key to sign with", ca->name);
-	if (seconds(&ca->cert.valid_to) <= leaf->now)
+	if (seconds(&ca->signer->valid_to) <= leaf->now)
 		return err_set(e, ERR_MISMATCH,
 			"%s has run out; certificates of it would be of no use", ca->name);
+	if (seconds(&ca->signer->valid_from) > leaf->now + BACKDATE)
+		return err_set(e, ERR_MISMATCH,
+			"%s is not valid yet; is the clock of this machine right?", ca->name);
 	if (!add_sans(sans, leaf->sans))
 		return err_set(
 			e, ERR_FORMAT, "%s: more than %d names", leaf->common_name, CERT_SANS);
 	mbedtls_x509write_crt_init(&w);
 	mbedtls_pk_init(&key);
-	if (mbedtls_x509_dn_gets(issuer, sizeof issuer, &ca->cert.subject) > 0 &&
-		!new_key(&key, ca) && !fill(&w, ca, leaf, sans, subject, issuer, &key) &&
+	if (!new_key(&key, ca, leaf->algorithm) && !fill(&w, ca, leaf, sans, &key) &&
 		!mbedtls_x509write_crt_pem(
 			&w, text, PEM_MAX, mbedtls_ctr_drbg_random, &ca->random) &&
 		!mbedtls_pk_write_key_pem(&key, (unsigned char *)key_text, PEM_MAX))
 		status = 0;
 	mbedtls_pk_free(&key);
 	mbedtls_x509write_crt_free(&w);
-	if (status)
+	if (status) {
+		mbedtls_platform_zeroize(key_text, PEM_MAX);
 		return err_set(
 			e, ERR_BUG, "%s: the certificate could not be made", leaf->common_name);
+	}
 	if (!names_its_ca(text, ca)) {
 		mbedtls_platform_zeroize(key_text, PEM_MAX);
 		return err_set(e, ERR_UNSUPPORTED,
@@ -400,6 +508,8 @@ static const char *fault(struct arena *a, struct kube_ca *ca, const mbedtls_x509
 		(mbedtls_x509_crt *)(uintptr_t)cert, &ca->cert, NULL, NULL, &flags, NULL, NULL);
 	if (flags & ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE))
 		return "it was signed by another CA";
+	if (seconds(&ca->signer->valid_to) <= leaf->now)
+		return "its CA has run out";
 	if (seconds(&cert->valid_to) < leaf->now + DAY)
 		return "it has run out, or will within a day";
 	if (seconds(&cert->valid_from) > leaf->now)

@@ -1,10 +1,14 @@
 /* kube/cert.h - leaf certificates of a control plane: reading one, issuing one
  *
- * As kubeadm makes them: X.509 v3; SHA-256; a random serial of 63 bits; key of the same kind
- * as the CA's (RSA 2048, or ECDSA P-256); key usage digitalSignature and keyEncipherment,
- * critical; the extended usages in the order server, client; basicConstraints critical, no
- * CA; the CA's subject key identifier as authority key identifier; names of DNS before
- * addresses.  Valid from five minutes before now, for a year, never longer than its CA.
+ * As kubeadm makes them: X.509 v3; SHA-256; a random serial of 63 bits; key of the kind that is
+ * asked for, else of the CA's kind (RSA 2048, or ECDSA P-256); key usage digitalSignature and
+ * keyEncipherment, critical; the extended usages in the order server, client; basicConstraints
+ * critical, no CA; the CA's subject key identifier as authority key identifier; names of DNS before
+ * addresses.  Valid from five minutes before now or as long as its CA, until a year from now,
+ * never longer than its CA.  The bytes of the CA's name are the issuer's.
+ *
+ * A file of several CAs, as while a CA is exchanged, signs with the one that the key is of and
+ * believes all.
  *
  * Source:     RFC 5280; kubernetes cmd/kubeadm/app/util/pkiutil (NewSignedCert), 1.13 to 1.34;
  *             Go's crypto/x509 for the order of the extensions.
@@ -38,7 +42,9 @@ struct kube_leaf {
 		*sans; /* addresses and names, in any order; NULL-terminated; NULL: none */
 	bool server, client;
 	int64_t now;
-	int64_t lifetime; /* 0: CERT_YEAR */
+	int64_t lifetime;      /* 0: CERT_YEAR */
+	bool from_ca;          /* valid since the CA is, not since five minutes ago */
+	const char *algorithm; /* "RSA-3072", "ECDSA-P384": kubeadm's words; NULL: the CA's kind */
 };
 
 /* The certificate and its new key, as PEM; the key's bytes are the caller's to wipe. */

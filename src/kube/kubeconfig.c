@@ -66,7 +66,16 @@ static int data(struct str *pem, struct kube_file *file, const struct doc_node *
 	if (node->kind != DOC_SCALAR || codec_text_unbase64(&bytes, node->text, e))
 		return kube_refuse(file, node->start, e, "%s is no base64 text", key);
 	*pem = (struct str){ arena_copy(file->set->arena, buf_text(&bytes)), bytes.len };
+	if (bytes.len)
+		explicit_bzero(bytes.p, bytes.len);
 	return 0;
+}
+
+static const char *file_of(struct arena *a, const struct doc_node *user, const char *key)
+{
+	const struct str name = text_of(user, key);
+
+	return name.len ? arena_copy(a, name) : NULL;
 }
 
 int kube_kubeconfig_read(struct kube_kubeconfig *c, struct kube_file *file, struct err *e)
@@ -87,6 +96,8 @@ int kube_kubeconfig_read(struct kube_kubeconfig *c, struct kube_file *file, stru
 	c->cluster = arena_copy(a, text_of(context, "cluster"));
 	c->user = arena_copy(a, text_of(context, "user"));
 	c->server = arena_copy(a, text_of(cluster, "server"));
+	c->cert_file = file_of(a, user, "client-certificate");
+	c->key_file = file_of(a, user, "client-key");
 	return data(&c->ca, file, cluster, "certificate-authority-data", e) ||
 			       data(&c->cert, file, user, "client-certificate-data", e) ||
 			       data(&c->key, file, user, "client-key-data", e)

@@ -3,7 +3,7 @@
  * Source:     k8s.io/client-go tools/clientcmd/api/v1, as its writer orders the keys.
  * Units:      none.
  * Ownership:  texts live in the arena.
- * Errors:     ERR_FORMAT what is no kubeconfig, or keeps its certificates elsewhere.
+ * Errors:     ERR_FORMAT what is no kubeconfig.
  */
 #pragma once
 
@@ -12,7 +12,8 @@
 
 struct kube_kubeconfig {
 	const char *cluster, *server, *user;
-	struct str ca, cert, key; /* PEM */
+	struct str ca, cert, key;         /* PEM */
+	const char *cert_file, *key_file; /* read: where they are instead; NULL: not said */
 };
 
 int kube_kubeconfig_print(struct buf *out, const struct kube_kubeconfig *config, struct err *e);

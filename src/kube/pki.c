@@ -11,7 +11,7 @@
 #define PKI "etc/kubernetes/pki/"
 #define ETC "etc/kubernetes/"
 
-enum { PEM_MAX = 1 << 16, CONFIG_MAX = 1 << 18 };
+enum { CONFIG_MAX = 1 << 18, BACKDATED_SINCE = 31 };
 enum sans { NO_SANS, API_SANS, ETCD_SERVER_SANS, ETCD_PEER_SANS };
 
 /* From which version of 1.x to which (0: to this day) the organization is there. */
@@ -26,27 +26,29 @@ static const struct row {
 	{ "apiserver", "ca", "kube-apiserver", NULL, 0, 0, true, false, API_SANS, NULL },
 	{ "apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", "system:masters", 0,
 		29, false, true, NO_SANS, "kubeadm:cluster-admins" },
-	{ "apiserver-etcd-client", "etcd/ca", "kube-apiserver-etcd-client", "system:masters", 0, 25,
+	{ "apiserver-etcd-client", "etcd/ca", "kube-apiserver-etcd-client", "system:masters", 0, 29,
 		false, true, NO_SANS, NULL },
 	{ "front-proxy-client", "front-proxy-ca", "front-proxy-client", NULL, 0, 0, false, true,
 		NO_SANS, NULL },
 	{ "etcd/server", "etcd/ca", NULL, NULL, 0, 0, true, true, ETCD_SERVER_SANS, NULL },
 	{ "etcd/peer", "etcd/ca", NULL, NULL, 0, 0, true, true, ETCD_PEER_SANS, NULL },
 	{ "etcd/healthcheck-client", "etcd/ca", "kube-etcd-healthcheck-client", "system:masters", 0,
-		28, false, true, NO_SANS, NULL },
+		29, false, true, NO_SANS, NULL },
 };
 
 static const struct config_row {
 	const char *path, *user; /* "%s": the node's name */
 	const char *organization, *later;
 	unsigned since, until; /* of the file; of the first organization */
+	bool local;            /* asks this node's own API server */
 } configs[] = {
-	{ ETC "admin.conf", "kubernetes-admin", "system:masters", "kubeadm:cluster-admins", 0, 29 },
+	{ ETC "admin.conf", "kubernetes-admin", "system:masters", "kubeadm:cluster-admins", 0, 29,
+		false },
 	{ ETC "super-admin.conf", "kubernetes-super-admin", "system:masters", "system:masters", 29,
-		0 },
-	{ ETC "controller-manager.conf", "system:kube-controller-manager", NULL, NULL, 0, 0 },
-	{ ETC "scheduler.conf", "system:kube-scheduler", NULL, NULL, 0, 0 },
-	{ ETC "kubelet.conf", "system:node:%s", "system:nodes", "system:nodes", 0, 0 },
+		0, false },
+	{ ETC "controller-manager.conf", "system:kube-controller-manager", NULL, NULL, 0, 0, true },
+	{ ETC "scheduler.conf", "system:kube-scheduler", NULL, NULL, 0, 0, true },
+	{ ETC "kubelet.conf", "system:node:%s", "system:nodes", "system:nodes", 0, 0, false },
 };
 enum { ROWS = sizeof rows / sizeof *rows, CONFIGS = sizeof configs / sizeof *configs };
 
@@ -73,9 +75,11 @@ static struct span read_file(struct work *w, const char *path)
 	CLEAN_BUF struct buf b = BUF(CONFIG_MAX);
 	struct err none = { 0 };
 
-	if (file_read(&b, w->files->root, path, &none))
+	if (file_read(&b, w->files->root, path, &none) || !b.len)
 		return (struct span){ 0 };
-	return (struct span){ (const uint8_t *)arena_copy(w->a, buf_text(&b)), b.len };
+	const struct span copy = { (const uint8_t *)arena_copy(w->a, buf_text(&b)), b.len };
+	explicit_bzero(b.p, b.len);
+	return copy;
 }
 
 static const char *const *sans_of(struct work *w, enum sans kind)
@@ -111,6 +115,12 @@ static const char *const *sans_of(struct work *w, enum sans kind)
 	return t.v;
 }
 
+static void wipe(struct span s)
+{
+	if (s.len)
+		explicit_bzero((void *)(uintptr_t)s.p, s.len);
+}
+
 /* NULL and `*why` when there is no such CA. */
 static struct kube_ca *open_ca(const char **why, struct work *w, const char *name)
 {
@@ -124,13 +134,8 @@ static struct kube_ca *open_ca(const char **why, struct work *w, const char *nam
 		*why = arena_print(w->a, "%s is missing", path);
 	else if (kube_ca_open(&ca, cert, key, path, &e))
 		*why = arena_copy(w->a, str_from(e.text));
+	wipe(key);
 	return ca;
-}
-
-static void wipe(struct span s)
-{
-	if (s.len)
-		explicit_bzero((void *)(uintptr_t)s.p, s.len);
 }
 
 /* Good, or issued, or lost. */
@@ -169,7 +174,9 @@ static void do_row(struct work *w, const struct row *row)
 		.sans = sans_of(w, row->sans),
 		.server = row->server,
 		.client = row->client,
-		.now = w->now };
+		.now = w->now,
+		.from_ca = w->facts->minor && w->facts->minor < BACKDATED_SINCE,
+		.algorithm = w->facts->algorithm };
 
 	item->path = item->cert_path = arena_print(w->a, PKI "%s.crt", row->name);
 	item->key_path = arena_print(w->a, PKI "%s.key", row->name);
@@ -178,12 +185,13 @@ static void do_row(struct work *w, const struct row *row)
 	wipe(key);
 }
 
-static int print_config(struct kube_pki_item *item, struct work *w, const char *user)
+static int print_config(
+	struct kube_pki_item *item, struct work *w, const struct config_row *row, const char *user)
 {
 	CLEAN_BUF struct buf out = BUF(CONFIG_MAX);
 	const struct span ca = read_file(w, PKI "ca.crt");
 	const struct kube_kubeconfig config = { .cluster = w->facts->cluster,
-		.server = w->facts->server,
+		.server = row->local ? w->facts->local_server : w->facts->server,
 		.user = user,
 		.ca = { (const char *)ca.p, ca.len },
 		.cert = str_from(item->cert),
@@ -208,7 +216,9 @@ static int do_config(struct work *w, const struct config_row *row)
 		.organization =
 			organization_of(w->facts, row->organization, row->later, row->until),
 		.client = true,
-		.now = w->now };
+		.now = w->now,
+		.from_ca = true,
+		.algorithm = w->facts->algorithm };
 	struct kube_kubeconfig config = { 0 };
 	struct kube_file *file = NULL;
 	struct err none = { 0 };
@@ -218,37 +228,56 @@ static int do_config(struct work *w, const struct config_row *row)
 	if (!kube_file(&file, w->files, row->path, &none) &&
 		kube_kubeconfig_read(&config, file, &none))
 		broken = arena_copy(w->a, str_from(none.text));
-	/* The kubelet keeps its own certificate elsewhere once it has one. */
-	if (file && !broken && !config.cert.len) {
-		item->state = KUBE_PKI_GOOD;
-		return 0;
-	}
-	judge(item, w, "ca", &leaf,
-		(struct span){ (const uint8_t *)config.cert.p, config.cert.len },
-		(struct span){ (const uint8_t *)config.key.p, config.key.len });
+	struct span cert = { (const uint8_t *)config.cert.p, config.cert.len };
+	struct span key = { (const uint8_t *)config.key.p, config.key.len };
+	/* The kubelet keeps its own certificate elsewhere once it has one, which on a disk that
+	 * was filled from another master's archive is not there, or that master's. */
+	if (!cert.len && config.cert_file)
+		cert = read_file(w, config.cert_file);
+	if (!key.len && config.key_file)
+		key = read_file(w, config.key_file);
+	judge(item, w, "ca", &leaf, cert, key);
+	wipe(key);
 	if (broken && item->state == KUBE_PKI_ISSUED)
 		item->why = broken;
-	return item->state == KUBE_PKI_ISSUED ? print_config(item, w, user) : 0;
+	return item->state == KUBE_PKI_ISSUED ? print_config(item, w, row, user) : 0;
 }
 
-/* What only a backup can bring back. */
+/* What only a backup can bring back.  The key of a CA is not lost when all of its certificates
+ * are good: with an external CA it is nowhere on a master. */
 static void look_for_lost(struct work *w)
 {
-	static const char *const keys[][2] = {
-		{ PKI "sa.key", "without it every service account token is refused" },
-		{ PKI "sa.pub", "without it no service account token can be checked" },
-		{ PKI "ca.key", "without it no certificate of the cluster can be issued" },
-		{ PKI "etcd/ca.key", "without it no certificate of etcd can be issued" },
+	static const struct {
+		const char *path, *why;
+		bool ca;
+	} keys[] = {
+		{ PKI "sa.key", "without it every service account token is refused", false },
+		{ PKI "sa.pub", "without it no service account token can be checked", false },
+		{ PKI "ca.key", "without it no certificate of the cluster can be issued", true },
+		{ PKI "etcd/ca.key", "without it no certificate of etcd can be issued", true },
 		{ PKI "front-proxy-ca.key",
-			"without it no certificate of the front proxy can be issued" },
+			"without it no certificate of the front proxy can be issued", true },
 	};
+	bool all_good = true;
 
+	for (size_t i = 0; i < w->pki->n; i++)
+		all_good = all_good && w->pki->v[i].state != KUBE_PKI_LOST;
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-		if (!root_exists(w->files->root, keys[i][0]))
-			w->pki->v[w->pki->n++] = (struct kube_pki_item){ .path = keys[i][0],
-				.state = KUBE_PKI_LOST,
-				.why = arena_print(w->a, "it is missing; %s", keys[i][1]) };
+		if (!root_exists(w->files->root, keys[i].path))
+			w->pki->v[w->pki->n++] = (struct kube_pki_item){ .path = keys[i].path,
+				.state = keys[i].ca && all_good ? KUBE_PKI_ABSENT : KUBE_PKI_LOST,
+				.why = arena_print(w->a, "it is missing; %s", keys[i].why) };
 	}
+}
+
+/* An etcd elsewhere: only what was put here by hand is looked at. */
+static bool is_wanted(const struct work *w, const struct row *row)
+{
+	const struct root *root = w->files->root;
+
+	return !w->facts->external_etcd || strcmp(row->ca, "etcd/ca") ||
+	       root_exists(root, PKI "etcd/ca.key") ||
+	       root_exists(root, arena_print(w->a, PKI "%s.crt", row->name));
 }
 
 int kube_pki(struct kube_pki *pki, struct kube_files *files, const struct kube_pki_facts *facts,
@@ -257,8 +286,10 @@ int kube_pki(struct kube_pki *pki, struct kube_files *files, const struct kube_p
 	struct work w = { files, files->arena, facts, pki, now, e };
 
 	*pki = (struct kube_pki){ arena_array(w.a, ROWS + CONFIGS + 8, sizeof *pki->v), 0 };
-	for (int i = 0; i < ROWS; i++)
-		do_row(&w, &rows[i]);
+	for (int i = 0; i < ROWS; i++) {
+		if (is_wanted(&w, &rows[i]))
+			do_row(&w, &rows[i]);
+	}
 	for (int i = 0; i < CONFIGS; i++) {
 		if (configs[i].since && facts->minor && facts->minor < configs[i].since)
 			continue;

@@ -8,11 +8,15 @@
  *   pki/etcd/{server,peer,healthcheck-client}
  *   admin.conf super-admin.conf controller-manager.conf scheduler.conf kubelet.conf
  *
- * What is good is kept.  What cannot be made again is told: CAs without a key, sa.key.
+ * What is good is kept.  What cannot be made again is told: CAs without a key, sa.key.  The key
+ * of a CA that nothing has to be issued of is absent, not lost: so it is with an external CA, and
+ * with an etcd elsewhere.
  *
  * Source:     kubernetes cmd/kubeadm/app/phases/certs (certlist.go) and phases/kubeconfig, 1.13 to
- *             1.34: system:masters gave way to kubeadm:cluster-admins in 1.29, and left the
- *             clients of etcd in 1.25 (apiserver-etcd-client) and 1.28 (healthcheck-client).
+ *             1.34: in 1.29 system:masters gave way to kubeadm:cluster-admins and left the
+ *             clients of etcd; scheduler and controller-manager ask their own API server from
+ *             1.20 on; certificates are backdated by five minutes, not to their CA's first day,
+ *             from 1.31 on, those in kubeconfigs never.
  * Units:      seconds since 1970.
  * Ownership:  everything lives in the arena of the set of files.
  * Errors:     ERR_FORMAT and ERR_NOTFOUND for facts that are missing; those of kube/cert.h.
@@ -24,9 +28,14 @@
 
 /* What the certificates say of this node and cluster. */
 struct kube_pki_facts {
-	const char *node, *address;  /* the Node object's name; the advertised address */
-	const char *endpoint;        /* host of controlPlaneEndpoint; NULL: none */
-	const char *server;          /* "https://10.0.0.1:6443", of the kubeconfigs */
+	const char *node, *address; /* the Node object's name; the advertised address */
+	const char *endpoint;       /* host of controlPlaneEndpoint; NULL: none */
+	const char *endpoint_port;  /* "6443"; NULL: not said */
+	const char *port;           /* of this node's API server */
+	const char *server;         /* "https://10.0.0.1:6443", of the kubeconfigs */
+	const char *local_server;   /* of the scheduler's and the controller-manager's */
+	const char *algorithm;      /* "RSA-3072": kubeadm's encryptionAlgorithm; NULL: not said */
+	bool external_etcd;
 	const char *service_address; /* the first one of the service network */
 	const char *domain;          /* "cluster.local" */
 	const char *cluster;         /* "kubernetes", of the kubeconfigs */
@@ -38,7 +47,7 @@ struct kube_pki_facts {
 int kube_pki_facts(struct kube_pki_facts *facts, struct kube_node *node,
 	const struct kube_wanted *wanted, struct err *e);
 
-enum kube_pki_state { KUBE_PKI_GOOD, KUBE_PKI_ISSUED, KUBE_PKI_LOST };
+enum kube_pki_state { KUBE_PKI_GOOD, KUBE_PKI_ISSUED, KUBE_PKI_LOST, KUBE_PKI_ABSENT };
 
 struct kube_pki_item {
 	const char *path; /* of the certificate or the kubeconfig, below the root */

@@ -8,6 +8,8 @@
 #include "kube/pod.h"
 #include "kube/rewrite.h"
 
+enum { LOCAL_SINCE = 20 }; /* of Kubernetes 1.x */
+
 struct reader {
 	struct kube_pki_facts *facts;
 	struct kube_files *files;
@@ -26,16 +28,22 @@ static const char *replaced(struct reader *r, struct str text)
 static const char *first_address(struct arena *a, struct str network)
 {
 	char text[INET6_ADDRSTRLEN];
-	uint8_t bytes[16];
-	struct str first, rest, host;
+	uint8_t bytes[16] = { 0 };
+	struct str first, rest, host, width;
+	uint64_t bits;
 
 	str_cut(&first, &rest, network, ',');
-	str_cut(&host, &rest, first, '/');
+	const bool has_width = str_cut(&host, &width, str_trim(first), '/');
 	const char *name = arena_copy(a, str_trim(host));
 	const int family = strchr(name, ':') ? AF_INET6 : AF_INET;
-	if (inet_pton(family, name, bytes) != 1)
+	const size_t len = family == AF_INET ? 4 : 16;
+	if (inet_pton(family, name, bytes) != 1 || !has_width ||
+		!str_u64(&bits, str_trim(width), 10, len * 8))
 		return NULL;
-	bytes[family == AF_INET ? 3 : 15] |= 1;
+	for (size_t bit = bits; bit < len * 8; bit++)
+		bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	for (size_t i = len; i-- > 0 && !++bytes[i];)
+		;
 	return inet_ntop(family, bytes, text, sizeof text) ? arena_copy(a, str_from(text)) : NULL;
 }
 
@@ -65,17 +73,26 @@ static void add_list(
 	}
 }
 
-/* "host:6443", "[::1]:6443", "host" */
-static const char *host_of(struct reader *r, struct str endpoint)
+/* "host:6443", "[::1]:6443", "host", "::1" */
+static void read_endpoint(struct reader *r, struct str endpoint)
 {
-	struct str host, rest;
+	struct str host, rest, more, none;
 
 	if (endpoint.len && endpoint.p[0] == '[') {
 		str_cut(&host, &rest, (struct str){ endpoint.p + 1, endpoint.len - 1 }, ']');
-		return replaced(r, host);
+		rest = str_starts(rest, STR(":")) ? (struct str){ rest.p + 1, rest.len - 1 }
+						  : (struct str){ 0 };
+	} else if (!str_cut(&host, &rest, endpoint, ':') || str_cut(&more, &none, rest, ':')) {
+		host = endpoint;
+		rest = (struct str){ 0 };
 	}
-	str_cut(&host, &rest, endpoint, ':');
-	return replaced(r, host);
+	r->facts->endpoint = replaced(r, host);
+	r->facts->endpoint_port = rest.len ? arena_copy(r->a, rest) : NULL;
+}
+
+static const char *url_of(struct arena *a, const char *host, const char *port)
+{
+	return arena_print(a, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
 }
 
 static void read_kubeadm(struct reader *r, const char *path)
@@ -90,7 +107,7 @@ static void read_kubeadm(struct reader *r, const char *path)
 		return;
 	if (!f->endpoint && kube_kubeadm_text(&slot, &k, k.cluster, "/controlPlaneEndpoint") &&
 		slot.value.len)
-		f->endpoint = host_of(r, slot.value);
+		read_endpoint(r, slot.value);
 	if (!f->domain && kube_kubeadm_text(&slot, &k, k.cluster, "/networking/dnsDomain"))
 		f->domain = arena_copy(r->a, slot.value);
 	if (!f->service_address &&
@@ -103,6 +120,10 @@ static void read_kubeadm(struct reader *r, const char *path)
 	if (!f->address &&
 		kube_kubeadm_text(&slot, &k, k.init, "/localAPIEndpoint/advertiseAddress"))
 		f->address = replaced(r, slot.value);
+	if (!f->algorithm && kube_kubeadm_text(&slot, &k, k.cluster, "/encryptionAlgorithm"))
+		f->algorithm = arena_copy(r->a, slot.value);
+	if (k.cluster && doc_find(k.cluster, "/etcd/external"))
+		f->external_etcd = true;
 	add_list(r, &f->sans, k.cluster, "/apiServer/certSANs");
 	add_list(r, &f->etcd_server_sans, k.cluster, "/etcd/local/serverCertSANs");
 	add_list(r, &f->etcd_peer_sans, k.cluster, "/etcd/local/peerCertSANs");
@@ -126,6 +147,8 @@ static void read_apiserver(struct reader *r)
 		f->address = replaced(r, slot.value);
 	if (kube_flag(&slot, &args, "service-cluster-ip-range"))
 		f->service_address = first_address(r->a, slot.value);
+	if (kube_flag(&slot, &args, "secure-port"))
+		f->port = arena_copy(r->a, slot.value);
 	image = doc_get(container, "image");
 	if (image && image->kind == DOC_SCALAR)
 		f->minor = minor_of(image->text);
@@ -144,22 +167,22 @@ static const char *address_of(struct arena *a, const char *url)
 	return arena_copy(a, (struct str){ p, len });
 }
 
-static void read_server(struct reader *r)
+/* What the kubeconfigs that are there say already. */
+static const char *read_server(struct reader *r, const char *const *paths)
 {
-	static const char *const paths[] = { "etc/kubernetes/admin.conf",
-		"etc/kubernetes/kubelet.conf", "etc/kubernetes/controller-manager.conf", NULL };
-	struct kube_kubeconfig config;
+	struct kube_kubeconfig config = { 0 };
 	struct kube_file *file;
 	struct err none = { 0 };
 
-	for (const char *const *p = paths; *p && !r->facts->server; p++) {
+	for (const char *const *p = paths; *p; p++) {
 		if (kube_file(&file, r->files, *p, &none) ||
-			kube_kubeconfig_read(&config, file, &none))
+			kube_kubeconfig_read(&config, file, &none) || !*config.server)
 			continue;
-		r->facts->server = replaced(r, str_from(config.server));
 		if (!r->facts->cluster)
 			r->facts->cluster = config.cluster;
+		return replaced(r, str_from(config.server));
 	}
+	return NULL;
 }
 
 int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
@@ -170,11 +193,17 @@ int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
 		"etc/kubernetes/kubeadm-config.yaml", "etc/kubernetes/kubeadmcfg.yaml",
 		"etc/cray/kubernetes/kubeadm.yaml", NULL };
 
+	static const char *const shared[] = { "etc/kubernetes/admin.conf",
+		"etc/kubernetes/super-admin.conf", "etc/kubernetes/kubelet.conf", NULL };
+	static const char *const local[] = { "etc/kubernetes/controller-manager.conf",
+		"etc/kubernetes/scheduler.conf", NULL };
+
 	*f = (struct kube_pki_facts){ 0 };
 	read_apiserver(&r);
 	for (const char *const *p = kubeadm; *p; p++)
 		read_kubeadm(&r, *p);
-	read_server(&r);
+	f->server = read_server(&r, shared);
+	f->local_server = read_server(&r, local);
 	if (node->name)
 		f->node = replaced(&r, str_from(node->name));
 	if (!f->address && node->n_clusters && node->clusters[0].peer_urls.n)
@@ -189,9 +218,14 @@ int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
 	if (!f->node || !f->address)
 		return err_set(e, ERR_NOTFOUND, "nothing on the disk tells this node's %s",
 			f->node ? "address" : "name");
+	if (!f->port)
+		f->port = "6443";
 	if (!f->server)
-		f->server = arena_print(r.a,
-			strchr(f->address, ':') ? "https://[%s]:6443" : "https://%s:6443",
-			f->endpoint ? f->endpoint : f->address);
+		f->server = url_of(r.a, f->endpoint ? f->endpoint : f->address,
+			f->endpoint && f->endpoint_port ? f->endpoint_port : f->port);
+	if (!f->local_server)
+		f->local_server = f->minor && f->minor < LOCAL_SINCE
+					  ? f->server
+					  : url_of(r.a, f->address, f->port);
 	return 0;
 }

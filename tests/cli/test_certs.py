@@ -1,5 +1,6 @@
 """etcd-rescue certs: what kubeadm would have issued, from the CAs that are left, judged by OpenSSL."""
 
+import base64
 import json
 import re
 import shutil
@@ -166,8 +167,7 @@ def test_replaced_address_gets_certificates_that_name_it(certs, root):
     assert "IP Address:10.0.0.22" in text and "DNS:master-4" in text and "10.0.0.12" not in text
 
 
-@pytest.mark.parametrize("name, word", [("sa.key", "service account"), ("ca.key", "no certificate of the cluster"),
-    ("etcd/ca.key", "no certificate of etcd")])
+@pytest.mark.parametrize("name, word", [("sa.key", "service account"), ("sa.pub", "service account")])
 def test_what_cannot_be_made_again_is_said_aloud(certs, root, name, word):
     certs(root)
     (root / "etc/kubernetes/pki" / name).unlink()
@@ -176,6 +176,131 @@ def test_what_cannot_be_made_again_is_said_aloud(certs, root, name, word):
     assert items["pki/apiserver.crt"]["state"] == "good"
 
 
+@pytest.mark.parametrize("ca, leaf, word", [("ca", "apiserver", "no certificate of the cluster"),
+    ("etcd/ca", "etcd/peer", "no certificate of etcd"), ("front-proxy-ca", "front-proxy-client", "front proxy")])
+def test_key_of_an_external_ca_is_absent_until_it_is_wanted(certs, root, ca, leaf, word):
+    pki = root / "etc/kubernetes/pki"
+    certs(root)
+    (pki / f"{ca}.key").unlink()
+    items, said = certs(root)
+    assert items[f"pki/{ca}.key"]["state"] == "absent" and word in said
+    (pki / f"{leaf}.crt").unlink()
+    items, said = certs(root, status=1)
+    assert items[f"pki/{ca}.key"]["state"] == items[f"pki/{leaf}.crt"]["state"] == "lost"
+    assert "no key to sign with" in items[f"pki/{leaf}.crt"]["why"] and "backup" in said
+
+
+def common_name(path):
+    return openssl("x509", "-in", path, "-noout", "-subject", "-nameopt", "RFC2253").strip()
+
+
+def test_kubelet_of_another_master_gets_its_own_certificate(certs, root):
+    """What an archive of another master brings leads to a file that is not here, or to that master's."""
+    certs(root)
+    conf, pem = root / "etc/kubernetes/kubelet.conf", root / "var/lib/kubelet/pki/kubelet-client-current.pem"
+    text = conf.read_text()
+    data = dict(re.findall(r"client-(\w+)-data: (\S+)", text))
+    text = re.sub(r"client-(\w+)-data: \S+", f"client-\\1: /{pem.relative_to(root)}", text)
+    conf.write_text(text)
+    assert certs(root, "--dry-run")[0]["kubelet.conf"]["state"] == "issued"
+    pem.parent.mkdir(parents=True)
+    pem.write_bytes(base64.b64decode(data["certificate"]) + base64.b64decode(data["key"]))
+    assert certs(root, "--dry-run")[0]["kubelet.conf"]["state"] == "good"
+    item = certs(root, "--dry-run", "--file", LAYOUT / "plan.yaml")[0]["kubelet.conf"]
+    assert item["state"] == "issued" and "common name" in item["why"]
+
+
+@pytest.mark.parametrize("form", ["pkcs8", "traditional"])
+@pytest.mark.parametrize("kind", [["RSA", "-pkeyopt", "rsa_keygen_bits:4096"], ["EC", "-pkeyopt", "ec_paramgen_curve:P-384"]],
+    ids=["rsa-4096", "p-384"])
+def test_ca_of_another_kind(certs, root, kind, form):
+    pki = root / "etc/kubernetes/pki"
+    key = openssl("genpkey", "-algorithm", *kind)
+    (pki / "etcd/ca.key").write_text(openssl("pkey", *(["-traditional"] if form == "traditional" else []), input=key))
+    # The name has parts that come twice, kinds of text of every sort, and there is no key identifier.
+    openssl("req", "-x509", "-key", pki / "etcd/ca.key", "-days", "100", "-out", pki / "etcd/ca.crt",
+        "-config", "/dev/stdin", "-subj", "/DC=org/DC=example/OU=one/OU=two, with \\=/CN=etcd ca #1",
+        "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign",
+        "-addext", "subjectKeyIdentifier=none",
+        input="[req]\nstring_mask=default\ndistinguished_name=d\n[d]\n")
+    certs(root)
+    leaf = pki / "etcd/server.crt"
+    openssl("verify", "-CAfile", pki / "etcd/ca.crt", leaf)
+    found, text = fields(leaf)
+    assert "Authority Key Identifier" not in found
+    assert ("Public-Key: (2048 bit)" if kind[0] == "RSA" else "Public-Key: (256 bit)") in text
+    names = [openssl("x509", "-in", p, "-noout", f"-{what}", "-nameopt", "RFC2253,show_type").strip().split("=", 1)[1]
+        for p, what in ((pki / "etcd/ca.crt", "subject"), (leaf, "issuer"))]
+    assert names[0] == names[1]
+
+
+def self_signed(pki, key, begin, end):
+    """A CA's certificate of other days; `req` of OpenSSL 3.0 knows no dates."""
+    work = pki.parent / "dated"
+    work.mkdir(exist_ok=True)
+    (work / "index").write_text("")
+    (work / "serial").write_text("01\n")
+    openssl("req", "-new", "-key", key, "-subj", "/CN=kubernetes", "-out", work / "csr")
+    (work / "config").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={work}/index\nnew_certs_dir={work}\n"
+        f"serial={work}/serial\ndefault_md=sha256\n"
+        "policy=p\nx509_extensions=x\n[p]\ncommonName=supplied\n[x]\nbasicConstraints=critical,CA:TRUE\n")
+    return openssl("ca", "-batch", "-config", work / "config", "-selfsign", "-keyfile", key, "-in", work / "csr",
+        "-startdate", begin, "-enddate", end, "-notext")
+
+
+def test_locked_key_and_dead_ca(certs, root):
+    pki = root / "etc/kubernetes/pki"
+    key = (pki / "ca.key").read_text()
+    (pki / "ca.key").write_text(openssl("pkey", "-in", pki / "ca.key", "-aes256", "-passout", "pass:secret"))
+    item = certs(root, "--dry-run", status=1)[0]["pki/apiserver.crt"]
+    assert item["state"] == "lost" and "passphrase" in item["why"]
+    (pki / "ca.key").write_text(key)
+    certs(root)
+    # The same name and key, out of time: its certificates look good and are of no use.
+    (pki / "ca.crt").write_text(self_signed(pki, pki / "ca.key", "20200101000000Z", "20210101000000Z"))
+    item = certs(root, "--dry-run", status=1)[0]["pki/apiserver.crt"]
+    assert item["state"] == "lost" and "run out" in item["why"]
+    (pki / "ca.crt").write_text(self_signed(pki, pki / "ca.key", "20900101000000Z", "20910101000000Z"))
+    (pki / "apiserver.crt").unlink()
+    item = certs(root, "--dry-run", status=1)[0]["pki/apiserver.crt"]
+    assert item["state"] == "lost" and "clock" in item["why"]
+
+
+def test_bundle_of_an_old_and_a_new_ca(certs, root):
+    """While a CA is exchanged ca.crt holds both; the key is of the second."""
+    pki = root / "etc/kubernetes/pki"
+    certs(root)
+    new, old = (pki / "ca.crt").read_text(), pki / "old.crt"
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=kubernetes", "-days", "100",
+        "-keyout", pki / "old.key", "-out", old)
+    (pki / "ca.crt").write_text(old.read_text() + new)
+    assert {item["state"] for item in certs(root)[0].values()} == {"good"}
+    (pki / "apiserver.crt").unlink()
+    assert certs(root)[0]["pki/apiserver.crt"]["state"] == "issued"
+    (pki / "new.crt").write_text(new)
+    openssl("verify", "-x509_strict", "-CAfile", pki / "new.crt", pki / "apiserver.crt")
+
+
+def test_etcd_elsewhere_wants_no_ca_of_etcd(certs, root):
+    pki = root / "etc/kubernetes/pki"
+    certs(root)
+    shutil.rmtree(pki / "etcd")
+    (root / "etc/kubernetes/kubeadm.yaml").write_text("""apiVersion: kubeadm.k8s.io/v1beta3
+kind: ClusterConfiguration
+etcd:
+  external:
+    endpoints: [https://10.0.0.50:2379]
+    caFile: /etc/kubernetes/pki/etcd/ca.crt
+""")
+    (pki / "apiserver-etcd-client.crt").unlink()
+    (pki / "apiserver-etcd-client.key").unlink()
+    items, _ = certs(root)
+    assert not [name for name in items if "etcd" in name and items[name]["state"] != "absent"]
+
+
 def test_no_key_is_ever_printed(program, root):
     done = subprocess.run([program, "certs", "--root", root, "--verbose"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and "KEY" not in done.stdout + done.stderr
+    told = done.stdout + done.stderr
+    assert done.returncode == 0 and "KEY" not in told
+    keys = [line for path in root.rglob("*.key") for line in path.read_text().splitlines() if len(line) > 20 and not line.startswith("-----")]
+    assert len(keys) > 20 and not [line for line in keys if line in told]
