@@ -62,6 +62,7 @@ class Slow(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(golden() * 20)
         self.wfile.flush()
+        self.server.sent.set()
         self.server.waits.wait(60)
 
     def do_HEAD(self):
@@ -80,7 +81,7 @@ class Slow(BaseHTTPRequestHandler):
 def slow():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     server.daemon_threads = True
-    server.waits = threading.Event()
+    server.waits, server.sent = threading.Event(), threading.Event()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     server.url = f"http://127.0.0.1:{server.server_port}"
@@ -209,10 +210,9 @@ def test_a_full_disk_leaves_nothing(program, store, here):
 
 def test_a_signal_leaves_nothing(program, slow, here):
     process = subprocess.Popen([program, "fetch", f"{slow.url}/etcd-2026-10-01.db", "-o", "deep/"], cwd=here, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 20
-    while not (here / "deep").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert slow.sent.wait(60)
     time.sleep(0.5)
+    assert (here / "deep").exists()
     process.send_signal(signal.SIGTERM)
     time.sleep(0.2)
     slow.waits.set()
@@ -226,9 +226,13 @@ def test_a_signal_leaves_nothing(program, slow, here):
 
 def test_a_kill_leaves_no_file(program, slow, here):
     process = subprocess.Popen([program, "fetch", f"{slow.url}/etcd-2026-10-01.db", "-o", "out.db"], cwd=here, stderr=subprocess.DEVNULL)
-    time.sleep(1)
-    process.kill()
-    process.wait(20)
+    try:
+        assert slow.sent.wait(60)
+        time.sleep(0.5)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
     assert names(here) == []
 
 

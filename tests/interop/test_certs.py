@@ -4,12 +4,11 @@ import shutil
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
-BIN = TOP / "build" / "peers" / "bin"
+import requirement
+
 MANIFEST = """apiVersion: v1
 kind: Pod
 metadata: {{name: etcd}}
@@ -71,9 +70,7 @@ def trees(request, program, tmp_path):
     *[pytest.param(v, "rsa", marks=pytest.mark.long) for v in ("3.4", "3.5", "3.6", "3.7")],
 ], indirect=["trees"])
 def test_three_members_take_them(version, trees, tmp_path):
-    etcd, etcdctl = BIN / f"etcd-{version}", BIN / f"etcdctl-{version}"
-    if not etcd.exists():
-        pytest.skip(f"etcd {version} cannot be had here")
+    etcd, etcdctl = requirement.need(f"etcd-{version}", f"etcdctl-{version}")
     ports = free_ports(6)
     cluster = ",".join(f"m{n}=https://127.0.0.1:{ports[n]}" for n in range(3))
     endpoints = ",".join(f"https://127.0.0.1:{port}" for port in ports[3:])
@@ -108,4 +105,8 @@ def test_three_members_take_them(version, trees, tmp_path):
         for process in running:
             process.terminate()
         for process in running:
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

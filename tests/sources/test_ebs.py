@@ -285,7 +285,7 @@ def test_wrong_clock_is_measured(site, ec2):
     ec2.skew = 3600
     done = site("list", "--ebs-tag", "a=b", "ebs:")
     assert done.returncode == 1
-    assert re.search(r"this machine's clock is 3(599|600|601) seconds behind", done.stderr), done.stderr
+    assert re.search(r"this machine's clock is 3(59\d|60\d) seconds behind", done.stderr), done.stderr
 
 
 def test_no_instance_cannot_read_but_list(site, ec2, program):

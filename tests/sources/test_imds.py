@@ -155,15 +155,18 @@ def test_no_key_appears_anywhere(listed, imds, ec2):
         assert not any(secret in text for secret in (*secrets, *imds.tokens))
 
 
-def test_machine_outside_of_aws_loses_two_seconds(program, run):
+def test_machine_outside_of_aws_loses_two_seconds(program, run, tmp_path):
     """A network that swallows everything: no answer, no refusal."""
     requirement.need("ip")
+    begun = tmp_path / "begun"
     quiet = "ip link add v0 type veth peer name v1 && ip addr add 10.9.9.1/24 dev v0 && ip link set v0 up && " \
             "ip link set v1 up && ip neigh add 10.9.9.2 lladdr 02:00:00:00:00:09 dev v0 && " \
             "ip route add default via 10.9.9.2 && ip -6 neigh add fe80::9 lladdr 02:00:00:00:00:09 dev v0 && " \
-            "ip -6 route add default via fe80::9 dev v0 && exec \"$@\""
-    begin = time.monotonic()
-    done = run("unshare", "-n", "sh", "-c", quiet, "sh", program, "list", "--credentials", "imds", "--ebs-tag", "a=b", "ebs:")
-    took = time.monotonic() - begin
-    assert done.returncode == 1 and "this is no EC2 instance" in done.stderr, done.stderr
-    assert took < 4, f"{took:.1f} s"   # 2 s of waiting; the rest is for a busy machine
+            f"ip -6 route add default via fe80::9 dev v0 && touch {begun} && exec \"$@\""
+    took = []
+    # The best of some counts: 2 s of waiting, and what a busy machine takes for itself.
+    while len(took) < 3 and (not took or min(took) >= 3):
+        done = run("unshare", "-n", "sh", "-c", quiet, "sh", program, "list", "--credentials", "imds", "--ebs-tag", "a=b", "ebs:")
+        took.append(time.time() - begun.stat().st_mtime)
+        assert done.returncode == 1 and "this is no EC2 instance" in done.stderr, done.stderr
+    assert min(took) < 4, took

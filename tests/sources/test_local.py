@@ -84,6 +84,8 @@ def image(work, kind, label, files):
 
 
 def kernel_knows(kind):
+    # As a module it is loaded when something of it is mounted.
+    subprocess.run(["modprobe", kind], check=False, capture_output=True)
     with open("/proc/filesystems", encoding="ascii") as file:
         return kind in file.read().split()
 

@@ -25,7 +25,7 @@ def things():
 def place(request, tmp_path, work):
     """(address, options, environment) of a place that holds these things."""
     if request.param == "s3":
-        server = request.getfixturevalue("versitygw")
+        server = request.getfixturevalue("radosgw")
         bucket = server.bucket()
         for name, data in things().items():
             server.put(bucket, name, data)

@@ -16,6 +16,7 @@ import pytest
 
 import requirement
 from net import authority
+from sources.servers import free_port
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DB = (GOLDEN / "etcd-3.5/snapshot.db").read_bytes()
@@ -84,16 +85,16 @@ def root(work):
 
 AUTOINDEX = "location / { autoindex on; %s }"
 PAGES = {
-    "nginx": ("nginx", AUTOINDEX % "", True), "nginx-short": ("nginx", AUTOINDEX % "autoindex_exact_size off;", True),
-    "nginx-json": ("nginx", AUTOINDEX % "autoindex_format json;", True), "apache": ("apache", "", False),
-    "apache-fancy": ("apache", "IndexOptions FancyIndexing", True),
-    "apache-table": ("apache", "IndexOptions FancyIndexing HTMLTable NameWidth=*", True),
+    "nginx": ("nginx", AUTOINDEX % ""), "nginx-short": ("nginx", AUTOINDEX % "autoindex_exact_size off;"),
+    "nginx-json": ("nginx", AUTOINDEX % "autoindex_format json;"), "apache": ("apache", ""),
+    "apache-fancy": ("apache", "IndexOptions FancyIndexing"),
+    "apache-table": ("apache", "IndexOptions FancyIndexing HTMLTable NameWidth=*"),
 }
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_index_pages(web, root, page, request):
-    kind, conf, dated = PAGES[page]
+    kind, conf = PAGES[page]
     server = request.getfixturevalue(kind)(root, conf=conf)
     try:
         found = web.list(server.url + "/backups/", "--folder", "any")
@@ -107,7 +108,6 @@ def test_index_pages(web, root, page, request):
         for name in ODD:
             assert web.fetch(server.url + "/backups/" + urllib.parse.quote(name)) == OLD
         assert web.fetch(server.url + "/backups/", "--snapshot", ODD[1]) == OLD
-        assert dated or page == "apache"
     finally:
         server.close()
 
@@ -475,8 +475,8 @@ def test_a_proxy_that_refuses(web, plain, secure, scheme):
                 assert words in line
             if scheme == "https" and status == 403:
                 assert "the proxy refuses us" in line and "no_proxy" in line
-    line = web.fails(url + "etcd-2026-11-20.db", "--ca", secure.ca, env={f"{scheme}_proxy": "http://127.0.0.1:1"})
-    assert "127.0.0.1 port 1" in line
+    line = web.fails(url + "etcd-2026-11-20.db", "--ca", secure.ca, env={f"{scheme}_proxy": f"http://127.0.0.1:{(nobody := free_port())}"})
+    assert f"127.0.0.1 port {nobody}" in line
 
 
 def test_a_place_below(web, plain, root):
