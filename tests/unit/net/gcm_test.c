@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <mbedtls/gcm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,99 @@ static void gcm_is_the_same_in_any_pieces(void **state)
 	}
 }
 
+/* Tags that OpenSSL 3.0 made; a tag is over all of the ciphertext. */
+static const struct {
+	unsigned bits, len;
+	const char *tag;
+} openssl[] = {
+	{ 128, 16, "3aa8cb658d5ffa0ae8863e25c3e2f132" },
+	{ 128, 127, "2507562ae26ce881688261018676e53e" },
+	{ 128, 128, "023f1beb120390fc1116a9a42065b898" },
+	{ 128, 129, "b0efba40d00c02eec7326332cf227a4f" },
+	{ 128, 255, "7e95fb61912a25b6725dcede974db209" },
+	{ 128, 1000, "93cfdc9a00cb5719f4e16dccab01b684" },
+	{ 128, 2000, "43afaf583e87e8869898091ab15a7434" },
+	{ 192, 16, "fdf233cb38d11ec75245f39c3a6fe703" },
+	{ 192, 127, "b803277a38ae321ea17f78141eab9a5d" },
+	{ 192, 128, "75c7b66b660bde662d9a9be254ade0cf" },
+	{ 192, 129, "f632e0245345325c8fd0ef9ace2a52d1" },
+	{ 192, 255, "bcdb9a0740637d9a6c1e9baed8e9578f" },
+	{ 192, 1000, "8ffe9d30c1fe3770c276654e9ead4be0" },
+	{ 192, 2000, "0d731b550832c2f65dafcb95bba50e46" },
+	{ 256, 16, "12c19f025393ed7e39af8d7fe91cd792" },
+	{ 256, 127, "cebb74b8d5d0a6a9ee5671c3039b5664" },
+	{ 256, 128, "e3f0af5f8d226dec2350c6339a9686f1" },
+	{ 256, 129, "2b39f51e24eaa7a402bb5af79da2ee2d" },
+	{ 256, 255, "782536fbb8fd221a2bff474fe5ebe324" },
+	{ 256, 1000, "b16d0cbae2852d81b96ec3a485005427" },
+	{ 256, 2000, "3fd125258bbe9637671aae4a0375a841" },
+};
+
+static void count_up(uint8_t *p, size_t n, unsigned step, unsigned first)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(i * step + first);
+}
+
+static void gcm_is_the_same_as_others_make_it(void **state)
+{
+	uint8_t key[32], iv[12], more[20], tag[TAG];
+	char hex[2 * TAG + 1];
+
+	(void)state;
+	count_up(key, sizeof key, 3, 1);
+	count_up(iv, sizeof iv, 5, 2);
+	count_up(more, sizeof more, 11, 4);
+	count_up(in, sizeof in, 7, 3);
+	for (size_t i = 0; i < sizeof openssl / sizeof *openssl; i++) {
+		const size_t len = openssl[i].len;
+		mbedtls_gcm_context gcm;
+		mbedtls_gcm_init(&gcm);
+		assert_int_equal(
+			mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, openssl[i].bits), 0);
+		assert_int_equal(mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, len, iv,
+					 sizeof iv, more, sizeof more, in, wide, TAG, tag),
+			0);
+		for (size_t k = 0; k < TAG; k++)
+			snprintf(hex + 2 * k, 3, "%02x", tag[k]);
+		assert_string_equal(hex, openssl[i].tag);
+		assert_int_equal(mbedtls_gcm_auth_decrypt(&gcm, len, iv, sizeof iv, more,
+					 sizeof more, tag, TAG, wide, back),
+			0);
+		assert_memory_equal(back, in, len);
+		mbedtls_gcm_free(&gcm);
+	}
+}
+
+/* At every distance from a line of 64 bytes: the pieces of a record lie anywhere. */
+static void gcm_is_the_same_anywhere(void **state)
+{
+	static uint8_t from[LONGEST + 64], to[LONGEST + 64];
+	const size_t len = 16 * 8 * 3 + 16 * 3 + 5;
+	uint8_t key[32] = { 9 }, iv[12] = { 8 }, want[TAG], tag[TAG];
+	mbedtls_gcm_context gcm;
+
+	(void)state;
+	fill(in, len);
+	mbedtls_gcm_init(&gcm);
+	assert_int_equal(mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, 256), 0);
+	assert_int_equal(mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, len, iv, sizeof iv,
+				 NULL, 0, in, wide, TAG, want),
+		0);
+	for (size_t a = 0; a < 64; a++) {
+		const size_t b = a * 5 % 64;
+		memcpy(from + a, in, len);
+		to[b + len] = 0x5a;
+		assert_int_equal(mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, len, iv,
+					 sizeof iv, NULL, 0, from + a, to + b, TAG, tag),
+			0);
+		assert_memory_equal(to + b, wide, len);
+		assert_memory_equal(tag, want, TAG);
+		assert_int_equal(to[b + len], 0x5a);
+	}
+	mbedtls_gcm_free(&gcm);
+}
+
 static void gcm_refuses_a_single_wrong_bit(void **state)
 {
 	mbedtls_gcm_context gcm;
@@ -124,6 +218,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mbedtls_passes_its_own_tests),
 		cmocka_unit_test(gcm_is_the_same_in_any_pieces),
+		cmocka_unit_test(gcm_is_the_same_as_others_make_it),
+		cmocka_unit_test(gcm_is_the_same_anywhere),
 		cmocka_unit_test(gcm_refuses_a_single_wrong_bit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
