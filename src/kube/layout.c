@@ -1,25 +1,42 @@
 #include "kube/layout.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kube/pod.h"
+#include "os/file.h"
 
 const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, &kube_layout_csm,
 	&kube_layout_icp, &kube_layout_salt, &kube_layout_openshift42, &kube_layout_openshift46,
 	NULL };
 
-static const char *marker_of(const struct kube_layout *layout, const struct root *root)
+/* Is one of them there?  What cannot be looked at is not taken for missing. */
+static int first_of(
+	const char **found, const char *const *paths, const struct root *root, struct err *e)
 {
-	for (const char *const *m = layout->unless; m && *m; m++) {
-		if (root_exists(root, *m))
-			return NULL;
+	*found = NULL;
+	for (const char *const *m = paths; m && *m && !*found; m++) {
+		CLOSE_FD int fd = -1;
+		if (!root_open_at(&fd, root, *m, O_PATH, e))
+			*found = *m;
+		else if (e->errnum != ENOENT && e->errnum != ENOTDIR && e->errnum != ELOOP)
+			return e->code;
 	}
-	for (const char *const *m = layout->markers; *m; m++) {
-		if (root_exists(root, *m))
-			return *m;
+	return 0;
+}
+
+static int marker_of(const char **marker, const struct kube_layout *layout, const struct root *root,
+	struct err *e)
+{
+	if (first_of(marker, layout->unless, root, e))
+		return e->code;
+	if (*marker) {
+		*marker = NULL;
+		return 0;
 	}
-	return NULL;
+	return first_of(marker, layout->markers, root, e);
 }
 
 int kube_layout_find(const struct kube_layout **layout, const char **marker,
@@ -29,7 +46,9 @@ int kube_layout_find(const struct kube_layout **layout, const char **marker,
 	size_t n = 0;
 
 	for (const struct kube_layout *const *l = kube_layouts; *l; l++) {
-		const char *m = marker_of(*l, root);
+		const char *m;
+		if (marker_of(&m, *l, root, e))
+			return e->code;
 		known = arena_print(a, "%s%s%s", known, *known ? ", " : "", (*l)->name);
 		if (forced ? strcmp((*l)->name, forced) : !m)
 			continue;
