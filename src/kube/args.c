@@ -198,6 +198,18 @@ static bool is_assignment(struct str word)
 
 static const char *const users[] = { "gosu", "su-exec", NULL };
 
+/* Without what a unit has in front of it: "-@+!:". */
+static struct str bare_path(const struct kube_arg *arg)
+{
+	struct str path = arg->text;
+
+	while (arg->dialect == KUBE_SYSTEMD && path.len > 1 && strchr("-@+!:", path.p[0])) {
+		path.p++;
+		path.len--;
+	}
+	return path;
+}
+
 /* Which word of the command is the program; `n`: none of them is. */
 static size_t program_of(const struct kube_arg *v, size_t n, const char *name)
 {
@@ -205,7 +217,7 @@ static size_t program_of(const struct kube_arg *v, size_t n, const char *name)
 
 	while (i < n && (is_one(v[i].text, leading) || is_assignment(v[i].text)))
 		i++;
-	if (i < n && str_is(base_name(v[i].text), name))
+	if (i < n && str_is(base_name(bare_path(&v[i])), name))
 		return i;
 	if (i == n || !is_one(v[i].text, starters))
 		return n;

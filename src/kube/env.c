@@ -31,6 +31,7 @@ static struct kube_slot slot_of(struct kube_file *file, struct str name, struct 
 	slot.quote = quoted ? first : 0;
 	slot.in_pieces =
 		memchr(slot.value.p, '\\', slot.value.len) ||
+		memchr(slot.value.p, '\n', slot.value.len) ||
 		(quoted && memchr(slot.value.p, first, slot.value.len)) ||
 		(!quoted && (memchr(value.p, '"', value.len) || memchr(value.p, '\'', value.len)));
 	slot.fixed = slot.quote == '\'' || (!memchr(slot.value.p, '$', slot.value.len) &&
@@ -38,9 +39,28 @@ static struct kube_slot slot_of(struct kube_file *file, struct str name, struct 
 	return slot;
 }
 
+/* Where the value ends that begins at `at`: a backslash, or a quote it begins with, takes it
+ * past the end of its line. */
+static size_t end_of_value(struct str text, size_t at)
+{
+	while (at < text.len && (text.p[at] == ' ' || text.p[at] == '\t'))
+		at++;
+	const char quote = at < text.len && strchr("'\"", text.p[at]) ? text.p[at] : 0;
+	bool open = quote != 0;
+
+	for (at += open; at < text.len && (open || text.p[at] != '\n'); at++) {
+		if (open && text.p[at] == quote)
+			open = false;
+		else if (text.p[at] == '\\' && !(open && quote == '\'') && at + 1 < text.len)
+			at += text.p[at + 1] == '\r' && at + 2 < text.len ? 2 : 1;
+	}
+	return at < text.len ? at : text.len;
+}
+
 bool kube_env_next(struct str *name, struct kube_slot *slot, size_t *at, struct kube_file *file)
 {
-	struct str rest = { file->text.p + *at, file->text.len - *at }, line, value;
+	const struct str all = file->text;
+	struct str rest = { all.p + *at, all.len - *at }, line, value;
 	bool found = false;
 
 	while (!found && str_next(&line, &rest, '\n')) {
@@ -50,7 +70,13 @@ bool kube_env_next(struct str *name, struct kube_slot *slot, size_t *at, struct 
 		if (!text.len || text.p[0] == '#' || text.p[0] == ';' ||
 			!str_cut(name, &value, text, '=') || !is_name(*name))
 			continue;
-		*slot = slot_of(file, *name, str_trim(value));
+		const size_t from = (size_t)(value.p - all.p), end = end_of_value(all, from);
+		*slot = slot_of(file, *name, str_trim((struct str){ all.p + from, end - from }));
+		rest = (struct str){ all.p + end, all.len - end };
+		if (rest.len) { /* the end of its line */
+			rest.p++;
+			rest.len--;
+		}
 		found = true;
 	}
 	*at = file->text.len - rest.len;

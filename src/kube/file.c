@@ -70,6 +70,19 @@ int kube_file_parse(struct kube_file *file, enum doc_format format, struct err *
 	return 0;
 }
 
+int kube_no_merges(const struct kube_file *file, const struct doc_node *node, struct err *e)
+{
+	for (const struct doc_node *c = node && node->kind != DOC_SCALAR ? node->first : NULL; c;
+		c = c->next) {
+		if (c->key && c->key->style == DOC_PLAIN && str_is(c->key->text, "<<"))
+			return kube_refuse(file, c->key->start, e,
+				"merge keys are not understood; write the keys themselves here");
+		if (kube_no_merges(file, c, e))
+			return e->code;
+	}
+	return 0;
+}
+
 void kube_place(unsigned *line, unsigned *column, const struct kube_file *file, size_t at)
 {
 	*line = *column = 1;

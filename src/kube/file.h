@@ -62,6 +62,9 @@ int kube_file_new(struct kube_file **file, struct kube_files *set, const char *p
 /* Its documents, parsed once. */
 int kube_file_parse(struct kube_file *file, enum doc_format format, struct err *e);
 
+/* ERR_FORMAT for "<<: *defaults" anywhere below: what it brings would not be seen. */
+int kube_no_merges(const struct kube_file *file, const struct doc_node *node, struct err *e);
+
 /* `change` is copied, its texts are borrowed from the arena. */
 int kube_change(struct kube_file *file, const struct kube_change *change, struct err *e);
 

@@ -40,6 +40,8 @@ int kube_kubeadm(struct kube_kubeadm *c, struct kube_file *file, struct err *e)
 				"%.*s is not known here, v1beta1 to v1beta4 are", STR_ARG(version));
 		if (*spot)
 			return kube_refuse(file, d->start, e, "a second %.*s", STR_ARG(kind));
+		if (kube_no_merges(file, d, e))
+			return e->code;
 		*spot = d;
 	}
 	return 0;

@@ -75,6 +75,19 @@ static bool has(const struct kube_texts *texts, const char *text)
 	return false;
 }
 
+/* Of "https://HOST:2380", is HOST a name? */
+static bool is_name(const char *url)
+{
+	const char *host = strstr(url, "://");
+	size_t digits;
+
+	if (!host || host[3] == '[')
+		return false;
+	host += 3;
+	digits = strspn(host, "0123456789.");
+	return host[digits] && host[digits] != ':' && host[digits] != '/';
+}
+
 /* What cannot all be true: the member list, this node's name and its peer URLs. */
 static void compare(struct kube_node *node, const struct kube_cluster *c)
 {
@@ -96,9 +109,18 @@ static void compare(struct kube_node *node, const struct kube_cluster *c)
 		kube_warn(node, "%s: this node's member %s is not among its members, %s", c->what,
 			c->name, kube_print_members(node->files->arena, &c->members));
 	for (size_t i = 0; own && i < c->peer_urls.n; i++) {
-		if (!has(&own->urls, c->peer_urls.v[i]))
+		const char *url = c->peer_urls.v[i];
+		if (has(&own->urls, url))
+			continue;
+		/* Both may be true: the name server knows, and it is not asked. */
+		if (is_name(url) != is_name(own->urls.v[0]))
+			kube_warn(node,
+				"%s: %s advertises %s, its member list has %s; that is one member "
+				"if the name leads to the address",
+				c->what, c->name, url, own->urls.v[0]);
+		else
 			kube_warn(node, "%s: %s advertises %s, its member list says %s", c->what,
-				c->name, c->peer_urls.v[i], own->urls.v[0]);
+				c->name, url, own->urls.v[0]);
 	}
 }
 
@@ -120,6 +142,8 @@ void kube_add_text(struct kube_texts *texts, struct arena *a, const char *text)
 		if (!strcmp(texts->v[i], text))
 			return;
 	}
+	if (texts->n == KUBE_TEXTS_MAX)
+		return;
 	const char **more = arena_array(a, texts->n + 1, sizeof *more);
 	if (texts->n)
 		memcpy(more, texts->v, texts->n * sizeof *more);
@@ -173,6 +197,8 @@ void kube_read_members(struct kube_members *members, struct arena *a, struct str
 			if (str_is(name, members->v[i].name))
 				m = &members->v[i];
 		}
+		if (!m && members->n == KUBE_TEXTS_MAX)
+			return;
 		if (!m) {
 			struct kube_member *more = arena_array(a, members->n + 1, sizeof *more);
 			if (members->n)

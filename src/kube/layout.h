@@ -19,6 +19,9 @@
 #include "kube/args.h"
 #include "kube/file.h"
 
+/* More is no cluster of etcd, and is not read. */
+enum { KUBE_TEXTS_MAX = 200 };
+
 struct kube_texts {
 	const char **v;
 	size_t n;

@@ -103,6 +103,41 @@ static int set(const struct kube_kubeadm *k, const char *name, const char *value
 	return kube_slot_set(&slot, str_from(value), why, e);
 }
 
+/* The unit's flags, and the variables that count where a flag is not given. */
+static int rewrite_unit(
+	const struct kube_unit *unit, const struct kube_wanted_cluster *c, struct err *e)
+{
+	struct arena *a = unit->files->arena;
+	const char *members = c->members.n ? kube_print_members(a, &c->members) : NULL;
+	const struct {
+		const char *flag, *name, *value, *why;
+	} rows[] = { { "name", "ETCD_NAME", c->name, "this node's member" },
+		{ "initial-cluster", "ETCD_INITIAL_CLUSTER", members,
+			"the members that are restored" },
+		{ "initial-cluster-token", "ETCD_INITIAL_CLUSTER_TOKEN", c->token,
+			"the token that is restored with" } };
+	struct kube_args args, etcd;
+	struct kube_slot slot;
+
+	if (kube_unit_args(&args, unit, e))
+		return e->code;
+	if (args.n && kube_args_program(&etcd, &args, "etcd", e))
+		return e->code;
+	if (!args.n || !etcd.n) {
+		const struct kube_setting *s = kube_unit_get(unit, "Service", "ExecStart");
+		return kube_refuse(s->file, s->from, e,
+			"it cannot be seen how this starts etcd; write etcd and its flags here");
+	}
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].value &&
+			(kube_flag(&slot, &etcd, rows[i].flag) ||
+				kube_unit_env(&slot, unit, rows[i].name)) &&
+			kube_slot_set(&slot, str_from(rows[i].value), rows[i].why, e))
+			return e->code;
+	}
+	return 0;
+}
+
 static const char *const yaml[] = { ".yaml", ".yml", NULL };
 static const char *const conf[] = { ".conf", NULL };
 static const char *const texts[] = { "etc/systemd/system/etcd.service",
@@ -115,7 +150,6 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 	struct err none = { 0 };
 	struct kube_kubeadm k;
 	struct kube_unit unit;
-	struct kube_args args;
 
 	if (config_of(&k, files, e))
 		return e->code;
@@ -128,9 +162,7 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 			set(&k, "initial-cluster-token", c->token,
 				"the token that is restored with", e))
 			return e->code;
-		if (!kube_unit(&unit, files, "etcd.service", &none) &&
-			!kube_unit_args(&args, &unit, &none) &&
-			kube_rewrite_etcd(&args, NULL, NULL, c, e))
+		if (!kube_unit(&unit, files, "etcd.service", &none) && rewrite_unit(&unit, c, e))
 			return e->code;
 	}
 	if (kube_rewrite_replace(files, CONFIG, KUBE_YAML, wanted, e) ||

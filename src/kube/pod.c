@@ -12,7 +12,7 @@ int kube_pod(struct kube_pod *pod, struct kube_file *file, struct err *e)
 		return kube_refuse(file, root ? root->start : 0, e, "this is no pod");
 	if (!pod->spec || pod->spec->kind != DOC_MAP)
 		return kube_refuse(file, root->start, e, "this pod has no spec");
-	return 0;
+	return kube_no_merges(file, root, e);
 }
 
 int kube_pod_runs(const struct doc_node **container, struct kube_args *args,

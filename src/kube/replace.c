@@ -11,6 +11,18 @@ static bool is_part(char c)
 	       c == '-' || c == '_';
 }
 
+static bool is_v4(struct str what)
+{
+	unsigned points = 0;
+
+	for (size_t i = 0; i < what.len; i++) {
+		if (what.p[i] != '.' && !(what.p[i] >= '0' && what.p[i] <= '9'))
+			return false;
+		points += what.p[i] == '.';
+	}
+	return points == 3;
+}
+
 /* May `at` be the end of a name or an address?  An address goes on behind a dot or, of
  * version 6, a colon; a name's domain is none of the name. */
 static bool ends_at(struct str text, size_t at, struct str what)
@@ -18,7 +30,7 @@ static bool ends_at(struct str text, size_t at, struct str what)
 	if (at >= text.len)
 		return true;
 	const char c = text.p[at], next = at + 1 < text.len ? text.p[at + 1] : 0;
-	const bool v6 = memchr(what.p, ':', what.len), v4 = what.p[0] >= '0' && what.p[0] <= '9';
+	const bool v6 = memchr(what.p, ':', what.len), v4 = is_v4(what);
 
 	return !is_part(c) && !((v4 || v6) && c == '.' && is_part(next)) &&
 	       !(v6 && c == ':' && is_part(next));
@@ -95,11 +107,12 @@ static int replace_in_text(struct kube_file *file, const struct doc_node *node, 
 		const struct str what = str_from(wanted->replace[i].from);
 		for (size_t at = from; what.len && next_place(&at, text, what) && at < to;
 			at += what.len) {
-			const struct kube_slot slot = kube_slot_part(
+			struct kube_slot slot = kube_slot_part(
 				file, node, at, at + what.len, wanted->replace[i].from);
 			/* Told already: the wanted members have the new address. */
 			if (is_told(&slot))
 				continue;
+			slot.everywhere = true;
 			if (kube_slot_set(&slot, str_from(wanted->replace[i].to),
 				    "the node was replaced", e))
 				return e->code;
@@ -112,6 +125,9 @@ static int replace_in_node(struct kube_file *file, const struct doc_node *node,
 	const struct kube_wanted *wanted, struct err *e)
 {
 	if (node->alias) /* its anchor is changed */
+		return 0;
+	/* base64, in which a short name may stand by chance */
+	if (node->key && str_ends(node->key->text, STR("-data")))
 		return 0;
 	if (node->kind == DOC_SCALAR)
 		return replace_in_text(file, node, 0, node->text.len, wanted, e);
@@ -130,11 +146,13 @@ static int replace_in_lines(struct kube_file *file, const struct kube_wanted *wa
 	while (str_next(&line, &rest, '\n')) {
 		const struct str text = str_trim(line);
 		const size_t from = (size_t)(line.p - file->text.p);
-		size_t to = from + line.len, mark;
+		size_t to = from + line.len;
 		if (!text.len || text.p[0] == '#' || text.p[0] == ';')
 			continue;
-		if (str_find(&mark, line, STR(" #")) || str_find(&mark, line, STR("\t#")))
-			to = from + mark;
+		for (size_t i = from + 1; i < to; i++) {
+			if (file->text.p[i] == '#' && strchr(" \t", file->text.p[i - 1]))
+				to = i;
+		}
 		if (replace_in_text(file, NULL, from, to, wanted, e))
 			return e->code;
 	}

@@ -98,6 +98,19 @@ static int spell(struct str *out, const struct kube_slot *s, struct str value, s
 	return 0;
 }
 
+/* How often a scalar is seen, by aliases too. */
+static size_t seen(const struct doc_node *node, const struct doc_node *what)
+{
+	size_t n = 0;
+
+	for (; node; node = node->next) {
+		n += node == what ||
+		     (node->alias && node->kind == DOC_SCALAR && node->text.p == what->text.p);
+		n += node->kind == DOC_SCALAR ? 0 : seen(node->first, what);
+	}
+	return n;
+}
+
 int kube_slot_set(const struct kube_slot *s, struct str value, const char *why, struct err *e)
 {
 	struct str put;
@@ -112,6 +125,10 @@ int kube_slot_set(const struct kube_slot *s, struct str value, const char *why, 
 	if (s->in_pieces)
 		return kube_refuse(s->file, kube_slot_at(s), e,
 			"%s is quoted in pieces; write it in one", s->what);
+	if (s->node && !s->node->alias && !s->everywhere && seen(s->file->doc.root, s->node) > 1)
+		return kube_refuse(s->file, kube_slot_at(s), e,
+			"%s is used again through an alias; write the value itself in both places",
+			s->what);
 	if (spell(&put, s, value, e))
 		return e->code;
 	struct kube_change change = { .start = s->from,

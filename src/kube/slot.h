@@ -25,6 +25,7 @@ struct kube_slot {
 	enum kube_dialect dialect;
 	char quote;       /* of the word it stands in; 0: none */
 	bool fixed;       /* nothing in it would be expanded */
+	bool everywhere;  /* it is meant to change where an alias shows it, too */
 	bool in_pieces;   /* its quoting changes on the way */
 	struct str value; /* as the program that reads it sees it */
 	const char *what; /* "--name of container etcd", for people */

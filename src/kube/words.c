@@ -57,18 +57,35 @@ static bool is_end_of_line(int c)
 	return c == '\n' || c == '\r';
 }
 
-/* What a variable, substitution or specifier begins with, doubled where it is itself. */
-static bool is_expanded(struct reader *r, int c)
+/* A byte; what a variable, substitution or specifier begins with is doubled in a unit where it
+ * is itself. */
+static void byte(struct reader *r, int c, char quote, bool raw)
 {
-	if (r->dialect == KUBE_SHELL)
-		return c == '$' || c == '`';
-	if (c != '$' && c != '%')
-		return false;
-	if (peek(r, 1) == c) {
-		r->at++;
-		return false;
+	const bool shell = r->dialect == KUBE_SHELL;
+
+	if (!raw && !shell && (c == '$' || c == '%') && peek(r, 1) == c) {
+		keep(r, (char)c, r->at, '\\');
+		r->at += 2;
+		return;
 	}
-	return true;
+	if (!raw && (c == '$' || c == (shell ? '`' : '%')))
+		r->fixed = false;
+	keep(r, (char)c, r->at++, quote);
+}
+
+/* In a unit, comments may stand between the lines of a value. */
+static void skip_comments(struct reader *r)
+{
+	for (;;) {
+		size_t at = r->at;
+		while (at < r->text.len && strchr(" \t", r->text.p[at]) && r->text.p[at])
+			at++;
+		if (at >= r->text.len || (r->text.p[at] != '#' && r->text.p[at] != ';'))
+			return;
+		while (at < r->text.len && r->text.p[at] != '\n')
+			at++;
+		r->at = at < r->text.len ? at + 1 : at;
+	}
 }
 
 /* A backslash: the end of a line, an escape, or itself. */
@@ -80,9 +97,14 @@ static void backslash(struct reader *r, char quote)
 	if (next < 0) {
 		keep(r, '\\', r->at++, quote);
 	} else if (is_end_of_line(next)) {
-		r->at += 2;
-		if (r->dialect == KUBE_SYSTEMD) /* a blank in its place */
-			end_word(r);
+		r->at += next == '\r' && peek(r, 2) == '\n' ? 3 : 2;
+		if (r->dialect == KUBE_SYSTEMD) { /* a blank in its place */
+			if (quote)
+				keep(r, ' ', r->at - 1, quote);
+			else
+				end_word(r);
+			skip_comments(r);
+		}
 	} else if (r->dialect == KUBE_SHELL) {
 		if (quote == '"' && !strchr("$`\"\\", next)) {
 			keep(r, '\\', r->at++, quote);
@@ -114,9 +136,7 @@ static int quoted(struct reader *r, size_t *where)
 			backslash(r, quote);
 			continue;
 		}
-		if (!raw && is_expanded(r, c))
-			r->fixed = false;
-		keep(r, (char)c, r->at++, quote);
+		byte(r, c, quote, raw);
 	}
 	r->at++;
 	return 0;
@@ -151,9 +171,7 @@ static int step(struct reader *r, size_t *where)
 	} else if (c == '\\') {
 		backslash(r, 0);
 	} else {
-		if (is_expanded(r, c))
-			r->fixed = false;
-		keep(r, (char)c, r->at++, 0);
+		byte(r, c, 0, false);
 	}
 	return 0;
 }

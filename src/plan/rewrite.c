@@ -1,5 +1,6 @@
 #include "plan/rewrite.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "kube/check.h"
@@ -7,15 +8,35 @@
 #include "net/url.h"
 #include "target/file.h"
 
-static void want_replacements(struct kube_wanted *w, struct arena *a, const struct plan *plan)
+static int by_length(const void *a, const void *b)
+{
+	const struct kube_replacement *x = a, *y = b;
+	const size_t m = strlen(x->from), n = strlen(y->from);
+
+	return m != n ? (m < n) - (m > n) : strcmp(x->from, y->from);
+}
+
+/* "m1.example.org" goes before "m1", which is a part of it. */
+static int want_replacements(
+	struct kube_wanted *w, struct arena *a, const struct plan *plan, struct err *e)
 {
 	struct kube_replacement *list = arena_array(a, plan->replace.n + 1, sizeof *list);
 
 	for (size_t i = 0; i < plan->replace.n; i++)
 		list[i] =
 			(struct kube_replacement){ plan->replace.v[i].from, plan->replace.v[i].to };
+	qsort(list, plan->replace.n, sizeof *list, by_length);
 	w->replace = list;
 	w->n_replace = plan->replace.n;
+	/* A second time nothing may be left to replace. */
+	for (size_t i = 0; i < w->n_replace; i++) {
+		if (strcmp(kube_replaced(a, list[i].to, w), list[i].to))
+			return err_set(e, ERR_USAGE,
+				"replace: %s is to become %s, in which something is replaced "
+				"again; choose a name or an address that is not replaced itself",
+				list[i].from, list[i].to);
+	}
+	return 0;
 }
 
 /* The plan names the members of the main cluster; those of another are on the same hosts, at
@@ -84,7 +105,8 @@ int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct 
 	plan_identify(&r->who, &r->node, plan, machine);
 	if (!plan)
 		return 0;
-	want_replacements(&r->wanted, a, plan);
+	if (want_replacements(&r->wanted, a, plan, e))
+		return e->code;
 	struct kube_wanted_cluster *clusters =
 		arena_array(a, r->node.n_clusters + 1, sizeof *clusters);
 	for (size_t i = 0; i < r->node.n_clusters; i++) {

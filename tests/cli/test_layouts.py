@@ -175,3 +175,83 @@ def test_shape_that_is_not_known_is_refused_with_its_place(program, layout, name
     done = subprocess.run([program, "plan", "--root", tree], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(rf"etcd-rescue: {re.escape(name)}:\d+:\d+: .+\n", done.stderr), done.stderr
+
+
+def refused(program, tree, *args):
+    done = subprocess.run([program, "plan", "--root", tree, *args], capture_output=True, text=True, timeout=30)
+    assert (done.returncode != 0, done.stdout) == (True, ""), done.stdout
+    return done.stderr
+
+
+def test_longer_name_is_replaced_before_its_part(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tree / "etc/hosts", "10.0.0.12 master-2.example.org master-2\n")
+    put(tmp_path / "plan.yaml", """source: s3://b/
+replace:
+  - {from: master-2, to: node-7}
+  - {from: master-2.example.org, to: other.example.com}
+""")
+    edits = [e for e in seen(program, tree, "--file", tmp_path / "plan.yaml")["edits"] if e["file"] == "etc/hosts"]
+    assert [(e["old"], e["new"]) for e in edits] == \
+        [("master-2.example.org", "other.example.com"), ("master-2", "node-7")]
+
+
+@pytest.mark.parametrize("pairs", [
+    "[{from: master-2, to: master-1}, {from: master-1, to: master-2}]",
+    "[{from: master-2, to: master-2.example.org}]",
+    "[{from: 10.0.0.12, to: 10.0.0.13}, {from: 10.0.0.13, to: 10.0.0.14}]",
+])
+def test_replacement_that_a_second_run_would_do_again_is_refused(program, pairs, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tmp_path / "plan.yaml", f"source: s3://b/\nreplace: {pairs}\n")
+    assert "in which something is replaced again" in refused(program, tree, "--file", tmp_path / "plan.yaml")
+
+
+def test_unit_that_hides_how_it_starts_etcd_is_refused(program, tmp_path):
+    tree = copy_of("csm", tmp_path)
+    put(tree / "etc/systemd/system/etcd.service",
+        "[Service]\nExecStart=/bin/sh -c 'exec etcd --name ncn-m001 --initial-cluster ncn-m001=https://10.252.1.7:2380'\n")
+    put(tmp_path / "plan.yaml", "source: s3://b/\nreplace: [{from: ncn-m001, to: ncn-m009}]\n")
+    said = refused(program, tree, "--file", tmp_path / "plan.yaml")
+    assert said.startswith("etcd-rescue: etc/systemd/system/etcd.service:2:11: it cannot be seen how this starts etcd")
+
+
+def test_variables_of_a_unit_are_rewritten_where_no_flag_is(program, tmp_path):
+    tree = copy_of("csm", tmp_path)
+    put(tree / "etc/systemd/system/etcd.service",
+        "[Service]\nEnvironmentFile=-/etc/etcd.env\nExecStart=/usr/bin/etcd --data-dir=/var/lib/etcd\n")
+    put(tree / "etc/etcd.env", "# ours\nETCD_NAME=ncn-m001\nETCD_INITIAL_CLUSTER=\"ncn-m001=https://10.252.1.7:2380\"\n")
+    put(tmp_path / "plan.yaml", "source: s3://b/\nreplace: [{from: ncn-m001, to: ncn-m009}]\n")
+    edits = [e for e in seen(program, tree, "--file", tmp_path / "plan.yaml")["edits"] if e["file"] == "etc/etcd.env"]
+    assert [e["what"] for e in edits] == ["ETCD_NAME", "ETCD_INITIAL_CLUSTER"]
+    assert edits[0]["new"] == "ncn-m009" and edits[1]["new"].startswith("ncn-m009=https://10.252.1.7:2380,")
+
+
+def test_name_beside_an_address_is_no_contradiction(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    manifest = tree / "etc/kubernetes/manifests/etcd.yaml"
+    manifest.write_text(manifest.read_text().replace(
+        "master-2=https://10.0.0.12:2380", "master-2=https://etcd-1.example.org:2380"))
+    found = seen(program, tree)
+    assert any("that is one member if the name leads to the address" in w for w in found["warnings"])
+    assert not any("its member list says" in w for w in found["warnings"])
+
+
+@pytest.mark.parametrize("change, place", [
+    (("    - etcd\n", "    - etcd\n    - --config-file=/etc/etcd.yml\n"), "etcd has its configuration in a file"),
+    (("  hostNetwork: true\n", "  hostNetwork: true\n  x: &x {a: b}\n  y: {<<: *x}\n"), "merge keys are not understood"),
+])
+def test_what_would_be_overlooked_is_refused(program, change, place, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    manifest = tree / "etc/kubernetes/manifests/etcd.yaml"
+    assert change[0] in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace(*change))
+    said = refused(program, tree)
+    assert re.match(r"etcd-rescue: etc/kubernetes/manifests/etcd.yaml:\d+:\d+: ", said) and place in said
+
+
+def test_forced_layout_without_its_files_is_refused(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    for layout in ("csm", "icp", "salt", "openshift-4.2", "openshift-4.6"):
+        put(tmp_path / "plan.yaml", f"source: s3://b/\nlayout: {layout}\n")
+        assert refused(program, tree, "--file", tmp_path / "plan.yaml")

@@ -105,6 +105,35 @@ static void flags_of_lists(void **state)
 		{ "command: [--name, a]", "name", "a", "a: b", "command: [--name, \"a: b\"]" },
 		{ "command: [--name, a]", "name", "a", "", "command: [--name, \"\"]" },
 		{ "command: [--name=]", "name", "", "a", "command: [--name=a]" },
+		/* JSON has no bare texts, but numbers. */
+		{ "{\"command\": [\"--port\", 1]}", "port", "1", "m1",
+			"{\"command\": [\"--port\", \"m1\"]}" },
+		{ "{\"command\": [\"--port\", 1]}", "port", "1", "2",
+			"{\"command\": [\"--port\", 2]}" },
+		/* Line ends of another system stay. */
+		{ "command:\r\n- --name=a\r\n- x\r\n", "name", "a", "b",
+			"command:\r\n- --name=b\r\n- x\r\n" },
+		{ "command: [etcd, --name=a, --, --name=b]", "name", "a", "c",
+			"command: [etcd, --name=c, --, --name=b]" },
+		/* An alias gives way; its anchor must not. */
+		{ "x: &n a\ncommand: [--name, *n]\n", "name", "a", "b",
+			"x: &n a\ncommand: [--name, b]\n" },
+		{ "command: [--name, &n a]\nx: *n\n", "name",
+			"f:1:22: --name is used again through an alias; write the value itself in "
+			"both places",
+			"b", NULL },
+		{ "command: &c [--name, a]\nx: *c\n", "name",
+			"f:1:22: --name is used again through an alias; write the value itself in "
+			"both places",
+			"b", NULL },
+		{ "command: [--name, a]", "name",
+			"f:1:19: --name: a new value with '-' in front would be taken for a flag",
+			"-b", NULL },
+		{ "command:\n- --name=a\n  b\n", "name",
+			"f:2:3: this text goes on over several lines; write it on one", "c", NULL },
+		{ "command:\n- >\n  --name=a\n", "name",
+			"f:3:1: this text is folded over several lines; write it on one", "c",
+			NULL },
 		/* Nothing is guessed. */
 		{ "command: [--name=$(NODE)]", "name",
 			"f:1:18: --name is '$(NODE)', which another program fills in; write the "
@@ -134,6 +163,8 @@ static void flags_of_scripts(void **state)
 			"    --data-dir=/d\n" },
 		{ "command: [sh, -c, etcd --name a]", "name", "a", "b c",
 			"command: [sh, -c, etcd --name 'b c']" },
+		{ "command: [sh, -c, etcd --name a --x b]", "name", "a", "",
+			"command: [sh, -c, etcd --name '' --x b]" },
 		/* Not the flag of a comment. */
 		{ "command:\n- sh\n- -c\n- |\n  etcd --name=a # --name=z\n", "name", "a", "b",
 			"command:\n- sh\n- -c\n- |\n  etcd --name=b # --name=z\n" },

@@ -58,6 +58,9 @@ static void values_of_documents(void **state)
 		"'10.0.9.10']\n"
 		"c: m7=https://10.0.9.10:2380,m10=https://10.0.0.10:2380,m1=http://110.0.0.1\n"
 		"---\nd: https://[fd00::a]:2380,fd00::11\ne: &x m7\nf: *x\n");
+	/* base64 may hold a short name by chance. */
+	becomes("certificate-authority-data: AA/m1/BB\nserver: https://m1:6443\n", KUBE_YAML,
+		"certificate-authority-data: AA/m1/BB\nserver: https://m7:6443\n");
 	becomes("{\"a\":\"10.0.0.1\",\"b\":\"m1.example.org\"}", KUBE_JSON,
 		"{\"a\":\"10.0.9.10\",\"b\":\"m7.example.org\"}");
 }
@@ -65,6 +68,7 @@ static void values_of_documents(void **state)
 static void lines_of_texts(void **state)
 {
 	(void)state;
+	becomes("10.0.0.1 m1\t# m1 # m1\n", KUBE_TEXT, "10.0.9.10 m7\t# m1 # m1\n");
 	becomes("# 10.0.0.1 m1\n10.0.0.1\tm1 m1.example.org # was m1\nX=\"--node-ip=10.0.0.1\"\r\n"
 		"10.0.0.1.5 10.0.0.11 xm1 m1x fe80::fd00::1\nm1",
 		KUBE_TEXT,

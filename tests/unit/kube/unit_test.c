@@ -104,6 +104,51 @@ static void drop_ins_follow_in_the_order_of_their_names(void **state)
 		"# B=comment\nexport C='e $f'\nD=\"$X\"\nE='https://[::1]:2380'\n");
 }
 
+static void lines_that_go_on(void **state)
+{
+	struct kube_files files = kube_files(&arena, &root);
+	struct kube_unit unit;
+	struct kube_args args;
+	struct kube_slot slot;
+	struct err e = { 0 };
+
+	(void)state;
+	put("etc/systemd/system/etcd.service",
+		"[Service]\nEnvironment=A=%%h B=%h \"C=x%%\"\n"
+		"ExecStart=-/usr/bin/etcd --name=new \\\n"
+		"  # it's --name=comment \\\n"
+		"; --data-dir=/comment\n  --data-dir=/d --x='#1' # 2\n");
+	put("etc/env", "A=x \\\nB=no\nC=\"one\nD=no\"\nE=yes\r\nF='\\' \nG=a'\nH=b");
+	if (kube_unit(&unit, &files, "etcd.service", &e) || kube_unit_args(&args, &unit, &e))
+		fail_msg("%s", e.text);
+	assert_true(kube_flag(&slot, &args, "name"));
+	assert_string_equal(text(slot.value), "new");
+	assert_true(kube_flag(&slot, &args, "data-dir"));
+	assert_string_equal(text(slot.value), "/d");
+	assert_true(kube_flag(&slot, &args, "x"));
+	assert_string_equal(text(slot.value), "#1");
+	/* A doubled % is one, and is not half of what is replaced. */
+	assert_true(kube_unit_env(&slot, &unit, "A"));
+	assert_string_equal(text(slot.value), "%h");
+	assert_int_equal(kube_slot_set(&slot, STR("b"), "", &e), ERR_FORMAT);
+	assert_true(kube_unit_env(&slot, &unit, "B") && !slot.fixed);
+	assert_true(kube_unit_env(&slot, &unit, "C"));
+	assert_string_equal(text(slot.value), "x%");
+
+	struct kube_file *file;
+	assert_int_equal(kube_file(&file, &files, "etc/env", &e), 0);
+	assert_false(kube_env(&slot, file, "B") || kube_env(&slot, file, "D"));
+	assert_true(kube_env(&slot, file, "A"));
+	assert_int_equal(kube_slot_set(&slot, STR("b"), "", &e), ERR_FORMAT);
+	assert_true(kube_env(&slot, file, "C"));
+	assert_int_equal(kube_slot_set(&slot, STR("b"), "", &e), ERR_FORMAT);
+	assert_true(kube_env(&slot, file, "E"));
+	assert_string_equal(text(slot.value), "yes");
+	assert_true(kube_env(&slot, file, "F") && kube_env(&slot, file, "G"));
+	assert_true(kube_env(&slot, file, "H"));
+	assert_string_equal(text(slot.value), "b");
+}
+
 static void units_that_are_not_there(void **state)
 {
 	struct kube_files files = kube_files(&arena, &root);
@@ -124,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			drop_ins_follow_in_the_order_of_their_names, begin, end),
+		cmocka_unit_test_setup_teardown(lines_that_go_on, begin, end),
 		cmocka_unit_test_setup_teardown(units_that_are_not_there, begin, end),
 	};
 
