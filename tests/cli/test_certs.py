@@ -302,5 +302,6 @@ def test_no_key_is_ever_printed(program, root):
     done = subprocess.run([program, "certs", "--root", root, "--verbose"], capture_output=True, text=True, timeout=120)
     told = done.stdout + done.stderr
     assert done.returncode == 0 and "KEY" not in told
-    keys = [line for path in root.rglob("*.key") for line in path.read_text().splitlines() if len(line) > 20 and not line.startswith("-----")]
+    keys = [line for path in root.rglob("*.key") for line in path.read_text().splitlines()
+        if len(line) > 20 and not line.startswith("-----")]
     assert len(keys) > 20 and not [line for line in keys if line in told]
