@@ -5,11 +5,12 @@
 
 #include "base/ascii.h"
 #include "codec/rfc3339.h"
+#include "net/download.h"
 #include "net/url.h"
 #include "plan/file.h"
 #include "plan/search.h"
 
-enum { PATH = 4096, STREAMS_MAX = 64, HEX = 64 };
+enum { PATH = 4096, HEX = 64 };
 
 static const uint64_t part_least = 64 << 10, part_most = 64 << 20;
 
@@ -206,8 +207,9 @@ static int set_options(
 		return err_set(e, ERR_USAGE,
 			"--host-key %s: give it as ssh-keygen -lf shows it, SHA256:...",
 			o->host_key);
-	if (o->streams > STREAMS_MAX)
-		return err_set(e, ERR_USAGE, "--streams: more than %d at a time", STREAMS_MAX);
+	if (o->streams > DOWNLOAD_STREAMS_MAX)
+		return err_set(
+			e, ERR_USAGE, "--streams: more than %d at a time", DOWNLOAD_STREAMS_MAX);
 	if (o->part && (o->part < part_least || o->part > part_most))
 		return err_set(e, ERR_USAGE, "--part-size: between 64K and 64M");
 	set_text(&plan->sftp.host_key, o->host_key);

@@ -14,6 +14,8 @@
 
 enum { ANSWER_MAX = 8 << 20, FORM_MAX = 1 << 20, LISTED_MAX = 10000, PAGE = 500 };
 enum { CALL_MS = 120000, EACH_MS = 30000, SKEW_S = 240 };
+/* A page may be empty and have another one behind it, but not for ever. */
+enum { PAGES_MAX = 1000 };
 
 #define VERSION_OF_API "2016-11-15"
 
@@ -295,6 +297,7 @@ int ec2_snapshots(struct ec2_snapshot **v, size_t *n, struct ec2 *ec2, struct ar
 	const char *id, const struct ec2_filter *filters, size_t n_filters, struct err *e)
 {
 	const char *page = NULL;
+	unsigned pages = 0;
 	int bad = 0;
 
 	*v = NULL;
@@ -311,7 +314,7 @@ int ec2_snapshots(struct ec2_snapshot **v, size_t *n, struct ec2 *ec2, struct ar
 		bad = call(&answer, ec2, "DescribeSnapshots", &f, e);
 		if (!bad)
 			bad = ec2_read_snapshots(&some, &n_some, &page, a, buf_span(&answer), e);
-		if (!bad && *n + n_some > LISTED_MAX)
+		if (!bad && (*n + n_some > LISTED_MAX || ++pages > PAGES_MAX))
 			bad = err_set(e, ERR_SPACE,
 				"more than %d EBS snapshots fit; name more tags", LISTED_MAX);
 		if (!bad && n_some) {
@@ -330,6 +333,7 @@ int ec2_volumes(struct ec2_volume **v, size_t *n, struct ec2 *ec2, struct arena 
 	const struct ec2_filter *filters, size_t n_filters, struct err *e)
 {
 	const char *page = NULL;
+	unsigned pages = 0;
 	int bad = 0;
 
 	*v = NULL;
@@ -343,7 +347,7 @@ int ec2_volumes(struct ec2_volume **v, size_t *n, struct ec2 *ec2, struct arena 
 		bad = call(&answer, ec2, "DescribeVolumes", &f, e);
 		if (!bad)
 			bad = ec2_read_volumes(&some, &n_some, &page, a, buf_span(&answer), e);
-		if (!bad && *n + n_some > LISTED_MAX)
+		if (!bad && (*n + n_some > LISTED_MAX || ++pages > PAGES_MAX))
 			bad = err_set(e, ERR_SPACE, "more than %d EBS volumes fit; name more tags",
 				LISTED_MAX);
 		if (!bad && n_some) {
