@@ -176,10 +176,11 @@ static void seal(uint8_t mac[CODEC_SHA256_SIZE], const void *key, size_t len, co
 static const char *signature(
 	struct arena *a, const struct sigv4 *q, const char *day, const char *text)
 {
-	const char *secret = arena_print(a, "AWS4%s", q->auth->secret);
+	char *secret = arena_print(a, "AWS4%s", q->auth->secret);
 	uint8_t key[CODEC_SHA256_SIZE];
 
 	seal(key, secret, strlen(secret), day);
+	explicit_bzero(secret, strlen(secret));
 	seal(key, key, sizeof key, q->auth->region);
 	seal(key, key, sizeof key, q->auth->service);
 	seal(key, key, sizeof key, "aws4_request");

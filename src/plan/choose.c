@@ -119,19 +119,16 @@ static const char *read_sidecar(
 	struct stream s = { 0 };
 	struct err e = { 0 };
 	size_t len = 0, got = 1;
+	int bad = source_read(source, &s, object, &e);
 
-	if (source_read(source, &s, object, &e)) {
-		event_warning(c->listener, step, "%s: %s", object->name, e.text);
-		return NULL;
-	}
-	while (!e.code && got && len < sizeof text) {
-		if (!stream_read(&s, &got, text + len, sizeof text - len, &e))
-			len += got;
+	while (!bad && got && len < sizeof text) {
+		bad = stream_read(&s, &got, text + len, sizeof text - len, &e);
+		len += bad ? 0 : got;
 	}
 	stream_close(&s);
-	if (e.code)
+	if (bad)
 		event_warning(c->listener, step, "%s: %s", object->name, e.text);
-	return e.code ? NULL : sum_in(c->arena, (struct str){ text, len });
+	return bad ? NULL : sum_in(c->arena, (struct str){ text, len });
 }
 
 /* The one whose sidecar has the sum that was asked for becomes the only one. */
