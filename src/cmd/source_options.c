@@ -188,6 +188,19 @@ static int set_tags(
 	return 0;
 }
 
+/* As of the source's own address: ps shows it to everybody. */
+static int check_proxy(const char *proxy, struct err *e)
+{
+	struct err ignored;
+	struct url url;
+
+	if (!proxy || url_parse(&url, str_from(proxy), &ignored) || !url.has_userinfo)
+		return 0;
+	return err_set(e, ERR_USAGE,
+		"--proxy: take user and password out of the address, where every user of the "
+		"machine sees them; http_proxy and https_proxy, or proxy in a plan, may have them");
+}
+
 static int set_options(
 	struct plan *plan, struct app *app, const struct source_options *o, struct err *e)
 {
@@ -214,6 +227,8 @@ static int set_options(
 		return err_set(e, ERR_USAGE, "--part-size: between 64K and 64M");
 	set_text(&plan->sftp.host_key, o->host_key);
 	set_text(&plan->https.user, o->user);
+	if (check_proxy(o->proxy, e))
+		return e->code;
 	set_text(&plan->proxy, o->proxy);
 	set_text(&plan->snapshot.node, o->node);
 	set_text(&plan->snapshot.folder, o->folder);

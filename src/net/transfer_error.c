@@ -35,8 +35,9 @@ static int proxy_refusal(struct err *e, unsigned status)
 {
 	if (status == 407)
 		return err_set(e, ERR_AUTH,
-			"the proxy refuses us (status 407): it wants a user and password, in its "
-			"address: http://USER:PASSWORD@HOST:PORT");
+			"the proxy refuses us (status 407): it wants a user and password; set "
+			"https_proxy and http_proxy, or proxy in a plan, to "
+			"http://USER:PASSWORD@HOST:PORT");
 	if (status < 500)
 		return err_set(e, ERR_AUTH,
 			"the proxy refuses us (status %u): this server has to be allowed there, or "

@@ -139,6 +139,7 @@ def test_a_file_that_is_there_stays(run, store, here):
     (["--host-key", "MD5:00"], 2, "--host-key MD5:00: give it as ssh-keygen -lf shows it, SHA256:..."),
     (["--client-key", "k.pem"], 2, "--client-key goes with --client-cert"),
     (["--part-size", "1"], 2, "--part-size: between 64K and 64M"),
+    (["--proxy", "http://me:secret@proxy:3128"], 2, "--proxy: take user and password out of the address"),
     (["--streams", "33"], 2, "--streams: more than 32 at a time"),
     (["--ca", "gone.pem"], 1, "gone.pem: No such file or directory"),
     (["--plan", "gone.yaml"], 1, "gone.yaml: there is no such file"),
