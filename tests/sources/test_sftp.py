@@ -16,6 +16,7 @@ import requirement
 
 from sources import snapshots
 from sources.faults import Fault
+from sources.servers import free_port
 from sources.sshd import fingerprint
 from sources.test_unwrap import peak
 
@@ -322,8 +323,8 @@ def test_server_without_sftp(sshd, at):
     server.close()
 
 
-def test_nobody_listens(server, at, free_tcp_port=1):
-    said = at(server).fails(f"sftp://{server.user}@{server.host}:{free_tcp_port}/x")
+def test_nobody_listens(server, at):
+    said = at(server).fails(f"sftp://{server.user}@{server.host}:{free_port()}/x")
     assert "Connection refused" in said
 
 
