@@ -5,6 +5,9 @@
 #include "kube/scalar.h"
 #include "os/names.h"
 
+/* A hostile directory must not take for ever; a real one holds some dozens. */
+enum { DIRECTORY_MAX = 1000 };
+
 static bool is_part(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -193,6 +196,7 @@ int kube_rewrite_replace_in(struct kube_files *files, const char *dir, const cha
 	enum kube_kind kind, const struct kube_wanted *wanted, struct err *e)
 {
 	struct names names;
+	size_t n = 0;
 
 	if (!wanted->n_replace)
 		return 0;
@@ -202,6 +206,10 @@ int kube_rewrite_replace_in(struct kube_files *files, const char *dir, const cha
 		for (const char *const *end = endings; *end; end++) {
 			if (!str_ends(str_from(names.v[i]), str_from(*end)))
 				continue;
+			if (++n > DIRECTORY_MAX)
+				return err_set(e, ERR_SPACE,
+					"%s: more than %d files in it, which is no control plane's",
+					dir, DIRECTORY_MAX);
 			if (kube_rewrite_replace(files,
 				    arena_print(files->arena, "%s/%s", dir, names.v[i]), kind,
 				    wanted, e))
