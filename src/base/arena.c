@@ -102,6 +102,8 @@ void arena_release(struct arena *a, struct arena_mark mark)
 {
 	while (a->top != mark.chunk) {
 		struct arena_chunk *below = a->top->below;
+		/* Keys and passwords may be among them. */
+		explicit_bzero(a->top->bytes, a->top->at);
 		free(a->top);
 		a->top = below;
 	}

@@ -86,6 +86,8 @@ void buf_clear(struct buf *b)
 
 void buf_free(struct buf *b)
 {
+	if (b->p)
+		explicit_bzero(b->p, b->len); /* it may hold a key */
 	free(b->p);
 	*b = BUF(b->max);
 }

@@ -14,7 +14,7 @@ enum { OUTPUT_MAX = 4 << 20, PROBE_MS = 5000, PATH = 4096 };
 struct plan_options {
 	struct option_common common;
 	bool keys;
-	const char *check, *file, *root, *machine;
+	const char *check, *file, *root, *machine, *snapshot;
 };
 
 static int show_keys(bool as_json, struct err *e)
@@ -218,7 +218,9 @@ static int show_target(struct app *app, const struct plan_options *o, struct err
 	if (o->file && cmd_plan_file(&plan, app, o->file, e))
 		return e->code;
 	return cmd_plan_target(app,
-		&(struct cmd_target){ o->root, o->file ? &plan : NULL, o->common.json, false }, e);
+		&(struct cmd_target){
+			o->root, o->file ? &plan : NULL, o->common.json, false, o->snapshot },
+		e);
 }
 
 static int plan_run(struct app *app, struct err *e)
@@ -234,6 +236,8 @@ static int plan_run(struct app *app, struct err *e)
 		return check(app, o->check, o->common.json, o->common.quiet, e);
 	if (o->machine && (o->file || o->root))
 		return err_set(e, ERR_USAGE, "--machine goes with neither --file nor --root");
+	if (o->snapshot && !o->root)
+		return err_set(e, ERR_USAGE, "--snapshot goes with --root");
 	if (o->root)
 		return show_target(app, o, e);
 	if (!o->machine)
@@ -253,6 +257,8 @@ static const struct option_row options[] = {
 	{ "root", 0, OPTION_TEXT, offsetof(struct plan_options, root), "DIR",
 		"show the control plane on the disk that is mounted at DIR, and what the plan of "
 		"--file would change there" },
+	{ "snapshot", 0, OPTION_TEXT, offsetof(struct plan_options, snapshot), "FILE",
+		"with --root: has the disk the keys to read what this snapshot holds?" },
 	{ "machine", 0, OPTION_TEXT, offsetof(struct plan_options, machine), "DIR",
 		"look at the machine whose /proc, /sys and /etc are below DIR; not at its media" },
 	{ 0 },

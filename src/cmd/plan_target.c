@@ -1,6 +1,7 @@
 /* What a plan makes of the control plane on a disk: printed, with every change as a diff. */
 #include <string.h>
 
+#include "cmd/plan_snapshot.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "plan/rewrite.h"
@@ -163,6 +164,8 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
 	CLEAN_ROOT struct root root = NO_ROOT;
 	struct plan_rewrite r;
+	struct cmd_snapshot snapshot;
+	struct err mismatch = { 0 };
 	size_t done = 0;
 
 	if (root_open(&root, t->dir, e))
@@ -170,6 +173,11 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 	struct kube_files files = kube_files(app->arena, &root);
 	if (plan_rewrite(&r, &files, t->plan, NULL, e))
 		return e->code;
+	if (t->snapshot && cmd_snapshot_read(&snapshot, app->arena, t->snapshot, e))
+		return e->code;
+	/* Said once everything is shown. */
+	if (t->snapshot)
+		cmd_snapshot_judge(&snapshot, &r.node, &mismatch);
 	if (t->apply && plan_rewrite_apply(&done, &r, e)) {
 		app->status = done ? 4 : 0;
 		return done ? err_wrap(e, "%zu files were replaced, then", done) : e->code;
@@ -178,5 +186,8 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 		return e->code;
 	if (!t->json)
 		output_tame(&out);
-	return app_print(&out, e);
+	if (app_print(&out, e))
+		return e->code;
+	*e = mismatch;
+	return e->code;
 }

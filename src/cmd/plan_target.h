@@ -17,6 +17,7 @@ struct cmd_target {
 	const struct plan *plan;
 	bool json;
 	bool apply;
+	const char *snapshot; /* to be restored there; NULL: not known */
 };
 
 int cmd_plan_target(struct app *app, const struct cmd_target *target, struct err *e);

@@ -17,7 +17,7 @@ static int rewrite_run(struct app *app, struct err *e)
 	if (cmd_plan_file(&plan, app, o->file, e))
 		return e->code;
 	return cmd_plan_target(
-		app, &(struct cmd_target){ o->root, &plan, o->common.json, !o->dry_run }, e);
+		app, &(struct cmd_target){ o->root, &plan, o->common.json, !o->dry_run, NULL }, e);
 }
 
 static const struct option_row options[] = {

@@ -343,16 +343,22 @@ static bool set_names(
 		       leaf->common_name);
 }
 
-/* The extensions are written last first; Go's order is key usage, extended key usage, basic
- * constraints, authority key identifier, names. */
+/* Go's choice for each kind of key. */
+static mbedtls_md_type_t digest_of(const mbedtls_pk_context *key)
+{
+	const size_t bits = mbedtls_pk_can_do(key, MBEDTLS_PK_RSA) ? 0 : mbedtls_pk_get_bitlen(key);
+
+	return bits > 384 ? MBEDTLS_MD_SHA512 : bits > 256 ? MBEDTLS_MD_SHA384 : MBEDTLS_MD_SHA256;
+}
+
+/* Go's order of the extensions. */
 static int fill(mbedtls_x509write_cert *w, struct kube_ca *ca, const struct kube_leaf *leaf,
 	struct sans *sans, mbedtls_pk_context *key)
 {
 	unsigned char serial[8];
 	const int64_t ca_end = seconds(&ca->signer->valid_to),
 		      ca_begin = seconds(&ca->signer->valid_from);
-	const int64_t begin =
-		!leaf->from_ca && leaf->now - BACKDATE > ca_begin ? leaf->now - BACKDATE : ca_begin;
+	const int64_t begin = leaf->from_ca ? ca_begin : leaf->now - BACKDATE;
 	int64_t end = leaf->now + (leaf->lifetime ? leaf->lifetime : CERT_YEAR);
 
 	end = end < ca_end ? end : ca_end;
@@ -361,21 +367,20 @@ static int fill(mbedtls_x509write_cert *w, struct kube_ca *ca, const struct kube
 	serial[0] &= 0x7f;
 	serial[7] |= 1; /* not 0 */
 	mbedtls_x509write_crt_set_version(w, MBEDTLS_X509_CRT_VERSION_3);
-	mbedtls_x509write_crt_set_md_alg(w, MBEDTLS_MD_SHA256);
+	mbedtls_x509write_crt_set_md_alg(w, digest_of(&ca->key));
 	mbedtls_x509write_crt_set_subject_key(w, key);
 	mbedtls_x509write_crt_set_issuer_key(w, &ca->key);
 	if (mbedtls_x509write_crt_set_serial_raw(w, serial, sizeof serial) ||
 		!set_names(w, ca->signer, leaf) || set_validity(w, begin, end))
 		return -1;
-	if (sans->n && mbedtls_x509write_crt_set_subject_alternative_name(w, sans->list))
-		return -1;
-	return set_authority(w, ca->signer) ||
+	return mbedtls_x509write_crt_set_key_usage(
+		       w, MBEDTLS_X509_KU_DIGITAL_SIGNATURE | MBEDTLS_X509_KU_KEY_ENCIPHERMENT) ||
+	       set_usages(w, leaf) ||
 	       mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_BASIC_CONSTRAINTS,
 		       MBEDTLS_OID_SIZE(MBEDTLS_OID_BASIC_CONSTRAINTS), 1,
 		       (const unsigned char *)"\x30\x00", 2) ||
-	       set_usages(w, leaf) ||
-	       mbedtls_x509write_crt_set_key_usage(
-		       w, MBEDTLS_X509_KU_DIGITAL_SIGNATURE | MBEDTLS_X509_KU_KEY_ENCIPHERMENT);
+	       set_authority(w, ca->signer) ||
+	       (sans->n && mbedtls_x509write_crt_set_subject_alternative_name(w, sans->list));
 }
 
 /* Sizes as kubeadm's encryptionAlgorithm names them; without it what kubeadm takes when nothing

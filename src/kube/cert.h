@@ -1,11 +1,12 @@
 /* kube/cert.h - leaf certificates of a control plane: reading one, issuing one
  *
- * As kubeadm makes them: X.509 v3; SHA-256; a random serial of 63 bits; key of the kind that is
- * asked for, else of the CA's kind (RSA 2048, or ECDSA P-256); key usage digitalSignature and
- * keyEncipherment, critical; the extended usages in the order server, client; basicConstraints
- * critical, no CA; the CA's subject key identifier as authority key identifier; names of DNS before
- * addresses.  Valid from five minutes before now or as long as its CA, until a year from now,
- * never longer than its CA.  The bytes of the CA's name are the issuer's.
+ * As kubeadm makes them: X.509 v3; SHA-256, or what fits the CA's curve; a random serial of 63
+ * bits; key of the kind that is asked for, else of the CA's kind (RSA 2048, or ECDSA P-256); key
+ * usage digitalSignature and keyEncipherment, critical; the extended usages in the order server,
+ * client; basicConstraints critical, no CA; the CA's subject key identifier as authority key
+ * identifier; names of DNS before addresses.  Valid from five minutes before now or as long as its
+ * CA, until a year from now, never longer than its CA.  The bytes of the CA's name are the
+ * issuer's.
  *
  * A file of several CAs, as while a CA is exchanged, signs with the one that the key is of and
  * believes all.

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kube/pod.h"
+#include "kube/encryption.h"
 #include "os/file.h"
 #include "os/names.h"
 
@@ -115,26 +115,6 @@ static int add(struct pack *p, const char *path, unsigned depth)
 	return 0;
 }
 
-/* Wherever the API server has it. */
-static const char *encryption_path(struct kube_files *files)
-{
-	const struct doc_node *container;
-	struct kube_file *file;
-	struct kube_pod pod;
-	struct kube_args args;
-	struct kube_slot slot;
-	struct err none = { 0 };
-
-	if (kube_file(&file, files, "etc/kubernetes/manifests/kube-apiserver.yaml", &none) ||
-		kube_pod(&pod, file, &none) ||
-		kube_pod_runs(&container, &args, &pod, "kube-apiserver", &none) || !container ||
-		!kube_flag(&slot, &args, "encryption-provider-config"))
-		return NULL;
-	const char *path = kube_pod_host_path(&pod, container, slot.value);
-	path = path ? path : arena_copy(files->arena, slot.value);
-	return path + strspn(path, "/");
-}
-
 static int add_all(struct pack *p)
 {
 	static const char *const more[] = { "var/lib/kubelet/config.yaml",
@@ -146,7 +126,7 @@ static int add_all(struct pack *p)
 		"etc/kubernetes/pki/front-proxy-ca.key", "etc/kubernetes/pki/etcd/ca.crt",
 		"etc/kubernetes/pki/etcd/ca.key", NULL };
 	const struct root *root = p->files->root;
-	const char *encryption = encryption_path(p->files);
+	const char *encryption = kube_encryption_path(p->files);
 
 	if (!root_exists(root, "etc/kubernetes/pki"))
 		return err_set(p->e, ERR_NOTFOUND,

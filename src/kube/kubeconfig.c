@@ -23,11 +23,10 @@ int kube_kubeconfig_print(struct buf *out, const struct kube_kubeconfig *c, stru
 		buf_print(out, e,
 			"    server: %s\n  name: %s\ncontexts:\n- context:\n    cluster: %s\n    "
 			"user: %s\n"
-			"  name: %s@%s\ncurrent-context: %s@%s\nkind: Config\npreferences: "
-			"{}\nusers:\n"
+			"  name: %s@%s\ncurrent-context: %s@%s\nkind: Config\n%susers:\n"
 			"- name: %s\n  user:\n",
 			c->server, c->cluster, c->cluster, c->user, c->user, c->cluster, c->user,
-			c->cluster, c->user) ||
+			c->cluster, c->preferences ? "preferences: {}\n" : "", c->user) ||
 		print_base64(out, "client-certificate-data", c->cert, e) ||
 		print_base64(out, "client-key-data", c->key, e))
 		return e->code;

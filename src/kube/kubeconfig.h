@@ -13,6 +13,7 @@
 struct kube_kubeconfig {
 	const char *cluster, *server, *user;
 	struct str ca, cert, key;         /* PEM */
+	bool preferences;                 /* printed: an empty map of this name, as up to 1.33 */
 	const char *cert_file, *key_file; /* read: where they are instead; NULL: not said */
 };
 

@@ -11,7 +11,7 @@
 #define PKI "etc/kubernetes/pki/"
 #define ETC "etc/kubernetes/"
 
-enum { CONFIG_MAX = 1 << 18, BACKDATED_SINCE = 31 };
+enum { CONFIG_MAX = 1 << 18, BACKDATED_SINCE = 31, PREFERENCES_UNTIL = 34 };
 enum sans { NO_SANS, API_SANS, ETCD_SERVER_SANS, ETCD_PEER_SANS };
 
 /* From which version of 1.x to which (0: to this day) the organization is there. */
@@ -40,15 +40,15 @@ static const struct config_row {
 	const char *path, *user; /* "%s": the node's name */
 	const char *organization, *later;
 	unsigned since, until; /* of the file; of the first organization */
-	bool local;            /* asks this node's own API server */
+	unsigned local;        /* since when it asks this node's own API server; 0: never */
 } configs[] = {
 	{ ETC "admin.conf", "kubernetes-admin", "system:masters", "kubeadm:cluster-admins", 0, 29,
-		false },
+		0 },
 	{ ETC "super-admin.conf", "kubernetes-super-admin", "system:masters", "system:masters", 29,
-		0, false },
-	{ ETC "controller-manager.conf", "system:kube-controller-manager", NULL, NULL, 0, 0, true },
-	{ ETC "scheduler.conf", "system:kube-scheduler", NULL, NULL, 0, 0, true },
-	{ ETC "kubelet.conf", "system:node:%s", "system:nodes", "system:nodes", 0, 0, false },
+		0, 0 },
+	{ ETC "controller-manager.conf", "system:kube-controller-manager", NULL, NULL, 0, 0, 20 },
+	{ ETC "scheduler.conf", "system:kube-scheduler", NULL, NULL, 0, 0, 20 },
+	{ ETC "kubelet.conf", "system:node:%s", "system:nodes", "system:nodes", 0, 0, 33 },
 };
 enum { ROWS = sizeof rows / sizeof *rows, CONFIGS = sizeof configs / sizeof *configs };
 
@@ -61,12 +61,15 @@ struct work {
 	struct err *e;
 };
 
+static unsigned minor_of(const struct kube_pki_facts *f)
+{
+	return f->minor ? f->minor : UINT32_MAX;
+}
+
 static const char *organization_of(
 	const struct kube_pki_facts *f, const char *first, const char *later, unsigned until)
 {
-	const unsigned minor = f->minor ? f->minor : UINT32_MAX;
-
-	return until && minor >= until ? later : first;
+	return until && minor_of(f) >= until ? later : first;
 }
 
 /* A file's bytes; empty when it is not there. */
@@ -175,7 +178,7 @@ static void do_row(struct work *w, const struct row *row)
 		.server = row->server,
 		.client = row->client,
 		.now = w->now,
-		.from_ca = w->facts->minor && w->facts->minor < BACKDATED_SINCE,
+		.from_ca = minor_of(w->facts) < BACKDATED_SINCE,
 		.algorithm = w->facts->algorithm };
 
 	item->path = item->cert_path = arena_print(w->a, PKI "%s.crt", row->name);
@@ -190,8 +193,11 @@ static int print_config(
 {
 	CLEAN_BUF struct buf out = BUF(CONFIG_MAX);
 	const struct span ca = read_file(w, PKI "ca.crt");
+	const unsigned minor = minor_of(w->facts);
+	const bool local = row->local && minor >= row->local;
 	const struct kube_kubeconfig config = { .cluster = w->facts->cluster,
-		.server = row->local ? w->facts->local_server : w->facts->server,
+		.server = local ? w->facts->local_server : w->facts->server,
+		.preferences = minor < PREFERENCES_UNTIL,
 		.user = user,
 		.ca = { (const char *)ca.p, ca.len },
 		.cert = str_from(item->cert),

@@ -15,9 +15,8 @@
  * Source:     kubernetes cmd/kubeadm/app/phases/certs (certlist.go) and phases/kubeconfig, 1.13 to
  *             1.34: in 1.29 system:masters gave way to kubeadm:cluster-admins and left the
  *             clients of etcd; scheduler and controller-manager ask their own API server from
- *             1.20 on; certificates are backdated by five minutes, not to their CA's first day,
- *             from 1.31 on, those in kubeconfigs never.
- * Units:      seconds since 1970.
+ *             1.20 on, the kubelet from 1.33 on; certificates are backdated by five minutes, not to
+ * their CA's first day, from 1.31 on, those in kubeconfigs never. Units:      seconds since 1970.
  * Ownership:  everything lives in the arena of the set of files.
  * Errors:     ERR_FORMAT and ERR_NOTFOUND for facts that are missing; those of kube/cert.h.
  */
@@ -33,7 +32,7 @@ struct kube_pki_facts {
 	const char *endpoint_port;  /* "6443"; NULL: not said */
 	const char *port;           /* of this node's API server */
 	const char *server;         /* "https://10.0.0.1:6443", of the kubeconfigs */
-	const char *local_server;   /* of the scheduler's and the controller-manager's */
+	const char *local_server;   /* this node's own */
 	const char *algorithm;      /* "RSA-3072": kubeadm's encryptionAlgorithm; NULL: not said */
 	bool external_etcd;
 	const char *service_address; /* the first one of the service network */

@@ -8,8 +8,6 @@
 #include "kube/pod.h"
 #include "kube/rewrite.h"
 
-enum { LOCAL_SINCE = 20 }; /* of Kubernetes 1.x */
-
 struct reader {
 	struct kube_pki_facts *facts;
 	struct kube_files *files;
@@ -120,6 +118,8 @@ static void read_kubeadm(struct reader *r, const char *path)
 	if (!f->address &&
 		kube_kubeadm_text(&slot, &k, k.init, "/localAPIEndpoint/advertiseAddress"))
 		f->address = replaced(r, slot.value);
+	if (!f->port && kube_kubeadm_text(&slot, &k, k.init, "/localAPIEndpoint/bindPort"))
+		f->port = arena_copy(r->a, slot.value);
 	if (!f->algorithm && kube_kubeadm_text(&slot, &k, k.cluster, "/encryptionAlgorithm"))
 		f->algorithm = arena_copy(r->a, slot.value);
 	if (k.cluster && doc_find(k.cluster, "/etcd/external"))
@@ -194,7 +194,8 @@ int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
 		"etc/cray/kubernetes/kubeadm.yaml", NULL };
 
 	static const char *const shared[] = { "etc/kubernetes/admin.conf",
-		"etc/kubernetes/super-admin.conf", "etc/kubernetes/kubelet.conf", NULL };
+		"etc/kubernetes/super-admin.conf", NULL };
+	static const char *const kubelet[] = { "etc/kubernetes/kubelet.conf", NULL };
 	static const char *const local[] = { "etc/kubernetes/controller-manager.conf",
 		"etc/kubernetes/scheduler.conf", NULL };
 
@@ -203,6 +204,8 @@ int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
 	for (const char *const *p = kubeadm; *p; p++)
 		read_kubeadm(&r, *p);
 	f->server = read_server(&r, shared);
+	if (!f->server && !f->endpoint)
+		f->server = read_server(&r, kubelet);
 	f->local_server = read_server(&r, local);
 	if (node->name)
 		f->node = replaced(&r, str_from(node->name));
@@ -224,8 +227,6 @@ int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
 		f->server = url_of(r.a, f->endpoint ? f->endpoint : f->address,
 			f->endpoint && f->endpoint_port ? f->endpoint_port : f->port);
 	if (!f->local_server)
-		f->local_server = f->minor && f->minor < LOCAL_SINCE
-					  ? f->server
-					  : url_of(r.a, f->address, f->port);
+		f->local_server = url_of(r.a, f->address, f->port);
 	return 0;
 }

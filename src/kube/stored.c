@@ -104,6 +104,26 @@ struct kube_stored kube_stored_read(struct span value)
 	return s;
 }
 
+/* ConfigMap { 1 ObjectMeta, 2 data: repeated { 1 key, 2 value } } */
+struct str kube_stored_data(struct span value, const char *key)
+{
+	const struct span protobuf = SPAN("k8s\0");
+	struct codec_pb_field f;
+	struct err ignored = { 0 };
+
+	if (!span_starts(value, protobuf) || !str_is(kube_stored_read(value).kind, "ConfigMap"))
+		return (struct str){ 0 };
+	struct cursor in = {
+		.in = field((struct span){ value.p + protobuf.len, value.len - protobuf.len }, 2)
+	};
+	while (!codec_pb_next(&f, &in, &ignored) && f.number) {
+		if (f.number == 2 && f.wire == CODEC_PB_BYTES &&
+			str_is(text_of(field(f.bytes, 1)), key))
+			return text_of(field(f.bytes, 2));
+	}
+	return (struct str){ 0 };
+}
+
 struct str kube_stored_resource(struct str *name, struct span key)
 {
 	static const char *const roots[] = { "/registry/", "/kubernetes.io/", "/openshift.io/" };

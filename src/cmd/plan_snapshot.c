@@ -1,0 +1,112 @@
+#include "cmd/plan_snapshot.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "etcd/live.h"
+#include "etcd/snapshot.h"
+#include "kube/stored.h"
+
+enum { STORED_MAX = 1000, CONFIG_MAX = 1 << 20 };
+
+static void count(struct cmd_snapshot *s, struct str resource, const struct kube_stored *object)
+{
+	struct cmd_stored *c = s->stored;
+
+	while (c && !(str_is(resource, c->resource) && str_is(object->provider, c->provider) &&
+			    str_is(object->key_name, c->key)))
+		c = c->next;
+	if (!c && s->n_stored == STORED_MAX)
+		return;
+	if (!c) {
+		c = arena_alloc(s->arena, sizeof *c);
+		*c = (struct cmd_stored){ arena_copy(s->arena, resource),
+			arena_copy(s->arena, object->provider),
+			arena_copy(s->arena, object->key_name), 0, s->stored };
+		s->stored = c;
+		s->n_stored++;
+	}
+	c->n++;
+}
+
+static int add_key(void *ctx, const struct etcd_kv *kv, struct err *e)
+{
+	struct cmd_snapshot *s = ctx;
+	struct str name;
+	const struct str resource = kube_stored_resource(&name, kv->key);
+
+	(void)e;
+	if (!resource.len)
+		return 0;
+	const struct kube_stored object = kube_stored_read(kv->value);
+	const bool secret = str_is(resource, "secrets"), map = str_is(resource, "configmaps");
+	if (object.encrypted || secret)
+		count(s, resource, &object);
+	if (secret && str_is(name, "kube-system/kubeadm-certs")) {
+		s->has_certs = true;
+		s->certs_encrypted = object.encrypted;
+	}
+	if (map && str_is(name, "kube-system/kubeadm-config") && !object.encrypted) {
+		const struct str text = kube_stored_data(kv->value, "ClusterConfiguration");
+		if (text.len <= CONFIG_MAX)
+			s->cluster_configuration =
+				(struct str){ arena_copy(s->arena, text), text.len };
+	}
+	return 0;
+}
+
+int cmd_snapshot_read(struct cmd_snapshot *s, struct arena *a, const char *path, struct err *e)
+{
+	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
+	struct etcd_live_visitor visitor = { add_key, s, false };
+
+	*s = (struct cmd_snapshot){ .arena = a };
+	if (etcd_snapshot_open(&file, AT_FDCWD, path, e))
+		return e->code;
+	return etcd_live_walk(&file.db, 0, &visitor, e) ? err_wrap(e, "%s", path) : 0;
+}
+
+int cmd_snapshot_judge(const struct cmd_snapshot *s, struct kube_node *node, struct err *e)
+{
+	struct kube_encryption c;
+	struct err why = { 0 };
+	const struct cmd_stored *lost = NULL;
+	const bool unread = kube_encryption(&c, node->files, &why);
+
+	if (unread)
+		kube_warn(node, "%s", why.text);
+	for (const struct cmd_stored *o = s->stored; o; o = o->next) {
+		const bool plain = !*o->provider;
+		if (!unread && kube_encryption_reads(&c, str_from(o->provider), str_from(o->key)))
+			continue;
+		if (plain && !unread) {
+			kube_warn(node,
+				"%" PRIu64 " %s of the snapshot are not encrypted, and %s has no "
+				"identity provider to read them with",
+				o->n, o->resource, c.path);
+		} else if (!plain) {
+			kube_warn(node,
+				"%" PRIu64 " %s of the snapshot are encrypted by %s with the key "
+				"'%s', which %s",
+				o->n, o->resource, o->provider, o->key,
+				unread   ? "cannot be looked for"
+				: c.path ? arena_print(s->arena, "is not in %s", c.path)
+					 : "nothing gives to the API server of this disk: it has "
+					   "no --encryption-provider-config");
+			lost = o;
+		}
+	}
+	if (s->has_certs)
+		kube_warn(node,
+			"the snapshot holds kubeadm-certs, the CAs' keys%s: it takes the "
+			"certificate key that `kubeadm init --upload-certs` printed, and is "
+			"deleted two hours after that",
+			s->certs_encrypted ? " (and is encrypted in etcd besides)" : "");
+	if (!lost)
+		return 0;
+	return err_set(e, ERR_MISMATCH,
+		"%s of this snapshot could not be read: no key '%s' (%s) on the disk; bring back "
+		"the EncryptionConfiguration of that time, or an API server starts that can read "
+		"none of them",
+		lost->resource, lost->key, lost->provider);
+}
