@@ -69,7 +69,7 @@ static void add(struct listing *l, const char *name, const char *path, const str
 {
 	struct source_objects *out = l->out;
 
-	if (out->n == LIST_MAX || l->arena->used - l->used_before > NAMES_BYTES) {
+	if (out->n == LIST_MAX) {
 		out->cut = true;
 		return;
 	}
@@ -116,6 +116,11 @@ static int list_entry(struct listing *l, int dir, const struct dirent *entry, co
 	const char *full = join(l->arena, path, entry->d_name);
 	struct stat st;
 
+	/* What is no file has a name, too. */
+	if (l->arena->used - l->used_before > NAMES_BYTES) {
+		l->out->cut = true;
+		return 0;
+	}
 	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
 		return 0; /* it has gone meanwhile */
 	const bool link = S_ISLNK(st.st_mode);
