@@ -23,7 +23,7 @@
 #include "plan/settings.h"
 
 struct source_options {
-	const char *plan, *endpoint, *region, *addressing, *credentials, *sse_key, *version;
+	const char *plan, *endpoint, *region, *addressing, *credentials, *sse_key;
 	const char *host_key, *known_hosts, *identity, *ca, *client_cert, *client_key;
 	const char *user, *secret_file, *proxy, *snapshot, *node, *folder;
 	struct option_list ebs_tags;

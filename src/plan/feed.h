@@ -26,7 +26,6 @@
 struct feed_settings {
 	const char *name;             /* of what comes, for texts */
 	const char *node;             /* whose database; NULL: the only one */
-	bool of_events;               /* the events' database is the one that is wanted */
 	uint64_t size;                /* of what comes; UINT64_MAX: not known */
 	const char *wanted, *sidecar; /* SHA-256 in hex; NULL: none */
 	const struct listener *listener;
