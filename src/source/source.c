@@ -94,13 +94,17 @@ int source_open(struct source **source, const struct source_settings *settings, 
 int source_list(
 	struct source *source, struct source_objects *objects, struct arena *a, struct err *e)
 {
-	return source->kind->list(source, objects, a, e) ? (int)e->code : well(e);
+	const int bad = source->kind->list(source, objects, a, e);
+
+	return bad ? bad : well(e);
 }
 
 int source_read(struct source *source, struct stream *stream, const struct source_object *object,
 	struct err *e)
 {
-	return source->kind->read(source, stream, object, e) ? (int)e->code : well(e);
+	const int bad = source->kind->read(source, stream, object, e);
+
+	return bad ? bad : well(e);
 }
 
 void source_close(struct source *source)
