@@ -5,7 +5,7 @@
  * `proxy`: NULL takes http_proxy, https_proxy, all_proxy and no_proxy from the
  * environment; "" uses none; else the proxy's URL.
  *
- * Source:     libcurl 8 easy interface; its own AWS signature version 4.
+ * Source:     libcurl 8 easy interface; net/sigv4.h for AWS signatures.
  * Units:      bytes; milliseconds; `date` in seconds since 1970.
  * Ownership:  http_response owns nothing; texts are cut to their fields.
  * Errors:     ERR_NET no connection, no name, stalled; ERR_AUTH 401, 403 and certificates;
