@@ -119,6 +119,8 @@ static int rewrite_unit(
 	struct kube_args args, etcd;
 	struct kube_slot slot;
 
+	if (!c->name && !members && !c->token)
+		return 0;
 	if (kube_unit_args(&args, unit, e))
 		return e->code;
 	if (args.n && kube_args_program(&etcd, &args, "etcd", e))
@@ -133,6 +135,27 @@ static int rewrite_unit(
 			(kube_flag(&slot, &etcd, rows[i].flag) ||
 				kube_unit_env(&slot, unit, rows[i].name)) &&
 			kube_slot_set(&slot, str_from(rows[i].value), rows[i].why, e))
+			return e->code;
+	}
+	return 0;
+}
+
+/* Drop-ins and files of variables hold names, too. */
+static int replace_in_unit(
+	const struct kube_unit *unit, const struct kube_wanted *wanted, struct err *e)
+{
+	for (size_t i = 0; i < unit->n; i++) {
+		const struct kube_setting *s = &unit->v[i];
+		struct str path =
+			str_trim((struct str){ s->file->text.p + s->from, s->to - s->from });
+		if (kube_rewrite_replace(unit->files, s->file->path, KUBE_TEXT, wanted, e))
+			return e->code;
+		if (!str_is(s->name, "EnvironmentFile"))
+			continue;
+		if (path.len && path.p[0] == '-')
+			path = (struct str){ path.p + 1, path.len - 1 };
+		if (path.len && kube_rewrite_replace(unit->files,
+					arena_copy(unit->files->arena, path), KUBE_TEXT, wanted, e))
 			return e->code;
 	}
 	return 0;
@@ -165,6 +188,8 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 		if (!kube_unit(&unit, files, "etcd.service", &none) && rewrite_unit(&unit, c, e))
 			return e->code;
 	}
+	if (!kube_unit(&unit, files, "etcd.service", &none) && replace_in_unit(&unit, wanted, e))
+		return e->code;
 	if (kube_rewrite_replace(files, CONFIG, KUBE_YAML, wanted, e) ||
 		kube_rewrite_replace(
 			files, "etc/cray/kubernetes/kubeadm.yaml", KUBE_YAML, wanted, e) ||

@@ -157,8 +157,12 @@ int kube_unit_args(struct kube_args *args, const struct kube_unit *unit, struct 
 {
 	const struct kube_setting *s = kube_unit_get(unit, "Service", "ExecStart");
 
+	struct kube_file *file;
+
+	if (!s && kube_file(&file, unit->files, unit->path, e))
+		return e->code;
 	if (!s)
-		return err_set(e, ERR_NOTFOUND, "%s has no ExecStart=", unit->path);
+		return kube_refuse(file, 0, e, "this unit has no ExecStart=");
 	return kube_args_text(args, s->file, s->from, s->to, KUBE_SYSTEMD, e);
 }
 

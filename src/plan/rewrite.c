@@ -54,17 +54,13 @@ static const char *peer_of(struct arena *a, const struct kube_cluster *c, const 
 		STR_ARG(url.host), v6 ? "]" : "", own.port);
 }
 
-/* The plan's members, or the disk's with what was replaced. */
-static struct kube_members want_members(struct arena *a, const struct kube_cluster *c,
-	const struct plan *plan, const struct kube_wanted *w, bool main)
+/* The plan's members.  Without them each list on the disk keeps its own, with what is replaced
+ * in it: two lists that differ are not made one here. */
+static struct kube_members want_members(
+	struct arena *a, const struct kube_cluster *c, const struct plan *plan, bool main)
 {
 	struct kube_members members = { 0 };
-	const char *text = kube_replaced(a, kube_print_members(a, &c->members), w);
 
-	if (!plan->cluster.members.n) {
-		kube_read_members(&members, a, str_from(text));
-		return members;
-	}
 	for (size_t i = 0; i < plan->cluster.members.n; i++) {
 		const struct plan_member *m = &plan->cluster.members.v[i];
 		kube_read_members(&members, a,
@@ -112,15 +108,13 @@ int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct 
 	for (size_t i = 0; i < r->node.n_clusters; i++) {
 		const struct kube_cluster *c = &r->node.clusters[i];
 		/* The plan's word, where it knows this machine. */
-		clusters[i].name = r->who.member ? r->who.member->name
-				   : c->name     ? kube_replaced(a, c->name, &r->wanted)
-						 : NULL;
+		clusters[i].name = r->who.member ? r->who.member->name : NULL;
 		/* "tkn" and, of etcd-events, "tkn-events". */
 		clusters[i].token = plan->cluster.token
 					    ? arena_print(a, "%s%s", plan->cluster.token,
 						      c->what + strlen("etcd"))
 					    : NULL;
-		clusters[i].members = want_members(a, c, plan, &r->wanted, i == 0);
+		clusters[i].members = want_members(a, c, plan, i == 0);
 	}
 	r->wanted.clusters = clusters;
 	return r->node.layout->rewrite(&r->node, &r->wanted, e) ? e->code : check_results(files, e);
