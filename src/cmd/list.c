@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/output.h"
+#include "cmd/signals.h"
 #include "cmd/source_options.h"
 #include "codec/json.h"
 #include "codec/rfc3339.h"
@@ -201,8 +202,15 @@ static int run(struct app *app, struct err *e)
 	const char *address = app->n_operands ? app->operands[0] : NULL;
 	const struct catalogue_item *first;
 
-	if (source_options_open(&choose, &settings, app, &o->source, address, e))
+	/* A volume that was made to look at a snapshot goes again, also then. */
+	if (address && !strncasecmp(address, "ebs:", 4))
+		signals_notice();
+	if (source_options_open(&choose, &settings, app, &o->source, address, e) ||
+		signals_go_on(NULL, e)) {
+		if (signals_go_on(NULL, e))
+			app->status = 128 + signals_number();
 		return e->code;
+	}
 	const struct catalogue *c = &choose.place.catalogue;
 	if (o->common.json ? print_json(&out, &choose, o->all, e)
 			   : print_table(&out, app, &choose, o->all, e))

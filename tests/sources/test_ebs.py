@@ -433,7 +433,8 @@ def test_fault_of_any_request_costs_no_volume(site, ec2, number, fault):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_takes_the_volume_away_at_once(site, ec2, number):
+@pytest.mark.parametrize("command", ["fetch", "list"])
+def test_signal_takes_the_volume_away_at_once(site, ec2, command, number):
     one = ec2.snapshot()
     process = []
     plug = ec2.plug
@@ -443,9 +444,9 @@ def test_signal_takes_the_volume_away_at_once(site, ec2, number):
         process[0].send_signal(number)
     ec2.plug = strike
     with ec2.lock:
-        process.append(site.start(*site.fetching(f"ebs:{one}")))
+        process.append(site.start(*(site.fetching(f"ebs:{one}") if command == "fetch" else ["list", f"ebs:{one}"])))
     process[0].communicate(timeout=120)
-    assert process[0].returncode != 0
+    assert process[0].returncode == 128 + number
     nothing_is_left(site, ec2)
 
 
