@@ -7,7 +7,7 @@
 #include "os/file.h"
 #include "os/names.h"
 
-enum { FILE_MAX = 1 << 18, ADDRESSES = 256 };
+enum { FILE_MAX = 1 << 18, ADDRESSES = 256, FILES_MAX = 200 };
 
 struct look {
 	struct node_found *found;
@@ -112,11 +112,12 @@ static void read_directory(struct look *l, const char *dir, const char *begin, c
 
 	if (names_read(&names, l->a, l->root, dir, &none))
 		return;
-	for (size_t i = 0; i < names.n; i++) {
+	for (size_t i = 0, n = 0; i < names.n && n < FILES_MAX; i++) {
 		const struct str name = str_from(names.v[i]);
 		const char *path = arena_print(l->a, "%s/%s", dir, names.v[i]);
 		if (!str_starts(name, str_from(begin)) || !str_ends(name, str_from(end)))
 			continue;
+		n++;
 		if (keys)
 			read_lines(l, path, keys, mark);
 		else

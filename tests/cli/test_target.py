@@ -247,6 +247,17 @@ def test_more_manifests_than_a_control_plane_has(program, tree):
     assert f"{MANIFESTS}: more than 1000 files in it" in refused(plan())
 
 
+@pytest.mark.parametrize("where, begin, end", [
+    ("etc/netplan", "", ".yaml"), ("etc/NetworkManager/system-connections", "", ".nmconnection")])
+def test_more_network_files_than_anybody_has(program, tree, where, begin, end):
+    """They are but hints: the first are read."""
+    (tree / where).mkdir(parents=True)
+    (tree / "big").write_text("network:\n" + "- a\n" * 8000)
+    for i in range(5000):
+        os.link(tree / "big", tree / where / f"{begin}{i}{end}")
+    assert run(program, ["plan"], tree).returncode == 0
+
+
 @pytest.mark.parametrize("name, mode", [(ETCD, 0), (MANIFESTS, 0), ("etc/kubernetes", 0), ("etc", 0)])
 def test_what_may_not_be_read(program, tree, name, mode):
     """Permissions are nothing to root: the program runs as somebody else then."""
