@@ -123,6 +123,8 @@ PACKERS = {
     "gzip": ["gzip"], "zstd": ["zstd", "-T1"], "xz": ["xz", "-6"], "xz-8": ["xz", "-8", "-T1"],
     "bzip2": ["bzip2"], "lz4": ["lz4", "-c"], "lz4-linked": ["lz4", "-c", "-BD", "-9"], "zstd-check": ["zstd", "--check"],
     "xz-threads": ["xz", "-T2", "--block-size=8KiB"],
+    # The window of xz -8 in less than half its time.
+    "xz-window": ["xz", "--lzma2=preset=0,dict=32MiB,mf=hc3,nice=2,depth=1", "-T1"],
 }
 
 
@@ -440,7 +442,7 @@ def peak(argv):
     return most >> 10
 
 
-@pytest.mark.parametrize("packer,most", [("gzip", 32), ("bzip2", 36), ("lz4", 36), ("zstd", 40), ("xz-8", 64)])
+@pytest.mark.parametrize("packer,most", [("gzip", 32), ("bzip2", 36), ("lz4", 36), ("zstd", 40), ("xz-window", 48)])
 def test_the_snapshot_is_never_whole_in_memory(program, tmp_path, packer, most):
     """20 MB of it would be seen on top of what a fetch needs anyway, and of the packer's window."""
     data, source, to = snapshots.make(20_000_000), tmp_path / "backup.tar", tmp_path / "out.db"
