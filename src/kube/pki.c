@@ -11,7 +11,7 @@
 #define PKI "etc/kubernetes/pki/"
 #define ETC "etc/kubernetes/"
 
-enum { CONFIG_MAX = 1 << 18, BACKDATED_SINCE = 31, PREFERENCES_UNTIL = 34 };
+enum { CONFIG_MAX = 1 << 18, V1BETA4_SINCE = 31, PREFERENCES_UNTIL = 34 };
 enum sans { NO_SANS, API_SANS, ETCD_SERVER_SANS, ETCD_PEER_SANS };
 
 /* From which version of 1.x to which (0: to this day) the organization is there. */
@@ -178,7 +178,7 @@ static void do_row(struct work *w, const struct row *row)
 		.server = row->server,
 		.client = row->client,
 		.now = w->now,
-		.from_ca = minor_of(w->facts) < BACKDATED_SINCE,
+		.from_ca = minor_of(w->facts) < V1BETA4_SINCE,
 		.algorithm = w->facts->algorithm };
 
 	item->path = item->cert_path = arena_print(w->a, PKI "%s.crt", row->name);
@@ -224,7 +224,8 @@ static int do_config(struct work *w, const struct config_row *row)
 		.client = true,
 		.now = w->now,
 		.from_ca = true,
-		.algorithm = w->facts->algorithm };
+		.algorithm =
+			minor_of(w->facts) < V1BETA4_SINCE ? "RSA-2048" : w->facts->algorithm };
 	struct kube_kubeconfig config = { 0 };
 	struct kube_file *file = NULL;
 	struct err none = { 0 };

@@ -15,8 +15,10 @@
  * Source:     kubernetes cmd/kubeadm/app/phases/certs (certlist.go) and phases/kubeconfig, 1.13 to
  *             1.34: in 1.29 system:masters gave way to kubeadm:cluster-admins and left the
  *             clients of etcd; scheduler and controller-manager ask their own API server from
- *             1.20 on, the kubelet from 1.33 on; certificates are backdated by five minutes, not to
- * their CA's first day, from 1.31 on, those in kubeconfigs never. Units:      seconds since 1970.
+ *             1.20 on, the kubelet from 1.33 on; certificates are backdated by five minutes,
+ *             not to their CA's first day, from 1.31 on, those in kubeconfigs never, whose keys
+ *             are RSA up to 1.30.
+ * Units:      seconds since 1970.
  * Ownership:  everything lives in the arena of the set of files.
  * Errors:     ERR_FORMAT and ERR_NOTFOUND for facts that are missing; those of kube/cert.h.
  */
