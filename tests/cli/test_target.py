@@ -247,14 +247,12 @@ def test_more_manifests_than_a_control_plane_has(program, tree):
     assert f"{MANIFESTS}: more than 1000 files in it" in refused(plan())
 
 
-@pytest.mark.parametrize("where, begin, end", [
-    ("etc/netplan", "", ".yaml"), ("etc/NetworkManager/system-connections", "", ".nmconnection")])
-def test_more_network_files_than_anybody_has(program, tree, where, begin, end):
+def test_more_network_files_than_anybody_has(program, tree):
     """They are but hints: the first are read."""
-    (tree / where).mkdir(parents=True)
+    (tree / "etc/netplan").mkdir()
     (tree / "big").write_text("network:\n" + "- a\n" * 8000)
     for i in range(5000):
-        os.link(tree / "big", tree / where / f"{begin}{i}{end}")
+        os.link(tree / "big", tree / "etc/netplan" / f"{i}.yaml")
     assert run(program, ["plan"], tree).returncode == 0
 
 
