@@ -22,7 +22,7 @@ sys.dont_write_bytecode = True
 def pytest_addoption(parser):
     group = parser.getgroup("etcd-rescue")
     group.addoption("--long", action="store_true", help="also run what is marked long")
-    group.addoption("--image", default=str(TOP / "out"), metavar="DIR",
+    group.addoption("--image", metavar="DIR",
             help="the finished image to test (default: out)")
 
 
@@ -120,7 +120,7 @@ def artefacts():
 @pytest.fixture(scope="session")
 def image(pytestconfig):
     """Directory of the finished image; a test that uses it names the files it wants with image_file()."""
-    return Path(pytestconfig.getoption("--image")).resolve()
+    return Path(pytestconfig.getoption("--image") or TOP / "out").resolve()
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,8 @@ main() {
 	printf '== everything else (%s s so far)\n' "$(($(date +%s) - began))"
 	cd "$top/tests"
 	# pyenv and the like may shadow the interpreter that Debian's pytest belongs to.
-	exec /usr/bin/python3 -m pytest "$@"
+	# What is delivered is what is tested, not the debug program that `check` has made.
+	exec /usr/bin/python3 -m pytest --image "$top/out" "$@"
 }
 
 main "$@"
