@@ -51,8 +51,10 @@ int output_one_operand(struct app *app, const char *command, struct err *e)
 void output_tame(struct buf *out)
 {
 	for (size_t i = 0; i < out->len; i++) {
-		if ((out->p[i] < 0x20 && out->p[i] != '\n' && out->p[i] != '\t') ||
-			out->p[i] == 0x7f)
+		const uint8_t c = out->p[i];
+		/* A line end of another system belongs to a diff, and is harmless. */
+		const bool end = c == '\r' && i + 1 < out->len && out->p[i + 1] == '\n';
+		if ((c < 0x20 && c != '\n' && c != '\t' && !end) || c == 0x7f)
 			out->p[i] = '?';
 	}
 }

@@ -60,9 +60,10 @@ def test_diff_of_the_plan_makes_the_tree_after(program, layout, tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)
-    text = plan(program, layout / "before", "--file", layout / "plan.yaml")
-    diff = text[text.index("\n--- "):]
-    subprocess.run(["patch", "-p1", "--fuzz=0"], cwd=tmp_path, input=diff, text=True, check=True, capture_output=True)
+    text = subprocess.run([program, "plan", "--root", layout / "before", "--file", layout / "plan.yaml"],
+        capture_output=True, check=True, timeout=30).stdout # bytes: line ends of another system stay
+    diff = text[text.index(b"\n--- "):]
+    subprocess.run(["patch", "--binary", "-p1", "--fuzz=0"], cwd=tmp_path, input=diff, check=True, capture_output=True)
     assert files_below(tmp_path) == after
 
 
