@@ -50,6 +50,7 @@ static void look(struct target_volume *v, struct arena *a, const struct root *ma
 	struct err e = { 0 };
 
 	v->root = NO_ROOT;
+	v->twin = other;
 	if (other)
 		v->why = arena_print(a, "another path to %s", other->name);
 	else if (trouble)
@@ -162,7 +163,7 @@ const struct target_volume *target_probe_find(
 
 	for (size_t i = 0; i < volumes->n; i++) {
 		const struct target_volume *v = &volumes->v[i];
-		if (v->content->kind == SUPERBLOCK_NONE || !is_device(v, device))
+		if (v->twin || v->content->kind == SUPERBLOCK_NONE || !is_device(v, device))
 			continue;
 		if (found)
 			return NULL;

@@ -23,6 +23,7 @@ struct target_volume {
 	struct root root; /* its top; NO_ROOT when it is not mounted */
 	const char *why;  /* it is not; NULL: it is */
 	bool locked;      /* something may be in it that nobody could see yet */
+	bool twin;        /* another path to a disk that stands before it */
 };
 
 struct target_volumes {
