@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cmd/plan_snapshot.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "kube/pki.h"
@@ -15,7 +16,7 @@ enum { OUTPUT_MAX = 1 << 20 };
 
 struct certs_options {
 	struct option_common common;
-	const char *root, *file, *bundle;
+	const char *root, *file, *bundle, *snapshot;
 	bool dry_run;
 };
 
@@ -106,6 +107,7 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	struct kube_files files = kube_files(app->arena, root);
 	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
 	struct kube_pki_facts facts;
+	struct cmd_snapshot snapshot = { 0 };
 	struct plan_rewrite r;
 	struct plan plan;
 	size_t done = 0;
@@ -117,8 +119,12 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	if (bundle && (o->bundle || !root_exists(root, "etc/kubernetes/pki/ca.crt")) &&
 		unpack(app, o->file ? &plan : NULL, bundle, root, e))
 		return e->code;
+	if (o->snapshot && cmd_snapshot_read(&snapshot, app->arena, o->snapshot, e))
+		return e->code;
+	if (o->snapshot && !snapshot.cluster_configuration.len)
+		event_warning(app->listener, "certs", "%s: holds no kubeadm-config", o->snapshot);
 	if (plan_rewrite(&r, &files, o->file ? &plan : NULL, NULL, e) ||
-		kube_pki_facts(&facts, &r.node, &r.wanted, e) ||
+		kube_pki_facts(&facts, &r.node, &r.wanted, snapshot.cluster_configuration, e) ||
 		kube_pki(pki, &files, &facts, time(NULL), e))
 		return e->code;
 	for (size_t i = 0; !o->dry_run && i < pki->n; i++) {
@@ -178,6 +184,9 @@ static const struct option_row options[] = {
 	{ "bundle", 0, OPTION_TEXT, offsetof(struct certs_options, bundle), "URL",
 		"first bring back what is missing from this archive of `collect` (the plan's "
 		"pki:)" },
+	{ "snapshot", 0, OPTION_TEXT, offsetof(struct certs_options, snapshot), "FILE",
+		"what no file on the disk says (names, networks, version) from this snapshot's "
+		"kubeadm-config" },
 	{ "dry-run", 'n', OPTION_FLAG, offsetof(struct certs_options, dry_run), NULL,
 		"say what is good, what would be issued and what is lost; write nothing" },
 	{ 0 },

@@ -44,9 +44,10 @@ struct kube_pki_facts {
 	unsigned minor; /* of Kubernetes 1.x; 0: not known, taken as new */
 };
 
-/* From the API server's manifest, kubeadm's files and the kubelet's on the disk. */
+/* From the API server's manifest, kubeadm's files and the kubelet's on the disk; what those leave
+ * open from `config`, a ClusterConfiguration that the cluster kept (empty: none). */
 int kube_pki_facts(struct kube_pki_facts *facts, struct kube_node *node,
-	const struct kube_wanted *wanted, struct err *e);
+	const struct kube_wanted *wanted, struct str config, struct err *e);
 
 enum kube_pki_state { KUBE_PKI_GOOD, KUBE_PKI_ISSUED, KUBE_PKI_LOST, KUBE_PKI_ABSENT };
 

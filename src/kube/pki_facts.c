@@ -93,15 +93,14 @@ static const char *url_of(struct arena *a, const char *host, const char *port)
 	return arena_print(a, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
 }
 
-static void read_kubeadm(struct reader *r, const char *path)
+static void read_kubeadm(struct reader *r, struct kube_file *file)
 {
 	struct kube_pki_facts *f = r->facts;
-	struct kube_file *file;
 	struct kube_kubeadm k;
 	struct kube_slot slot;
 	struct err none = { 0 };
 
-	if (kube_file(&file, r->files, path, &none) || kube_kubeadm(&k, file, &none))
+	if (kube_kubeadm(&k, file, &none))
 		return;
 	if (!f->endpoint && kube_kubeadm_text(&slot, &k, k.cluster, "/controlPlaneEndpoint") &&
 		slot.value.len)
@@ -186,8 +185,10 @@ static const char *read_server(struct reader *r, const char *const *paths)
 }
 
 int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
-	const struct kube_wanted *wanted, struct err *e)
+	const struct kube_wanted *wanted, struct str config, struct err *e)
 {
+	struct kube_file stored = { .set = node->files, .path = "kubeadm-config", .text = config };
+	struct kube_file *file;
 	struct reader r = { f, node->files, node->files->arena, wanted };
 	static const char *const kubeadm[] = { "etc/kubernetes/kubeadm.yaml",
 		"etc/kubernetes/kubeadm-config.yaml", "etc/kubernetes/kubeadmcfg.yaml",
@@ -201,8 +202,14 @@ int kube_pki_facts(struct kube_pki_facts *f, struct kube_node *node,
 
 	*f = (struct kube_pki_facts){ 0 };
 	read_apiserver(&r);
-	for (const char *const *p = kubeadm; *p; p++)
-		read_kubeadm(&r, *p);
+	for (const char *const *p = kubeadm; *p; p++) {
+		struct err none = { 0 };
+		if (!kube_file(&file, node->files, *p, &none))
+			read_kubeadm(&r, file);
+	}
+	/* What the disk says comes first; no list is made of both. */
+	if (config.len && !f->sans.n && !f->etcd_server_sans.n && !f->etcd_peer_sans.n)
+		read_kubeadm(&r, &stored);
 	f->server = read_server(&r, shared);
 	if (!f->server && !f->endpoint)
 		f->server = read_server(&r, kubelet);

@@ -150,3 +150,30 @@ def test_what_cannot_be_read_is_said_with_its_place(program, root, snapshot):
 def test_snapshot_goes_with_root(program, snapshot):
     done = subprocess.run([program, "plan", "--snapshot", snapshot], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "--root" in done.stderr
+
+
+def test_kubeadm_config_of_the_snapshot_says_what_the_disk_does_not(program, root, snapshot):
+    for name in ("kubeadm.yaml", "kubeadm-config.yaml", "manifests/kube-apiserver.yaml"):
+        (root / "etc/kubernetes" / name).unlink(missing_ok=True)
+    for conf in (root / "etc/kubernetes").glob("*.conf"):
+        conf.unlink()
+    pki = root / "etc/kubernetes/pki"
+    (pki / "etcd").mkdir(parents=True, exist_ok=True)
+    for name in ("ca", "etcd/ca", "front-proxy-ca"):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            f"/CN={name.replace(chr(47), chr(45))}", "-days", "3650", "-keyout", pki / f"{name}.key", "-out", pki / f"{name}.crt"], check=True,
+            capture_output=True)
+    for name in ("sa.key", "sa.pub"):
+        (pki / name).write_text("# stands for it\n")
+    done = subprocess.run([program, "certs", "--root", root, "--snapshot", snapshot, "--json"], capture_output=True, text=True,
+        timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["server"] == "https://api.example.org:7443"
+    text = subprocess.run(["openssl", "x509", "-in", pki / "apiserver.crt", "-noout", "-ext", "subjectAltName"], check=True,
+        capture_output=True, text=True).stdout
+    for name in ("api.example.org", "zeta.example.org", "kubernetes.default.svc.cluster.example", "10.112.0.1"):
+        assert name in text
+    subject = subprocess.run(["openssl", "x509", "-in", pki / "apiserver-etcd-client.crt", "-noout", "-subject"], check=True,
+        capture_output=True, text=True).stdout
+    assert "system:masters" in subject  # 1.28
+    assert "name: prod" in (root / "etc/kubernetes/admin.conf").read_text()
