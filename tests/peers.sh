@@ -79,10 +79,10 @@ plant() {
 }
 
 # compile NAME: a module of our own asks for the pinned versions, so Go verifies what it gets
-# against its checksum database. One core, and no Go state outside build/.
+# against its checksum database. No Go state outside build/.
 compile() {
 	mkdir "$stage/module" && cd "$stage/module" || exit 1
-	export GOFLAGS='-p=1 -mod=mod -trimpath' GOWORK=off CGO_ENABLED=0
+	export GOFLAGS='-mod=mod -trimpath' GOWORK=off CGO_ENABLED=0
 	export GOPATH="$peers/go" GOCACHE="$peers/go/cache" GOMODCACHE="$peers/go/mod"
 	[ -z "$OFFLINE" ] || export GOPROXY=off
 	printf 'module peers\n\ngo 1.24\n' >go.mod
