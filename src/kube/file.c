@@ -1,7 +1,10 @@
 #include "kube/file.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "os/file.h"
 
@@ -33,11 +36,66 @@ static struct kube_file *known(const struct kube_files *set, const char *path)
 	return file;
 }
 
+/* Where the link at `path` leads, by its text alone. */
+static const char *behind_link(struct arena *a, const char *path, const char *target)
+{
+	const char *slash = strrchr(path, '/');
+	char *out = arena_print(
+		a, "%.*s/%s", *target == '/' || !slash ? 0 : (int)(slash - path), path, target);
+	size_t len = 0;
+	struct str rest = str_from(out), part;
+
+	for (; str_next(&part, &rest, '/');) {
+		if (str_is(part, "..")) {
+			while (len && out[--len] != '/')
+				;
+		} else if (part.len && !str_is(part, ".")) {
+			len += len > 0;
+			out[len ? len - 1 : 0] = len ? '/' : out[0];
+			memmove(out + len, part.p, part.len);
+			len += part.len;
+		}
+	}
+	out[len] = '\0';
+	return out;
+}
+
+static bool are_one(const struct root *root, const char *a, const char *b)
+{
+	CLOSE_FD int x = -1, y = -1;
+	struct err none = { 0 };
+	struct stat s, t;
+
+	return !root_open_at(&x, root, a, O_PATH, &none) &&
+	       !root_open_at(&y, root, b, O_PATH, &none) && !fstat(x, &s) && !fstat(y, &t) &&
+	       s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+/* A file may be known by a link, root's kubeconfig most of all; it is changed where it is. */
+static const char *without_links(const struct kube_files *set, const char *path)
+{
+	const char *now = path;
+	char target[512];
+
+	for (int n = 0; n < 8; n++) {
+		struct err none = { 0 };
+		memset(target, 0, sizeof target);
+		if (root_read_link(target, sizeof target - 1, set->root, now, &none))
+			break;
+		now = behind_link(set->arena, now, target);
+	}
+	return now != path && are_one(set->root, path, now) ? now : path;
+}
+
 int kube_file(struct kube_file **file, struct kube_files *set, const char *path, struct err *e)
 {
 	CLEAN_BUF struct buf text = BUF(KUBE_FILE_MAX);
 
 	path += strspn(path, "/"); /* one name for each file */
+	*file = known(set, path);
+	if (*file)
+		return 0;
+	path = without_links(set, path);
 	*file = known(set, path);
 	if (*file)
 		return 0;

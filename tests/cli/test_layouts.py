@@ -265,3 +265,29 @@ def test_forced_layout_without_its_files_is_refused(program, tmp_path):
     for layout in ("csm", "icp", "salt", "openshift-4.2", "openshift-4.6"):
         put(tmp_path / "plan.yaml", f"source: s3://b/\nlayout: {layout}\n")
         assert refused(program, tree, "--file", tmp_path / "plan.yaml")
+
+
+@pytest.mark.parametrize("target", ["/etc/kubernetes/admin.conf", "../../etc/kubernetes/admin.conf", "config.d/../link"])
+def test_file_behind_a_link_is_changed_once_where_it_is(program, target, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tree / "etc/kubernetes/admin.conf", "clusters:\n- cluster: {server: 'https://10.0.0.12:6443'}\n")
+    (tree / "root/.kube/config.d").mkdir(parents=True)
+    (tree / "root/.kube/link").symlink_to("/etc/kubernetes/admin.conf")
+    (tree / "root/.kube/config").symlink_to(target)
+    plan_file = TOP / "tests/golden/layouts/kubeadm/plan.yaml"
+    edits = [e for e in seen(program, tree, "--file", plan_file)["edits"] if "conf" in e["file"]]
+    assert [e["file"] for e in edits] == ["etc/kubernetes/admin.conf"]
+    subprocess.run([program, "rewrite", "--root", tree, "--file", plan_file], check=True, capture_output=True, timeout=30)
+    assert "10.0.0.22" in (tree / "etc/kubernetes/admin.conf").read_text()
+    assert (tree / "root/.kube/config").is_symlink()
+
+
+def test_link_that_leads_nowhere_or_in_a_ring_is_no_file(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    (tree / "root/.kube").mkdir(parents=True)
+    (tree / "root/.kube/config").symlink_to("/root/.kube/config")
+    (tree / "etc/default").mkdir(parents=True)
+    (tree / "etc/default/kubelet").symlink_to("../../../../../nowhere")
+    done = subprocess.run([program, "plan", "--root", tree, "--file", TOP / "tests/golden/layouts/kubeadm/plan.yaml"],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode in (0, 1) and "nowhere" not in done.stdout
