@@ -84,7 +84,11 @@ static int spell(struct str *out, const struct kube_slot *s, struct str value, s
 	}
 	if (s->dialect == KUBE_NO_WORDS || safe)
 		return 0;
-	const char *never = s->quote == '\'' ? "'" : s->quote == '"' ? "\"$`\\%" : "'\"$`\\%";
+	/* A unit's variables and specifiers are filled in within every kind of quotes. */
+	const char *never = s->dialect == KUBE_SYSTEMD ? "'\"$\\%"
+			    : s->quote == '\''         ? "'"
+			    : s->quote == '"'          ? "\"$`\\"
+						       : "'\"$`\\";
 	for (size_t i = 0; i < value.len; i++) {
 		if (strchr(never, value.p[i]))
 			return kube_refuse(s->file, kube_slot_at(s), e,

@@ -192,6 +192,8 @@ static void flags_of_units(void **state)
 			"/usr/bin/etcd --name bb \\\n  # one\n --x=1\n" },
 		{ "/usr/bin/etcd \"--name=a b\"", "name", "a b", "c d",
 			"/usr/bin/etcd \"--name=c d\"" },
+		{ "/usr/bin/etcd --name='a'", "name",
+			"f:1:23: --name: '$x' cannot be written in the quotes there", "$x", NULL },
 		{ "/usr/bin/etcd --name=%H", "name",
 			"f:1:22: --name is '%H', which another program fills in; write the value "
 			"itself there",
