@@ -249,9 +249,9 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("snapshot", type=Path, nargs="?")
+    parser.add_argument("snapshot", type=lambda path: Path(path).resolve(), nargs="?")
     parser.add_argument("--size", type=int, default=2048, metavar="MIB")
-    parser.add_argument("--program", type=Path, default=TOP / "out" / "etcd-rescue")
+    parser.add_argument("--program", type=lambda path: Path(path).resolve(), default=TOP / "out" / "etcd-rescue")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", help="just the cases with this in their title")
     parser.add_argument("--skip-others", action="store_true")
