@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -56,6 +57,17 @@ static void loop_close(struct loop *loop)
 {
 	ioctl(loop->fd, LOOP_CLR_FD, 0);
 	close(loop->fd);
+}
+
+/* An emulator of another processor's programs may know no mounts of this kind. */
+static bool cannot_mount(void)
+{
+	const int fd = (int)syscall(SYS_fsopen, "ext4", 1 /* FSOPEN_CLOEXEC */);
+	const bool unknown = fd < 0 && errno == ENOSYS;
+
+	if (fd >= 0)
+		close(fd);
+	return geteuid() || unknown;
 }
 
 static bool run(const char *const *argv)
@@ -164,7 +176,7 @@ static void a_foreign_disk_is_looked_at_without_writing_a_byte(void **state)
 	bool has_file, same;
 
 	(void)state;
-	if (geteuid())
+	if (cannot_mount())
 		skip();
 	with_disk(MOUNT_AS_IT_IS, &has_file, &same);
 	assert_true(same);
@@ -176,7 +188,7 @@ static void the_journal_of_a_clone_is_replayed(void **state)
 	bool has_file, same;
 
 	(void)state;
-	if (geteuid())
+	if (cannot_mount())
 		skip();
 	with_disk(MOUNT_REPLAY, &has_file, &same);
 	assert_true(has_file);
