@@ -202,12 +202,14 @@ def test_a_patch_that_does_not_apply_is_named(tree):
 def test_a_killed_build_leaves_nothing_and_can_be_run_again(tree):
     slow = tree.path / "config/deps/zlib.sh"
     text = slow.read_text()
-    slow.write_text(text.replace("recipe() {", "recipe() {\n\tsleep 60"))
+    began = tree.path / "zlib-began"
+    slow.write_text(text.replace("recipe() {", f"recipe() {{\n\ttouch {began}\n\tsleep 60"))
     build = subprocess.Popen(["./build.sh", "deps"], cwd=tree.path, env=tree.environment(), text=True,
                              start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while tree.built() != ["musl"] and time.monotonic() < deadline:
+    while not began.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert tree.built() == ["musl"]
     os.killpg(build.pid, signal.SIGTERM)
     assert build.wait(timeout=30) != 0
     build.stderr.close()
