@@ -14,7 +14,7 @@
 
 #include "base/str.h"
 
-enum { BACKDATE = 300, DAY = 24 * 3600, RSA_BITS = 2048, PEM_MAX = 16384, KEY_ID = 64 };
+enum { SERIAL = 8, BACKDATE = 300, DAY = 24 * 3600, RSA_BITS = 2048, PEM_MAX = 16384, KEY_ID = 64 };
 
 struct kube_ca {
 	mbedtls_x509_crt cert;    /* all of the file, in a list */
@@ -351,26 +351,40 @@ static mbedtls_md_type_t digest_of(const mbedtls_pk_context *key)
 	return bits > 384 ? MBEDTLS_MD_SHA512 : bits > 256 ? MBEDTLS_MD_SHA384 : MBEDTLS_MD_SHA256;
 }
 
+size_t kube_leaf_serial(uint8_t serial[SERIAL], const uint8_t random[SERIAL])
+{
+	uint8_t number[SERIAL];
+	size_t zeros = 0;
+
+	memcpy(number, random, SERIAL);
+	number[0] &= 0x7f;
+	number[SERIAL - 1] |= 1; /* not 0 */
+	/* With zero bytes in front, Go takes the certificate for malformed. */
+	while (!number[zeros])
+		zeros++;
+	memcpy(serial, number + zeros, SERIAL - zeros);
+	return SERIAL - zeros;
+}
+
 /* Go's order of the extensions. */
 static int fill(mbedtls_x509write_cert *w, struct kube_ca *ca, const struct kube_leaf *leaf,
 	struct sans *sans, mbedtls_pk_context *key)
 {
-	unsigned char serial[8];
+	uint8_t serial[SERIAL], random[SERIAL];
 	const int64_t ca_end = seconds(&ca->signer->valid_to),
 		      ca_begin = seconds(&ca->signer->valid_from);
 	const int64_t begin = leaf->from_ca ? ca_begin : leaf->now - BACKDATE;
 	int64_t end = leaf->now + (leaf->lifetime ? leaf->lifetime : CERT_YEAR);
 
 	end = end < ca_end ? end : ca_end;
-	if (mbedtls_ctr_drbg_random(&ca->random, serial, sizeof serial))
+	if (mbedtls_ctr_drbg_random(&ca->random, random, sizeof random))
 		return -1;
-	serial[0] &= 0x7f;
-	serial[7] |= 1; /* not 0 */
+	const size_t serial_len = kube_leaf_serial(serial, random);
 	mbedtls_x509write_crt_set_version(w, MBEDTLS_X509_CRT_VERSION_3);
 	mbedtls_x509write_crt_set_md_alg(w, digest_of(&ca->key));
 	mbedtls_x509write_crt_set_subject_key(w, key);
 	mbedtls_x509write_crt_set_issuer_key(w, &ca->key);
-	if (mbedtls_x509write_crt_set_serial_raw(w, serial, sizeof serial) ||
+	if (mbedtls_x509write_crt_set_serial_raw(w, serial, serial_len) ||
 		!set_names(w, ca->signer, leaf) || set_validity(w, begin, end))
 		return -1;
 	return mbedtls_x509write_crt_set_key_usage(

@@ -56,3 +56,6 @@ int kube_leaf_issue(const char **cert, char **key, struct arena *a, struct kube_
  * subject, usages and every name there?  False, with the reason in `*why`, when not. */
 bool kube_leaf_is_good(const char **why, struct arena *a, struct kube_ca *ca, struct span cert,
 	struct span key, const struct kube_leaf *leaf);
+
+/* The serial number that 8 random bytes make: positive, without zero bytes in front; its length. */
+size_t kube_leaf_serial(uint8_t serial[8], const uint8_t random[8]);

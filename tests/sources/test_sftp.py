@@ -373,6 +373,7 @@ def test_file_that_changes_between_two_connections(sshd, faults, at):
 
     def change(request):
         if request.index == 1:
+            time.sleep(1.1)  # a time of SFTP is a whole second
             server.put("snapshot.db", snapshots.make(6 << 20, seed=2))
         return Fault("reset", at=2_000_000) if request.index == 0 else None
     proxy = faults(server.host, server.port, change, raw=True)

@@ -463,7 +463,7 @@ def test_through_a_proxy(web, plain, secure):
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_refuses(web, plain, secure, scheme):
     url = {"http": plain, "https": secure}[scheme].url + "/backups/"
-    for status, words in ((407, "it wants a user and password, in its address"), (403, None), (502, None)):
+    for status, words in ((407, "it wants a user and password; set https_proxy"), (403, None), (502, None)):
         with proxy(b"HTTP/1.1 %d No\r\n" % status) as (address, _):
             secret = address.replace("http://", f"http://me:{CANARY}@")
             # One object: of a page a failure like 502 is repeated for a minute.

@@ -251,6 +251,27 @@ static void of_two_cas_the_keys_own_signs_and_both_are_believed(void **state)
 	kube_ca_close(two);
 }
 
+static void serial_numbers_have_no_zero_bytes_in_front(void **state)
+{
+	static const struct {
+		uint8_t random[8], serial[8];
+		size_t len;
+	} numbers[] = {
+		{ { 1, 2, 3, 4, 5, 6, 7, 9 }, { 1, 2, 3, 4, 5, 6, 7, 9 }, 8 },
+		{ { 0xff, 2, 3, 4, 5, 6, 7, 8 }, { 0x7f, 2, 3, 4, 5, 6, 7, 9 }, 8 },
+		{ { 0x80, 2, 3, 4, 5, 6, 7, 9 }, { 2, 3, 4, 5, 6, 7, 9 }, 7 },
+		{ { 0, 0, 0xff, 4, 5, 6, 7, 9 }, { 0xff, 4, 5, 6, 7, 9 }, 6 },
+		{ { 0 }, { 1 }, 1 },
+	};
+	uint8_t serial[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		assert_int_equal(kube_leaf_serial(serial, numbers[i].random), numbers[i].len);
+		assert_memory_equal(serial, numbers[i].serial, numbers[i].len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +279,7 @@ int main(void)
 		cmocka_unit_test(names_come_once_and_in_kubeadms_order),
 		cmocka_unit_test(never_longer_than_the_ca_and_not_by_a_wrong_clock),
 		cmocka_unit_test(what_cannot_be_issued_is_refused),
+		cmocka_unit_test(serial_numbers_have_no_zero_bytes_in_front),
 		cmocka_unit_test(no_ca_is_told_from_a_ca),
 		cmocka_unit_test(of_two_cas_the_keys_own_signs_and_both_are_believed),
 	};
