@@ -38,7 +38,8 @@ main() {
 	cd "$top/tests"
 	# pyenv and the like may shadow the interpreter that Debian's pytest belongs to.
 	# What is delivered is what is tested, not the debug program that `check` has made.
-	exec /usr/bin/python3 -m pytest --image "$top/out" "$@"
+	# In one word: of two, pytest would take the second for a place where tests are.
+	exec /usr/bin/python3 -m pytest --image="$top/out" "$@"
 }
 
 main "$@"
