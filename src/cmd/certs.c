@@ -110,7 +110,6 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	struct cmd_snapshot snapshot = { 0 };
 	struct plan_rewrite r;
 	struct plan plan;
-	size_t done = 0;
 
 	if (o->file && cmd_plan_file(&plan, app, o->file, e))
 		return e->code;
@@ -134,7 +133,6 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 			app->status = 4; /* some may be new already; each is whole */
 			return e->code;
 		}
-		done++;
 	}
 	return print(&out, pki, &facts, o->common.json, e) ? e->code : app_print(&out, e);
 }

@@ -42,6 +42,19 @@ static int print(struct buf *out, const struct kube_collected *c, const char *pa
 	return json_end(&j, e) ? e->code : buf_add(out, "\n", 1, e);
 }
 
+/* Under its name for good, power cut or not, and over nothing that appeared meanwhile. */
+static int publish(const char *part, const char *to, struct err *e)
+{
+	char dir[PATH];
+	const char *slash = strrchr(to, '/');
+
+	snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - to) + 1 : 1, slash ? to : ".");
+	CLOSE_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || renameat2(AT_FDCWD, part, AT_FDCWD, to, RENAME_NOREPLACE))
+		return err_sys(e, "%s", to);
+	return file_sync(fd, e) ? err_wrap(e, "%s", dir) : 0;
+}
+
 static int pack(bool *made, struct app *app, const struct root *root, const char *part,
 	const char *to, struct err *e)
 {
@@ -59,8 +72,9 @@ static int pack(bool *made, struct app *app, const struct root *root, const char
 	for (size_t i = 0; i < collected.missing.n; i++)
 		event_warning(app->listener, "collect",
 			"%s is not here, and a fresh master will want it", collected.missing.v[i]);
-	if (rename(part, to))
-		return err_sys(e, "%s", to);
+	if (publish(part, to, e))
+		return e->code;
+	*made = false;
 	return print(&out, &collected, to, o->common.json, e) ? e->code : app_print(&out, e);
 }
 

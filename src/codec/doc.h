@@ -77,6 +77,9 @@ int doc_parse(struct doc *doc, struct arena *a, struct str source, const char *n
 /* The value of a key of a map; NULL when there is none or `map` is none. */
 const struct doc_node *doc_get(const struct doc_node *map, const char *key);
 
+/* The text of a scalar that is the value of a key of a map; empty when there is none. */
+struct str doc_text(const struct doc_node *map, const char *key);
+
 /* The node at an RFC 6901 pointer, "/spec/containers/0/command"; NULL when there is none. */
 const struct doc_node *doc_find(const struct doc_node *node, const char *pointer);
 

@@ -12,6 +12,13 @@ const struct doc_node *doc_get(const struct doc_node *map, const char *key)
 	return NULL;
 }
 
+struct str doc_text(const struct doc_node *map, const char *key)
+{
+	const struct doc_node *node = doc_get(map, key);
+
+	return node && node->kind == DOC_SCALAR ? node->text : (struct str){ "", 0 };
+}
+
 /* Is `part` of a pointer, with ~1 for / and ~0 for ~, this key? */
 static bool pointer_names(struct str part, struct str key)
 {

@@ -5,13 +5,6 @@
 static const char *const versions[] = { "kubeadm.k8s.io/v1beta1", "kubeadm.k8s.io/v1beta2",
 	"kubeadm.k8s.io/v1beta3", "kubeadm.k8s.io/v1beta4", NULL };
 
-static struct str text_of(const struct doc_node *map, const char *key)
-{
-	const struct doc_node *node = doc_get(map, key);
-
-	return node && node->kind == DOC_SCALAR ? node->text : (struct str){ "", 0 };
-}
-
 static bool is_known(struct str version)
 {
 	for (const char *const *v = versions; *v; v++) {
@@ -27,7 +20,7 @@ int kube_kubeadm(struct kube_kubeadm *c, struct kube_file *file, struct err *e)
 	if (kube_file_parse(file, DOC_YAML, e))
 		return e->code;
 	for (const struct doc_node *d = file->doc.root; d; d = d->next) {
-		const struct str version = text_of(d, "apiVersion"), kind = text_of(d, "kind");
+		const struct str version = doc_text(d, "apiVersion"), kind = doc_text(d, "kind");
 		const struct doc_node **spot = str_is(kind, "ClusterConfiguration") ? &c->cluster
 					       : str_is(kind, "InitConfiguration")  ? &c->init
 					       : str_is(kind, "JoinConfiguration")  ? &c->join
@@ -56,7 +49,7 @@ bool kube_kubeadm_arg(struct kube_slot *slot, const struct kube_kubeadm *c,
 		value = doc_get(args, name);
 	for (const struct doc_node *a = args && args->kind == DOC_LIST ? args->first : NULL; a;
 		a = a->next) {
-		if (str_is(text_of(a, "name"), name))
+		if (str_is(doc_text(a, "name"), name))
 			value = doc_get(a, "value");
 	}
 	if (!value || value->kind != DOC_SCALAR || doc_is_null(value))

@@ -33,13 +33,6 @@ int kube_kubeconfig_print(struct buf *out, const struct kube_kubeconfig *c, stru
 	return 0;
 }
 
-static struct str text_of(const struct doc_node *map, const char *key)
-{
-	const struct doc_node *node = doc_get(map, key);
-
-	return node && node->kind == DOC_SCALAR ? node->text : (struct str){ "", 0 };
-}
-
 static const struct doc_node *entry(
 	const struct doc_node *root, const char *list, const char *what, struct str name)
 {
@@ -47,7 +40,7 @@ static const struct doc_node *entry(
 
 	for (const struct doc_node *c = l && l->kind == DOC_LIST ? l->first : NULL; c;
 		c = c->next) {
-		if (str_equal(text_of(c, "name"), name))
+		if (str_equal(doc_text(c, "name"), name))
 			return doc_get(c, what);
 	}
 	return NULL;
@@ -72,7 +65,7 @@ static int data(struct str *pem, struct kube_file *file, const struct doc_node *
 
 static const char *file_of(struct arena *a, const struct doc_node *user, const char *key)
 {
-	const struct str name = text_of(user, key);
+	const struct str name = doc_text(user, key);
 
 	return name.len ? arena_copy(a, name) : NULL;
 }
@@ -85,16 +78,16 @@ int kube_kubeconfig_read(struct kube_kubeconfig *c, struct kube_file *file, stru
 		return e->code;
 	const struct doc_node *root = file->doc.root;
 	const struct doc_node *context =
-		entry(root, "contexts", "context", text_of(root, "current-context"));
+		entry(root, "contexts", "context", doc_text(root, "current-context"));
 	const struct doc_node *cluster =
-		entry(root, "clusters", "cluster", text_of(context, "cluster"));
-	const struct doc_node *user = entry(root, "users", "user", text_of(context, "user"));
+		entry(root, "clusters", "cluster", doc_text(context, "cluster"));
+	const struct doc_node *user = entry(root, "users", "user", doc_text(context, "user"));
 	if (!context || !cluster || !user)
 		return kube_refuse(file, root ? root->start : 0, e,
 			"no kubeconfig: current-context leads to no cluster and user");
-	c->cluster = arena_copy(a, text_of(context, "cluster"));
-	c->user = arena_copy(a, text_of(context, "user"));
-	c->server = arena_copy(a, text_of(cluster, "server"));
+	c->cluster = arena_copy(a, doc_text(context, "cluster"));
+	c->user = arena_copy(a, doc_text(context, "user"));
+	c->server = arena_copy(a, doc_text(cluster, "server"));
 	c->cert_file = file_of(a, user, "client-certificate");
 	c->key_file = file_of(a, user, "client-key");
 	return data(&c->ca, file, cluster, "certificate-authority-data", e) ||

@@ -17,13 +17,6 @@ static const char *manifest(const struct kube_files *files)
 	return root_exists(files->root, MANIFEST) ? MANIFEST : STOPPED;
 }
 
-static struct str text_of(const struct doc_node *map, const char *key)
-{
-	const struct doc_node *node = doc_get(map, key);
-
-	return node && node->kind == DOC_SCALAR ? node->text : (struct str){ "", 0 };
-}
-
 static const char *env_of(const struct kube_pod_etcd *etcd, struct str node, const char *end)
 {
 	struct arena *a = etcd->pod.file->set->arena;
@@ -44,7 +37,7 @@ static void read_members(struct kube_node *node, struct kube_cluster *c,
 
 	for (const struct doc_node *v = env && env->kind == DOC_LIST ? env->first : NULL; v;
 		v = v->next) {
-		struct str name = text_of(v, "name");
+		struct str name = doc_text(v, "name");
 		if (!str_starts(name, STR("NODE_")) || !str_ends(name, STR("_ETCD_NAME")))
 			continue;
 		name = (struct str){ name.p + 5, name.len - strlen("NODE__ETCD_NAME") };

@@ -64,20 +64,13 @@ int kube_pod_etcd(
 	return 0;
 }
 
-static struct str text_of(const struct doc_node *map, const char *key)
-{
-	const struct doc_node *node = doc_get(map, key);
-
-	return node && node->kind == DOC_SCALAR ? node->text : (struct str){ "", 0 };
-}
-
 static const struct doc_node *named(const struct doc_node *list, const char *key, struct str name)
 {
 	const struct doc_node *found = NULL;
 
 	for (const struct doc_node *c = list && list->kind == DOC_LIST ? list->first : NULL; c;
 		c = c->next) {
-		if (str_equal(text_of(c, key), name))
+		if (str_equal(doc_text(c, key), name))
 			found = c;
 	}
 	return found; /* the last counts */
@@ -105,7 +98,7 @@ const struct doc_node *kube_pod_host_node(struct str *below, const struct kube_p
 
 	for (const struct doc_node *m = mounts && mounts->kind == DOC_LIST ? mounts->first : NULL;
 		m; m = m->next) {
-		const struct str dir = text_of(m, "mountPath");
+		const struct str dir = doc_text(m, "mountPath");
 		if (dir.len > longest && holds(&rest, dir, path)) {
 			best = m;
 			longest = dir.len;
@@ -113,10 +106,10 @@ const struct doc_node *kube_pod_host_node(struct str *below, const struct kube_p
 		}
 	}
 	const struct doc_node *volume =
-		best ? named(doc_get(pod->spec, "volumes"), "name", text_of(best, "name")) : NULL;
+		best ? named(doc_get(pod->spec, "volumes"), "name", doc_text(best, "name")) : NULL;
 	const struct doc_node *host = doc_get(doc_get(volume, "hostPath"), "path");
 	/* What is mounted elsewhere, or of a part of the volume. */
-	if (!host || host->kind != DOC_SCALAR || text_of(best, "subPath").len)
+	if (!host || host->kind != DOC_SCALAR || doc_text(best, "subPath").len)
 		return NULL;
 	return host;
 }

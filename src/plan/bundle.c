@@ -19,12 +19,14 @@ static bool is_ours(const char *path)
 	return false;
 }
 
-static int keep(struct plan_bundle *bundle, struct plan_bundle_file ***last, struct arena *a,
-	const struct unwrap_entry *entry, const struct root *root)
+static void keep(struct plan_bundle *bundle, struct plan_bundle_file ***last, struct arena *a,
+	const struct unwrap_entry *entry, const struct root *root, const struct listener *listener)
 {
 	if (entry->role != UNWRAP_COMPANION || entry->inside || !is_ours(entry->name)) {
-		bundle->n_other++;
-		return 0;
+		event_warning(listener, "bundle",
+			"%s lies in none of the places that are brought back: left out",
+			entry->name);
+		return;
 	}
 	const bool is_secret = str_ends(str_from(entry->name), STR(".key")) ||
 			       str_ends(str_from(entry->name), STR(".conf"));
@@ -37,7 +39,6 @@ static int keep(struct plan_bundle *bundle, struct plan_bundle_file ***last, str
 	bundle->n_there += f->is_there;
 	**last = f;
 	*last = &f->next;
-	return 0;
 }
 
 static int unwrap_all(struct plan_bundle *bundle, struct arena *a, const struct settings *settings,
@@ -54,7 +55,7 @@ static int unwrap_all(struct plan_bundle *bundle, struct arena *a, const struct 
 		return e->code;
 	int status;
 	while (!(status = unwrap_next(&entry, unwrap, e)) && entry.role != UNWRAP_END)
-		keep(bundle, &last, a, &entry, root);
+		keep(bundle, &last, a, &entry, root, how.listener);
 	unwrap_close(unwrap);
 	return status;
 }

@@ -5,7 +5,7 @@
  *
  * Taken are regular files below etc/kubernetes, etc/cray/kubernetes, etc/cray/encryption and
  * etc/cfc/conf, and the kubelet's configuration; keys and kubeconfigs with mode 0600, whatever
- * the archive says.
+ * the archive says.  What else it holds is told and left out.
  *
  * Source:     kube/collect.h.
  * Units:      bytes.
@@ -29,7 +29,7 @@ struct plan_bundle_file {
 
 struct plan_bundle {
 	struct plan_bundle_file *first;
-	size_t n, n_there, n_other; /* other: names that are none of ours */
+	size_t n, n_there;
 };
 
 /* `url` is opened with `settings`. */

@@ -148,3 +148,18 @@ def test_archive_of_something_else_is_no_bundle(program, tmp_path):
             capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "no etc/kubernetes/pki" in done.stderr
     assert list((tmp_path / "fresh").iterdir()) == []
+
+
+def test_what_is_not_brought_back_is_said(program, root, tmp_path):
+    """The API server of this master has its encryption configuration where no other has."""
+    for name in ("ca", "etcd/ca", "front-proxy-ca"):
+        make_ca(root / "etc/kubernetes/pki", name)
+    manifest = root / "etc/kubernetes/manifests/kube-apiserver.yaml"
+    manifest.write_text(manifest.read_text().replace("/etc/cray/encryption", "/srv/keys"))
+    put(root / "srv/keys/current.yaml", "kind: EncryptionConfiguration\n", 0o600)
+    bundle, fresh = tmp_path / "bundle.tar.zst", tmp_path / "fresh"
+    assert collect(program, root, bundle).returncode == 0
+    fresh.mkdir()
+    done = subprocess.run([program, "certs", "--root", fresh, "--bundle", bundle], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "srv/keys/current.yaml lies in none of the places" in done.stderr
+    assert not (fresh / "srv").exists()
