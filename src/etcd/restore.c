@@ -82,8 +82,7 @@ int etcd_restore_check(struct etcd_restore_result *result, struct arena *a,
 	return 0;
 }
 
-/* Kubernetes keeps revisions in its clients; a restore that goes back is not seen there. */
-static int is_kubernetes(bool *yes, const struct bolt_db *db, struct err *e)
+int etcd_restore_is_kubernetes(bool *yes, const struct bolt_db *db, struct err *e)
 {
 	CLEAN_SLOT struct bolt_slot slot = { 0 };
 	CLEAN_CURSOR struct bolt_cursor c = { 0 };
@@ -129,7 +128,7 @@ static int look_before(struct etcd_restore_result *result, const struct bolt_db 
 	struct etcd_status s;
 	bool kubernetes;
 
-	if (etcd_status_brief(&s, &arena, db, e) || is_kubernetes(&kubernetes, db, e))
+	if (etcd_status_brief(&s, &arena, db, e) || etcd_restore_is_kubernetes(&kubernetes, db, e))
 		goto out;
 	warn_of_ids(result, &s, listener);
 	for (const struct etcd_known_member *m = s.members; m; m = m->next) {
@@ -160,19 +159,15 @@ int etcd_restore_look(struct etcd_restore_result *result, const struct bolt_db *
 						    : look_before(result, db, r, listener, e);
 }
 
-int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
-	const struct etcd_copied *copied, const struct etcd_restore *r,
-	const struct listener *listener, struct err *e)
+int etcd_restore_edit(struct etcd_restore_result *result, int fd, const struct bolt_db *received,
+	const struct etcd_restore *r, const struct listener *listener, struct err *e)
 {
 	struct etcd_edits edits = r->edits;
-	struct etcd_received received;
+	struct bolt_db db = *received;
 
 	edits.cluster = result->cluster;
-	if (etcd_received_check(&received, fd, copied, r->skip_hash_check, listener, step, e) ||
-		look_before(result, &received.db, r, listener, e) || etcd_permit_ask(&r->permit, e))
+	if (look_before(result, &db, r, listener, e) || etcd_permit_ask(&r->permit, e))
 		return e->code;
-	struct bolt_db db = received.db;
-	result->verified = received.verified;
 	/* Space behind the pages in use: the trailer, or what the server had grown. */
 	if (ftruncate(fd, (off_t)(db.meta.pgid * db.meta.page_size)))
 		return err_sys(e, "database");
@@ -180,6 +175,18 @@ int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
 		return e->code;
 	result->db_size = db.meta.pgid * db.meta.page_size;
 	return 0;
+}
+
+int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
+	const struct etcd_copied *copied, const struct etcd_restore *r,
+	const struct listener *listener, struct err *e)
+{
+	struct etcd_received received;
+
+	if (etcd_received_check(&received, fd, copied, r->skip_hash_check, listener, step, e))
+		return e->code;
+	result->verified = received.verified;
+	return etcd_restore_edit(result, fd, &received.db, r, listener, e);
 }
 
 static int make_others(struct etcd_datadir *dirs, struct arena *a, const struct etcd_restore *r,

@@ -50,7 +50,14 @@ int etcd_restore_run(struct etcd_restore_result *result, struct arena *a,
 	const struct etcd_restore *r, const struct stream *source, const struct listener *listener,
 	struct err *e);
 
-/* The second half: `fd` holds what etcd_copy wrote. Cuts the trailer off, checks, edits. */
+/* The second half: `fd` holds what etcd_copy wrote. Checks, cuts the trailer off, edits. */
 int etcd_restore_finish_db(struct etcd_restore_result *result, int fd,
 	const struct etcd_copied *copied, const struct etcd_restore *r,
 	const struct listener *listener, struct err *e);
+
+/* Its last step alone, for who decides what to edit once he has seen the database. */
+int etcd_restore_edit(struct etcd_restore_result *result, int fd, const struct bolt_db *received,
+	const struct etcd_restore *r, const struct listener *listener, struct err *e);
+
+/* Kubernetes keeps revisions in its clients; a restore that goes back is not seen there. */
+int etcd_restore_is_kubernetes(bool *yes, const struct bolt_db *db, struct err *e);

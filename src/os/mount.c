@@ -76,8 +76,8 @@ static int kernel_says(struct err *e, int fs, const char *type, const char *devi
 		return err_sys(e, "%s as %s", device, type);
 	said[n] = 0;
 	if (number == EROFS)
-		return err_set(
-			e, ERR_IO, "%s as %s: %s (it needs its journal)", device, type, said + 2);
+		return err_set(e, ERR_IO, "%s as %s: %s (it needs its journal, or is read-only)",
+			device, type, said + 2);
 	return err_set(e, ERR_IO, "%s as %s: %s", device, type, said + 2);
 }
 
@@ -108,13 +108,15 @@ int mount_open(struct root *mounted, const struct root *root, const char *device
 			e, ERR_UNSUPPORTED, "%s: this kernel has no driver for %s", device, type);
 	if (fs < 0)
 		return err_sys(e, "%s as %s", device, type);
+	const bool writable = journal == MOUNT_WRITE;
 	int bad = config(fs, CONFIG_STRING, "source", source) ||
-		  config(fs, CONFIG_FLAG, "ro", NULL) || option(fs, table[i].always[0]);
+		  config(fs, CONFIG_FLAG, writable ? "rw" : "ro", NULL) ||
+		  option(fs, table[i].always[0]);
 	for (size_t k = 0; !bad && journal == MOUNT_AS_IT_IS && k < 2; k++)
 		bad = option(fs, table[i].still[k]);
 	if (bad || config(fs, CONFIG_CREATE, NULL, NULL))
 		return kernel_says(e, fs, type, device);
 	mounted->fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC_,
-		ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
+		(writable ? 0 : ATTR_RDONLY) | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
 	return mounted->fd < 0 ? kernel_says(e, fs, type, device) : 0;
 }

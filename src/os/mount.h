@@ -2,11 +2,12 @@
  *
  * It is mounted for one descriptor: no directory is needed, nobody else sees it, and when the
  * descriptor is closed, or the program is killed, it is unmounted and its disk is free.
- * Always read-only, no devices, no set-uid, nothing to execute.
+ * No devices, no set-uid, nothing to execute; read-only but for MOUNT_WRITE.
  *
  *   MOUNT_AS_IT_IS   not one byte is written; what a journal still holds is not seen, and a
  *                    file system that needs it may be refused. For disks of others.
  *   MOUNT_REPLAY     the journal is replayed first, which writes. For a clone of our own.
+ *   MOUNT_WRITE      replayed, and writable. For the file systems of a restore.
  *
  * Source:     fsopen(2), fsconfig(2), fsmount(2), Linux 5.2; options as in ext4(5), xfs(5),
  *             btrfs(5) and Documentation/filesystems/f2fs.rst.
@@ -20,7 +21,7 @@
 #include "os/root.h"
 #include "os/superblock.h"
 
-enum mount_journal { MOUNT_AS_IT_IS, MOUNT_REPLAY };
+enum mount_journal { MOUNT_AS_IT_IS, MOUNT_REPLAY, MOUNT_WRITE };
 
 /* `device` is a path below `root`; `kind` is what superblock_probe found on it. */
 int mount_open(struct root *mounted, const struct root *root, const char *device,

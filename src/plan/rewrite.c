@@ -5,7 +5,7 @@
 
 #include "kube/check.h"
 #include "kube/rewrite.h"
-#include "net/url.h"
+#include "plan/membership.h"
 #include "target/file.h"
 
 static int by_length(const void *a, const void *b)
@@ -39,37 +39,6 @@ static int want_replacements(
 	return 0;
 }
 
-/* The plan names the members of the main cluster; those of another are on the same hosts, at
- * the port that this node has there. */
-static const char *peer_of(struct arena *a, const struct kube_cluster *c, const char *peer)
-{
-	struct url url, own;
-	struct err none = { 0 };
-
-	if (!c->peer_urls.n || url_parse(&url, str_from(peer), &none) ||
-		url_parse(&own, str_from(c->peer_urls.v[0]), &none) || !own.port)
-		return peer;
-	const bool v6 = memchr(url.host.p, ':', url.host.len);
-	return arena_print(a, "%.*s://%s%.*s%s:%u", STR_ARG(own.scheme), v6 ? "[" : "",
-		STR_ARG(url.host), v6 ? "]" : "", own.port);
-}
-
-/* The plan's members.  Without them each list on the disk keeps its own, with what is replaced
- * in it: two lists that differ are not made one here. */
-static struct kube_members want_members(
-	struct arena *a, const struct kube_cluster *c, const struct plan *plan, bool main)
-{
-	struct kube_members members = { 0 };
-
-	for (size_t i = 0; i < plan->cluster.members.n; i++) {
-		const struct plan_member *m = &plan->cluster.members.v[i];
-		kube_read_members(&members, a,
-			str_from(arena_print(
-				a, "%s=%s", m->name, main ? m->peer : peer_of(a, c, m->peer))));
-	}
-	return members;
-}
-
 /* The result of a file, which has to be the document that it was meant to become. */
 static int result_of(struct buf *out, const struct kube_file *f, struct err *e)
 {
@@ -91,6 +60,13 @@ static int check_results(const struct kube_files *files, struct err *e)
 
 int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
 	const struct plan_machine *machine, struct err *e)
+{
+	return plan_rewrite_decided(r, files, plan, machine, NULL, e);
+}
+
+int plan_rewrite_decided(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
+	const struct plan_machine *machine, const struct kube_wanted_cluster *decided,
+	struct err *e)
 {
 	struct arena *a = files->arena;
 	const bool forced = plan && plan->layout && strcmp(plan->layout, "auto");
@@ -114,7 +90,13 @@ int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct 
 					    ? arena_print(a, "%s%s", plan->cluster.token,
 						      c->what + strlen("etcd"))
 					    : NULL;
-		clusters[i].members = want_members(a, c, plan, i == 0);
+		/* Without members in the plan each list on the disk keeps its own, with what is
+		 * replaced in it: two lists that differ are not made one here. */
+		clusters[i].members = plan_members(a, c, plan);
+		if (decided) {
+			clusters[i].token = decided[i].token;
+			clusters[i].members = decided[i].members;
+		}
 	}
 	r->wanted.clusters = clusters;
 	return r->node.layout->rewrite(&r->node, &r->wanted, e) ? e->code : check_results(files, e);

@@ -24,5 +24,11 @@ struct plan_rewrite {
 int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
 	const struct plan_machine *machine, struct err *e);
 
+/* The same once a restore knows token and members, of as many clusters as the node has: these
+ * go before the plan's.  `files` is a set that nothing has been changed in. */
+int plan_rewrite_decided(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
+	const struct plan_machine *machine, const struct kube_wanted_cluster *decided,
+	struct err *e);
+
 /* `*done` counts the files that were replaced, also on failure. */
 int plan_rewrite_apply(size_t *done, const struct plan_rewrite *r, struct err *e);

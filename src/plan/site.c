@@ -1,0 +1,250 @@
+#include "plan/site.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "os/file.h"
+
+/* "UUID=..", which a journal can be read by after the disks changed their names. */
+static const char *device_of(struct arena *a, const struct target_volume *v)
+{
+	return *v->content->uuid ? arena_print(a, "UUID=%s", v->content->uuid)
+				 : arena_print(a, "/dev/%s", v->name);
+}
+
+/* Is the directory on another file system than `root` itself? */
+static bool is_elsewhere(const struct root *root, const char *path)
+{
+	CLOSE_FD int fd = -1;
+	struct stat top, st;
+	struct err none = { 0 };
+
+	return !root_open_at(&fd, root, path, O_PATH | O_DIRECTORY, &none) &&
+	       !fstat(root->fd, &top) && !fstat(fd, &st) && st.st_dev != top.st_dev;
+}
+
+/* Where the journal is: on the file system of the manifests, in /var where that is the same. */
+static int find_state(struct site *s, struct err *e)
+{
+	struct arena *a = s->arena;
+	struct target_place var;
+
+	if (target_place(&var, &s->target.tree, "/var/lib", e))
+		return err_wrap(e, "/var/lib");
+	const bool other = var.spot.device || (s->dir && is_elsewhere(&s->tree, "var/lib"));
+	if (!other) {
+		s->state = arena_print(
+			a, "%s%setcd-rescue", var.spot.inside, *var.spot.inside ? "/" : "");
+		return 0;
+	}
+	const char *base = s->target.tree.base;
+	s->state = arena_print(a, "%s%setc/etcd-rescue", base, *base ? "/" : "");
+	return 0;
+}
+
+static int add_root(struct site *s, const char *device, const struct root *root, struct err *e)
+{
+	for (size_t i = 0; i < s->n_roots; i++) {
+		if (s->roots[i].root == root)
+			return 0;
+	}
+	if (s->n_roots == SITE_ROOTS_MAX)
+		return err_set(e, ERR_SPACE, "etcd's directories are on more than %d file systems",
+			SITE_ROOTS_MAX - 1);
+	s->roots[s->n_roots++] = (struct commit_root){ device, root };
+	return 0;
+}
+
+static int add_directory(struct site *s, const struct plan_target_directory *d, struct err *e)
+{
+	if (!d->place.spot.device || !d->volume || d->volume == s->target.volume)
+		return 0;
+	return d->volume->why ? 0
+			      : add_root(s, device_of(s->arena, d->volume), &d->volume->root, e);
+}
+
+/* The file systems that take part, the manifests' first. */
+static int find_roots(struct site *s, struct err *e)
+{
+	const struct plan_target *t = &s->target;
+
+	s->n_roots = 0;
+	if (add_root(s, "", t->volume ? &t->volume->root : &s->tree, e))
+		return e->code;
+	for (size_t i = 0; i < t->node.n_clusters; i++) {
+		if (add_directory(s, &t->clusters[i].data, e) ||
+			(t->node.clusters[i].wal_dir && add_directory(s, &t->clusters[i].wal, e)))
+			return e->code;
+	}
+	return find_state(s, e);
+}
+
+static int look_at_tree(struct site *s, struct err *e)
+{
+	const struct plan_target_from from = { .root = &s->tree, .layout = s->layout };
+
+	if (s->tree.fd < 0 && root_open(&s->tree, s->dir, e))
+		return e->code;
+	return plan_target(&s->target, s->arena, &from, e);
+}
+
+int site_look(struct site *s, struct err *e)
+{
+	if (s->dir)
+		return look_at_tree(s, e) ? e->code : find_roots(s, e);
+	if (block_list(&s->blocks, &s->n_blocks, s->arena, s->machine, e))
+		return e->code;
+	block_probe(s->blocks, s->n_blocks, s->arena, s->machine, SITE_PROBE_MS);
+	target_probe(&s->volumes, s->arena, s->machine, s->blocks, s->n_blocks);
+	return plan_target_choose(&s->target, &s->why, s->arena, &s->volumes, s->layout, e)
+		       ? e->code
+		       : find_roots(s, e);
+}
+
+/* Which volumes are the roots'; by number, since they are opened anew. */
+static void mark_used(bool *used, const struct site *s)
+{
+	for (size_t i = 0; i < s->volumes.n; i++) {
+		used[i] = false;
+		for (size_t k = 0; k < s->n_roots; k++)
+			used[i] |= &s->volumes.v[i].root == s->roots[k].root;
+	}
+}
+
+static int open_writable(struct site *s, struct target_volume *v, struct err *e)
+{
+	const char *device = arena_print(s->arena, "/dev/%s", v->name);
+
+	root_close(&v->root);
+	return mount_open(&v->root, s->machine, device, v->content->kind, MOUNT_WRITE, e);
+}
+
+/* A file system that says of itself that it has errors is not written to. */
+static int may_write(const struct target_volume *v, struct err *e)
+{
+	if (v->disk->read_only)
+		return err_set(e, ERR_DECLINED,
+			"%s: the disk is read-only; make it writable (a switch, the storage array, "
+			"`blockdev --setrw /dev/%s`) and start again",
+			v->name, v->name);
+	return 0;
+}
+
+int site_write(struct site *s, struct err *e)
+{
+	bool *used = arena_array(s->arena, s->volumes.n + 1, sizeof *used);
+
+	if (s->dir) {
+		s->writable = true;
+		return 0;
+	}
+	const size_t chosen = (size_t)(s->target.volume - s->volumes.v);
+	mark_used(used, s);
+	plan_target_close(&s->target);
+	/* One kernel superblock cannot be mounted in both ways. */
+	for (size_t i = 0; i < s->volumes.n; i++) {
+		struct target_volume *v = &s->volumes.v[i];
+		if (used[i] && (may_write(v, e) || open_writable(s, v, e)))
+			return e->code;
+		if (!used[i])
+			root_close(&v->root);
+		if (!used[i] && !v->why)
+			v->why = "not needed any more";
+	}
+	const struct target_volume *v = &s->volumes.v[chosen];
+	const struct root *boot = NULL;
+	const struct plan_target_from from = { &v->root, boot, &s->volumes, s->layout };
+	if (plan_target(&s->target, s->arena, &from, e))
+		return err_wrap(e, "%s", v->name);
+	s->target.volume = v;
+	s->writable = true;
+	return find_roots(s, e);
+}
+
+void site_close(struct site *s)
+{
+	plan_target_close(&s->target);
+	target_probe_close(&s->volumes);
+	root_close(&s->tree);
+	s->n_roots = 0;
+}
+
+int site_file(struct commit_place *place, const struct site *s, const char *path, struct err *e)
+{
+	const char *base = s->target.tree.base;
+
+	(void)e;
+	*place = (struct commit_place){ "",
+		*base ? arena_print(s->arena, "%s/%s", base, path) : path };
+	return 0;
+}
+
+static const char *trimmed(const char *path)
+{
+	while (*path == '/')
+		path++;
+	return path;
+}
+
+int site_directory(struct commit_place *place, const struct site *s,
+	const struct plan_target_directory *d, struct err *e)
+{
+	const struct target_spot *spot = &d->place.spot;
+
+	if (!spot->device) {
+		*place = (struct commit_place){ "", spot->inside };
+		return 0;
+	}
+	if (s->dir && !d->place.n_lower && is_elsewhere(&s->tree, trimmed(d->place.path))) {
+		*place = (struct commit_place){ "", trimmed(d->place.path) };
+		return 0;
+	}
+	if (s->dir)
+		return err_set(e, ERR_NOTFOUND, "%s is on %s; mount it at %s%s, then start again",
+			d->place.path, spot->device, s->dir, d->place.path);
+	if (!d->volume)
+		return err_set(e, ERR_NOTFOUND,
+			"%s is on %s, and no disk of this machine has that; attach it, or correct "
+			"%s",
+			d->place.path, spot->device, "the root's etc/fstab");
+	if (d->volume->why)
+		return err_set(e, ERR_NOTFOUND, "%s is on %s (%s): %s", d->place.path, spot->device,
+			d->volume->name, d->volume->why);
+	*place = (struct commit_place){
+		d->volume == s->target.volume ? "" : device_of(s->arena, d->volume), spot->inside
+	};
+	return 0;
+}
+
+const struct root *site_root(const struct site *s, const char *device)
+{
+	for (size_t i = 0; i < s->n_roots; i++) {
+		if (!strcmp(s->roots[i].device, device))
+			return s->roots[i].root;
+	}
+	return NULL;
+}
+
+int site_free(
+	uint64_t *bytes, const struct site *s, const struct commit_place *place, struct err *e)
+{
+	const struct root *root = site_root(s, place->device);
+	CLOSE_FD int fd = -1;
+	struct statvfs v;
+
+	/* What is not there yet is made on the file system of what is. */
+	const char *path = place->path;
+	while (*path && !root_exists(root, path)) {
+		const char *slash = strrchr(path, '/');
+		path = arena_copy(
+			s->arena, (struct str){ path, slash ? (size_t)(slash - path) : 0 });
+	}
+	if (root_open_at(&fd, root, *path ? path : ".", O_RDONLY | O_DIRECTORY, e))
+		return e->code;
+	if (fstatvfs(fd, &v))
+		return err_sys(e, "%s", place->path);
+	*bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	return 0;
+}

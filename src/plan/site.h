@@ -1,0 +1,63 @@
+/* plan/site.h - the machine's disks, or a mounted tree, with the control plane that is there
+ *
+ *   site_look    read-only: which file systems, which of them holds the control plane, where
+ *                etcd's directories really lie
+ *   site_write   the same file systems, and no others, writable; everything is read again
+ *   site_close   unmounted
+ *
+ * A place for the commit is a device and a path below its top.  Of a mounted tree there is one
+ * device, "", and paths are as the tree has them: whoever mounted it has put the other file
+ * systems where they belong.
+ *
+ * Source:     plan/target.h, target/commit.h.
+ * Units:      bytes.
+ * Ownership:  everything but descriptors lives in the arena; the site does not move while open.
+ * Errors:     those of plan/target.h and os/mount.h; ERR_NOTFOUND with what to mount where.
+ */
+#pragma once
+
+#include "plan/target.h"
+#include "target/commit.h"
+
+/* "etc/kubernetes/manifests/etcd.yaml" on ostree's disk is in a deployment. */
+enum { SITE_ROOTS_MAX = 16, SITE_PROBE_MS = 12000 };
+
+struct site {
+	struct arena *arena;
+	const struct root *machine; /* holds dev, proc, sys */
+	const struct listener *listener;
+	const char *dir;    /* a mounted tree; NULL: the machine's disks */
+	const char *layout; /* told; NULL: found */
+	struct root tree;
+	struct block *blocks;
+	size_t n_blocks;
+	struct target_volumes volumes;
+	const char **why; /* a volume is not the one; NULL: the chosen */
+	struct plan_target target;
+	struct commit_root roots[SITE_ROOTS_MAX]; /* the first has the journal */
+	size_t n_roots;
+	const char *state; /* the state directory below the first root */
+	bool writable;
+};
+
+#define NO_SITE    ((struct site){ .tree = NO_ROOT, .target.running = NO_ROOT })
+#define CLEAN_SITE __attribute__((cleanup(site_close)))
+
+/* arena, machine, listener, dir and layout are set before. */
+int site_look(struct site *site, struct err *e);
+int site_write(struct site *site, struct err *e);
+void site_close(struct site *site);
+
+/* A file as the running system sees it: "etc/hosts". */
+int site_file(struct commit_place *place, const struct site *site, const char *path, struct err *e);
+
+/* A directory of a cluster. */
+int site_directory(struct commit_place *place, const struct site *site,
+	const struct plan_target_directory *directory, struct err *e);
+
+/* The root that a place's path is below; NULL: none of ours. */
+const struct root *site_root(const struct site *site, const char *device);
+
+/* Bytes that may still be written on the file system of a place. */
+int site_free(
+	uint64_t *bytes, const struct site *site, const struct commit_place *place, struct err *e);
