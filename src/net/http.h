@@ -65,6 +65,8 @@ struct http_response {
 	char etag[128], modified[64], type[64];
 	char version[128];  /* x-amz-version-id */
 	char region[64];    /* x-amz-bucket-region */
+	char cluster[32];   /* x-etcd-cluster-id */
+	bool connected;     /* somebody took the connection, whatever came of it */
 	char refusal[1024]; /* how the body of an answer that is not 2xx begins */
 };
 

@@ -61,6 +61,7 @@ static int look_at_answer(struct transfer *t)
 	snprintf(r->type, sizeof r->type, "%s", header(t->curl, "content-type"));
 	snprintf(r->version, sizeof r->version, "%s", header(t->curl, "x-amz-version-id"));
 	snprintf(r->region, sizeof r->region, "%s", header(t->curl, "x-amz-bucket-region"));
+	snprintf(r->cluster, sizeof r->cluster, "%s", header(t->curl, "x-etcd-cluster-id"));
 	if (str_u64(&v, str_from(header(t->curl, "retry-after")), 10, 86400))
 		r->retry_ms = (unsigned)v * 1000;
 	if (status / 100 != 2)
@@ -381,6 +382,8 @@ int transfer_end(struct transfer *t, CURLcode code)
 	if (!t->e->code) {
 		curl_easy_getinfo(t->curl, CURLINFO_TOTAL_TIME_T, &took);
 		t->response->took_ms = (unsigned)(took / 1000);
+		curl_easy_getinfo(t->curl, CURLINFO_CONNECT_TIME_T, &took);
+		t->response->connected = took > 0;
 		judge(t, code);
 	}
 	/* A sink's or the answer's refusal is there already. */
