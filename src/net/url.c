@@ -1,5 +1,6 @@
 #include "net/url.h"
 #include "base/ascii.h"
+#include "codec/address.h"
 
 #include <string.h>
 #include <strings.h>
@@ -114,6 +115,38 @@ bool url_scheme_is(const struct url *url, const char *scheme)
 {
 	return url->scheme.len == strlen(scheme) &&
 	       !strncasecmp(url->scheme.p, scheme, url->scheme.len);
+}
+
+static bool same_port(const struct url *x, const struct url *y)
+{
+	return x->port == y->port && x->scheme.len == y->scheme.len &&
+	       !strncasecmp(x->scheme.p, y->scheme.p, x->scheme.len);
+}
+
+static bool parse_door(struct url *url, const char *text)
+{
+	struct err none = { 0 };
+
+	return !url_parse(url, str_from(text), &none) && url->host.len;
+}
+
+bool url_same(const char *x, const char *y)
+{
+	struct url a, b;
+
+	if (!parse_door(&a, x) || !parse_door(&b, y))
+		return !strcmp(x, y);
+	return same_port(&a, &b) && address_same(a.host, b.host);
+}
+
+bool url_may_be(const char *x, const char *y)
+{
+	struct url a, b;
+
+	if (url_same(x, y))
+		return true;
+	return parse_door(&a, x) && parse_door(&b, y) && same_port(&a, &b) &&
+	       !address_read(a.host).len != !address_read(b.host).len;
 }
 
 const char *url_shown(struct arena *a, const struct url *url)

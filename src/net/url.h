@@ -29,6 +29,12 @@ struct url {
 int url_parse(struct url *url, struct str text, struct err *e);
 bool url_scheme_is(const struct url *url, const char *scheme);
 
+/* Two spellings of one door: scheme and host in any case, IPv6 as it likes, the same port said;
+ * what follows does not count.  What is no URL is compared as text. */
+bool url_same(const char *x, const char *y);
+/* The same, or one has a name where the other has an address: nobody is asked. */
+bool url_may_be(const char *x, const char *y);
+
 /* For people and logs: no userinfo, no query, no fragment; "?..." where a query was. */
 const char *url_shown(struct arena *a, const struct url *url);
 /* The same for a text that may not even parse: what cannot be shown is "(not a URL)". */

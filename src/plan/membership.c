@@ -1,9 +1,7 @@
 #include "plan/membership.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "codec/address.h"
 #include "kube/rewrite.h"
 #include "net/url.h"
 
@@ -20,32 +18,6 @@ static bool parse(struct url *url, const char *text)
 	struct err none = { 0 };
 
 	return !url_parse(url, str_from(text), &none) && url->host.len;
-}
-
-static bool same_door(const struct url *x, const struct url *y)
-{
-	return x->port == y->port && x->scheme.len == y->scheme.len &&
-	       !strncasecmp(x->scheme.p, y->scheme.p, x->scheme.len);
-}
-
-bool plan_same_url(const char *x, const char *y)
-{
-	struct url a, b;
-
-	if (!parse(&a, x) || !parse(&b, y))
-		return !strcmp(x, y);
-	return same_door(&a, &b) && address_same(a.host, b.host);
-}
-
-/* May one be the other?  A name may lead to the address; nobody is asked. */
-static bool may_be(const char *x, const char *y)
-{
-	struct url a, b;
-
-	if (plan_same_url(x, y))
-		return true;
-	return parse(&a, x) && parse(&b, y) && same_door(&a, &b) &&
-	       !address_read(a.host).len != !address_read(b.host).len;
 }
 
 static bool any(const struct kube_texts *x, const struct kube_texts *y,
@@ -72,7 +44,7 @@ static const struct kube_member *named(const struct kube_members *members, const
 static const struct kube_member *at(const struct kube_members *members, const struct kube_texts *u)
 {
 	for (size_t i = 0; i < members->n; i++) {
-		if (any(&members->v[i].urls, u, plan_same_url))
+		if (any(&members->v[i].urls, u, url_same))
 			return &members->v[i];
 	}
 	return NULL;
@@ -184,7 +156,7 @@ static const char *stale(
 
 	for (size_t i = 0; i < disk->n; i++) {
 		const struct kube_member *m = named(snapshot, disk->v[i].name);
-		if (!m || !any(&m->urls, &disk->v[i].urls, may_be))
+		if (!m || !any(&m->urls, &disk->v[i].urls, url_may_be))
 			for (size_t k = 0; k < disk->v[i].urls.n; k++)
 				add(&old, a, disk->v[i].name, disk->v[i].urls.v[k]);
 	}
@@ -198,8 +170,8 @@ static int own_agrees(const struct asked *q, const struct kube_members *disk,
 
 	if (!own || (!q->urls.n && !there))
 		return 0;
-	if (any(&own->urls, &q->urls, may_be) ||
-		(there && any(&own->urls, &there->urls, plan_same_url)))
+	if (any(&own->urls, &q->urls, url_may_be) ||
+		(there && any(&own->urls, &there->urls, url_same)))
 		return 0;
 	return err_set(e, ERR_DECLINED,
 		"%s: this node's member %s has %s on the disk and %s in the snapshot; one of them "
@@ -226,7 +198,7 @@ static int compare(const char **why, const struct asked *q, const struct kube_me
 		if (!m)
 			return contradict(q, disk, snapshot,
 				arena_print(q->a, "member %s is on the disk alone", name), e);
-		if (!any(&m->urls, &disk->v[i].urls, may_be))
+		if (!any(&m->urls, &disk->v[i].urls, url_may_be))
 			return contradict(q, disk, snapshot,
 				arena_print(q->a, "member %s has two addresses", name), e);
 	}
@@ -256,7 +228,7 @@ static int check(const struct asked *q, const struct kube_members *members, stru
 		for (size_t k = 0; k < i; k++) {
 			const struct kube_member *x = &members->v[k], *y = &members->v[i];
 			const bool name = !strcmp(x->name, y->name);
-			if (name || any(&x->urls, &y->urls, plan_same_url))
+			if (name || any(&x->urls, &y->urls, url_same))
 				return err_set(e, ERR_DECLINED,
 					"%s: %s and %s would have one %s in %s; write the members "
 					"into the plan (cluster.members)",

@@ -37,6 +37,3 @@ int plan_membership(struct kube_members *members, const char **why, struct arena
 /* The plan's members as this cluster has them; none: the plan names none. */
 struct kube_members plan_members(
 	struct arena *a, const struct kube_cluster *cluster, const struct plan *plan);
-
-/* Two spellings of one URL: scheme and host in any case, IPv6 as it likes, the port said. */
-bool plan_same_url(const char *x, const char *y);

@@ -102,6 +102,21 @@ static void url_refuses_what_is_too_long(void **state)
 	assert_int_equal(url_parse(&u, (struct str){ text, URL_MAX + 1 }, &e), ERR_FORMAT);
 }
 
+static void url_of_one_door_has_many_spellings(void **state)
+{
+	(void)state;
+	assert_true(url_same("https://[fd00::7]:2380", "HTTPS://[FD00:0::7]:2380/"));
+	assert_false(url_same("https://10.0.0.1:2380", "http://10.0.0.1:2380"));
+	assert_false(url_same("https://10.0.0.1:2380", "https://10.0.0.1:2381"));
+	assert_false(url_same("https://10.0.0.1:2380", "https://10.0.0.10:2380"));
+	assert_true(url_same("nonsense", "nonsense"));
+	assert_false(url_same("nonsense", "https://a:1"));
+	assert_true(url_may_be("https://etcd-0.example.org:2380", "https://10.0.0.1:2380"));
+	assert_false(url_may_be("https://etcd-0.example.org:2380", "https://10.0.0.1:2381"));
+	assert_false(url_may_be("https://10.0.0.2:2380", "https://10.0.0.1:2380"));
+	assert_false(url_may_be("https://a:2380", "https://b:2380"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +125,7 @@ int main(void)
 		cmocka_unit_test(url_shows_no_secret),
 		cmocka_unit_test(url_refuses_without_repeating_the_text),
 		cmocka_unit_test(url_refuses_what_is_too_long),
+		cmocka_unit_test(url_of_one_door_has_many_spellings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,16 +266,6 @@ static void a_single_one_is_alone(void **state)
 		run(&cases[i]);
 }
 
-static void urls_have_spellings(void **state)
-{
-	(void)state;
-	assert_true(plan_same_url("https://[fd00::7]:2380", "HTTPS://[FD00:0::7]:2380"));
-	assert_false(plan_same_url("https://10.0.0.1:2380", "http://10.0.0.1:2380"));
-	assert_false(plan_same_url("https://10.0.0.1:2380", "https://10.0.0.1:2381"));
-	assert_true(plan_same_url("nonsense", "nonsense"));
-	assert_false(plan_same_url("nonsense", "https://a:1"));
-}
-
 static int clean(void **state)
 {
 	(void)state;
@@ -291,7 +281,6 @@ int main(void)
 		cmocka_unit_test(learners_and_those_that_never_started),
 		cmocka_unit_test(what_is_replaced_is_replaced_in_both),
 		cmocka_unit_test(a_single_one_is_alone),
-		cmocka_unit_test(urls_have_spellings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, clean);
