@@ -3,13 +3,14 @@
 #include <unistd.h>
 
 #include "cmd/applets.h"
+#include "cmd/plan_find.h"
 #include "cmd/plan_target.h"
 #include "os/file.h"
 #include "plan/file.h"
 #include "plan/search.h"
 #include "plan/show.h"
 
-enum { OUTPUT_MAX = 4 << 20, PROBE_MS = 5000, PATH = 4096 };
+enum { OUTPUT_MAX = 4 << 20, PATH = 4096 };
 
 struct plan_options {
 	struct option_common common;
@@ -78,43 +79,6 @@ static int check(struct app *app, const char *name, bool as_json, bool quiet, st
 	return app_print(&out, e);
 }
 
-/* Disks that a plan may be on; the others are not even read. */
-static void find_media(struct search_machine *machine, struct app *app)
-{
-	struct block *blocks = NULL;
-	struct err ignored;
-	size_t n = 0, kept = 0;
-
-	if (block_list(&blocks, &n, app->arena, &app->root, &ignored))
-		return;
-	for (size_t i = 0; i < n; i++) {
-		const bool is_usb = blocks[i].transport && !strcmp(blocks[i].transport, "usb");
-		if (blocks[i].optical || is_usb)
-			blocks[kept++] = blocks[i];
-	}
-	block_probe(blocks, kept, app->arena, &app->root, PROBE_MS);
-	machine->blocks = blocks;
-	machine->n_blocks = kept;
-}
-
-/* What was seen on the way and is not the plan that is shown. */
-static void tell_places(const struct app *app, const struct delivery *d)
-{
-	for (enum delivery_way way = 0; way < DELIVERY_WAYS; way++) {
-		const struct delivery_place *p = &d->places[way];
-		if (p->state == DELIVERY_REFUSED)
-			event_warning(app->listener, "plan", "%s: refused: %s", p->where, p->why);
-		else if (p->state == DELIVERY_LEFT)
-			event_info(app->listener, "plan",
-				"%s: there too, but another plan came first", p->where);
-	}
-	if (d->unheard)
-		event_warning(app->listener, "plan",
-			"not heard on the kernel line, since this image takes signed plans only: "
-			"%s",
-			d->unheard);
-}
-
 static int print_text(struct buf *out, struct arena *a, const struct delivery *d, struct err *e)
 {
 	if (buf_print(out, e, "# plan:       %s (%s)\n# signed:     %s\n# unattended: %s%s\n",
@@ -155,23 +119,10 @@ static int print_json(struct buf *out, struct arena *a, const struct delivery *d
 	return json_end(&j, e) ? e->code : buf_add(out, "\n", 1, e);
 }
 
-static int read_kernel_line(
-	struct node_cmdline *line, struct app *app, const struct root *root, struct err *e)
-{
-	CLEAN_BUF struct buf text = BUF(NODE_CMDLINE_MAX);
-	struct err why = { 0 };
-
-	/* Without /proc there is no kernel line, which is no reason not to look elsewhere. */
-	if (file_read(&text, root, "/proc/cmdline", &why))
-		event_debug(app->listener, "plan", "%s", why.text);
-	return node_cmdline_parse(line, app->arena, buf_text(&text), e);
-}
-
 static int find(
 	struct app *app, const struct plan_options *o, const struct root *root, struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
-	struct node_cmdline line = { 0 };
 	struct search_machine machine = { .root = root };
 	struct delivery d = { 0 };
 	const char *path = NULL;
@@ -182,16 +133,8 @@ static int find(
 			search_file(&d, app->arena, &machine, path, e))
 			return e->code;
 		d.name = o->file;
-	} else {
-		if (read_kernel_line(&line, app, root, e))
-			return e->code;
-		machine.line = &line;
-		if (!o->machine)
-			find_media(&machine, app);
-		const int status = search_plan(&d, app->arena, &machine, e);
-		tell_places(app, &d);
-		if (status)
-			return status;
+	} else if (cmd_plan_find(&d, app, root, !o->machine, e)) {
+		return e->code;
 	}
 	if (o->common.json ? print_json(&out, app->arena, &d, e)
 			   : print_text(&out, app->arena, &d, e))

@@ -65,14 +65,16 @@ static void json_identity(struct json *j, const struct identity *id)
 		json_key_text(j, "what", identity_word(id->v[i].what));
 		json_key_text(j, "value", id->v[i].value);
 		json_key_text(j, "source", id->v[i].source);
+		json_key_text(j, "rank", identity_rank_word(id->v[i].rank));
 		json_key_bool(j, "won", id->v[i].won);
 		json_key_bool(j, "disagrees", id->v[i].disagrees);
+		json_key_text(j, "why", identity_why(id, &id->v[i]));
 		json_close(j, '}');
 	}
 	json_close(j, ']');
 }
 
-static int print_json(struct buf *out, const struct plan_rewrite *r, struct err *e)
+int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e)
 {
 	const struct kube_node *n = &r->node;
 	struct json j = JSON(out);
@@ -132,13 +134,14 @@ static int print_cluster(
 	return c->wal_dir ? buf_print(out, e, "%-12s%s\n", "  wal", c->wal_dir) : 0;
 }
 
-static int print_text(struct buf *out, const struct plan_rewrite *r, struct err *e)
+int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e)
 {
 	const struct kube_node *n = &r->node;
 	size_t changes = 0;
 
 	if (buf_print(out, e, "%-12s%s (%s)\n%-12s%s\n", "layout", n->layout->name, n->marker,
-		    "node", n->name ? n->name : "(not said)"))
+		    "node", n->name ? n->name : "(not said)") ||
+		buf_print(out, e, "\nidentity\n") || print_identity(out, &r->who.identity, e))
 		return e->code;
 	for (size_t i = 0; i < n->n_clusters; i++) {
 		if (print_cluster(out, n->files->arena, &n->clusters[i], e))
@@ -182,7 +185,7 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 		app->status = done ? 4 : 0;
 		return done ? err_wrap(e, "%zu files were replaced, then", done) : e->code;
 	}
-	if (t->json ? print_json(&out, &r, e) : print_text(&out, &r, e))
+	if (t->json ? cmd_target_json(&out, &r, e) : cmd_target_text(&out, &r, e))
 		return e->code;
 	if (!t->json)
 		output_tame(&out);

@@ -22,5 +22,10 @@ struct cmd_target {
 
 int cmd_plan_target(struct app *app, const struct cmd_target *target, struct err *e);
 
+/* What was found and every change: for people, with diffs; or one object. */
+struct plan_rewrite;
+int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e);
+int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e);
+
 /* The plan in a file that a person names. */
 int cmd_plan_file(struct plan *plan, struct app *app, const char *name, struct err *e);

@@ -108,7 +108,7 @@ static int is_stopped(void *ctx, struct err *e)
 	return f->wish->stopped ? f->wish->stopped(f->wish->ctx, e) : 0;
 }
 
-static int open_feed(struct feed *feed, struct choose *c, const struct source_object *object,
+int fetch_object(struct feed *feed, struct choose *c, const struct source_object *object,
 	const struct feed_settings *extra, struct err *e)
 {
 	struct feed_settings settings = *extra;
@@ -129,8 +129,9 @@ int fetch_feed(
 
 	settings.wanted = c->wish.sha256;
 	settings.sidecar = c->sidecar;
-	return open_feed(feed, c, c->item->object, &settings, e) ? err_wrap(e, "%s", c->item->shown)
-								 : 0;
+	return fetch_object(feed, c, c->item->object, &settings, e)
+		       ? err_wrap(e, "%s", c->item->shown)
+		       : 0;
 }
 
 static int write_companion(struct fetching *f, const struct feed_companion *c, struct err *e)
@@ -176,7 +177,7 @@ static int take_events_object(struct fetching *f, const struct source_object *ob
 
 	const struct feed_settings extra = { .step = step, .stopped = is_stopped, .ctx = f };
 
-	if (open_feed(&feed, f->choose, object, &extra, e))
+	if (fetch_object(&feed, f->choose, object, &extra, e))
 		return e->code;
 	const struct stream stream = feed_stream(&feed);
 	return take_database(&f->result.events, f, fetch_name(f->choose->arena, object->name),

@@ -71,5 +71,10 @@ void fetch_let_go(struct fetch_held *held);
 int fetch_feed(
 	struct feed *feed, struct choose *c, const struct feed_settings *extra, struct err *e);
 
+/* The same of another object of its place: the events' database beside it. */
+struct source_object;
+int fetch_object(struct feed *feed, struct choose *c, const struct source_object *object,
+	const struct feed_settings *extra, struct err *e);
+
 /* "snapshot_2026-11-20_180030.db": the name of an object as the name of a database. */
 const char *fetch_name(struct arena *a, const char *object_name);

@@ -1,0 +1,287 @@
+#include "plan/run.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/monotonic.h"
+
+static const char step_target[] = "target", step_commit[] = "commit";
+
+const char *plan_run_outcome(enum run_outcome outcome)
+{
+	static const char *const words[] = { "untouched", "restored", "already-restored",
+		"rehearsed", "staged", "rolled-back", "unfinished", "holding", "refused" };
+
+	return words[outcome];
+}
+
+const char *plan_run_step(enum run_step step)
+{
+	static const char *const words[] = { "identify", "snapshot", "fetch", "rewrite", "gate",
+		"commit" };
+
+	return step < RUN_STEPS ? words[step] : "";
+}
+
+static int stopped(const struct run *r, struct err *e)
+{
+	return r->stopped ? r->stopped(r->ctx, e) : 0;
+}
+
+static void open_commit(struct run *r)
+{
+	r->commit = (struct commit){
+		.arena = r->arena,
+		.listener = r->listener,
+		.roots = r->site.roots,
+		.n_roots = r->site.n_roots,
+		.state = r->site.state,
+		.clear_immutable = r->plan->storage.clear_immutable,
+		.stopped = r->stopped,
+		.ctx = r->ctx,
+	};
+}
+
+/* Which node, which disk, and what the journal on it says. */
+static int identify(struct run *r, struct err *e)
+{
+	const char *layout =
+		r->plan->layout && strcmp(r->plan->layout, "auto") ? r->plan->layout : NULL;
+
+	event_step(r->listener, "identify", "which node is this, and where is its etcd?");
+	r->site = (struct site){ .arena = r->arena,
+		.machine = r->machine,
+		.listener = r->listener,
+		.dir = r->dir,
+		.layout = layout,
+		.tree = NO_ROOT,
+		.target = { .running = NO_ROOT } };
+	if (site_look(&r->site, e) ||
+		plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e))
+		return e->code;
+	const struct kube_node *node = &r->rewrite.node;
+	for (size_t i = 0; i < node->warnings.n; i++)
+		event_warning(r->listener, "identify", "%s", node->warnings.v[i]);
+	event_done(r->listener, "identify",
+		arena_print(r->arena, "%s, a %s control plane (%s)",
+			node->name ? node->name : "a node without a name", node->layout->name,
+			node->marker));
+	if (r->site.target.volume)
+		event_info(r->listener, step_target, "%s (%s)", r->site.target.volume->name,
+			r->site.target.volume->content->uuid);
+	open_commit(r);
+	return commit_open(&r->commit, e);
+}
+
+static int refuse(struct run *r, struct err *e, const char *why)
+{
+	const struct journal *j = &r->commit.journal;
+
+	r->outcome = RUN_REFUSED;
+	return err_set(e, ERR_DECLINED,
+		"%s (generation %" PRIu64 ", %s, snapshot %.12s); a plan with `generation: %" PRIu64
+		"` restores again, and so does --again",
+		why, j->generation, j->source ? j->source : "?",
+		j->snapshot_sha256 ? j->snapshot_sha256 : "?", j->generation + 1);
+}
+
+enum decision { DECIDED_RESTORE, DECIDED_RESUME, DECIDED_DONE };
+
+/* What the journal means for this plan. */
+static int decide(enum decision *d, struct run *r, struct err *e)
+{
+	const struct journal *j = &r->commit.journal;
+	const bool same = j->plan_digest && !strcmp(j->plan_digest, r->plan_digest);
+	const bool higher = r->again || r->plan->generation > j->generation;
+
+	*d = DECIDED_RESTORE;
+	switch (j->phase) {
+	case JOURNAL_NONE:
+	case JOURNAL_INTENT:
+		return 0;
+	case JOURNAL_PREPARED:
+		if (same && !r->again)
+			*d = DECIDED_RESUME;
+		return 0;
+	case JOURNAL_ROLLING_BACK:
+		*d = DECIDED_RESUME;
+		return 0;
+	case JOURNAL_COMMITTED:
+		if (higher)
+			return 0;
+		if (!same)
+			return refuse(r, e, "this disk was restored by another plan");
+		*d = DECIDED_DONE;
+		return 0;
+	case JOURNAL_ROLLED_BACK:
+		return higher ? 0 : refuse(r, e, "a restore of this disk was rolled back");
+	}
+	return 0;
+}
+
+/* A commit that began either ends, or says how far it came. */
+static int finish(struct run *r, int (*go)(struct commit *c, struct err *e), struct err *e)
+{
+	const int64_t began = monotonic_ms();
+
+	event_step(r->listener, step_commit, "the new state takes the place of the old");
+	const int bad = go(&r->commit, e);
+	r->took_ms[RUN_COMMIT] += monotonic_ms() - began;
+	const enum journal_phase phase = r->commit.journal.phase;
+	r->outcome = phase == JOURNAL_COMMITTED     ? RUN_RESTORED
+		     : phase == JOURNAL_ROLLED_BACK ? RUN_ROLLED_BACK
+		     : bad && !r->commit.changed    ? RUN_UNTOUCHED
+						    : RUN_UNFINISHED;
+	if (!bad)
+		event_done(r->listener, step_commit,
+			phase == JOURNAL_COMMITTED ? "restored" : "rolled back");
+	return bad;
+}
+
+static int make_writable(struct run *r, struct err *e)
+{
+	if (site_write(&r->site, e))
+		return e->code;
+	open_commit(r);
+	if (commit_open(&r->commit, e))
+		return e->code;
+	if (r->writable)
+		r->writable(r->ctx, &r->site);
+	return 0;
+}
+
+static int resume(struct run *r, struct err *e)
+{
+	event_info(r->listener, step_commit, "an earlier run was interrupted (%s); it goes on",
+		journal_phase_word(r->commit.journal.phase));
+	if (r->dry_run) {
+		r->outcome = RUN_REHEARSED;
+		return 0;
+	}
+	return make_writable(r, e) ? e->code : finish(r, commit_resume, e);
+}
+
+/* The second boot of the image on a restored master. */
+static int look_again(struct run *r, struct err *e)
+{
+	if (commit_verify(&r->served, &r->commit, e))
+		return err_wrap(e, "this plan was restored here, but not all of it is there");
+	r->outcome = RUN_ALREADY;
+	event_done(r->listener, step_target,
+		r->served ? "this plan was restored here, and etcd has run on it since"
+			  : "this plan is restored here already");
+	return 0;
+}
+
+static int choose(struct run *r, struct err *e)
+{
+	const int64_t began = monotonic_ms();
+	struct choose_wish wish;
+
+	event_step(r->listener, "snapshot", "which one?");
+	if (settings_make(&r->settings, r->arena, r->plan, r->machine, r->listener, e) ||
+		choose_wish_of(&wish, r->plan, e) ||
+		choose_open(&r->choose, r->arena, &r->settings.source, &wish, e))
+		return e->code;
+	if (!wish.catalogue.node)
+		r->choose.wish.catalogue.node = r->rewrite.node.name;
+	const int bad = choose_next(&r->choose, e);
+	r->took_ms[RUN_SNAPSHOT] = monotonic_ms() - began;
+	if (!bad)
+		event_done(r->listener, "snapshot",
+			arena_print(r->arena, "%s: %s", r->choose.item->shown, r->choose.reason));
+	return bad;
+}
+
+/* Masters that restore the same bytes have the same cluster id; with a token that is told, ones
+ * that restored others have it too, and nobody is there to see it. */
+static int check_token(struct run *r, struct err *e)
+{
+	const struct plan *p = r->plan;
+	const bool pinned = p->snapshot.sha256 || p->snapshot.version;
+
+	if (!r->unattended || !p->cluster.token || pinned || strcmp(p->gate, "none") ||
+		p->cluster.members.n == 1 || p->role == PLAN_ROLE_SINGLE)
+		return 0;
+	return err_set(e, ERR_DECLINED,
+		"the plan tells the token, so masters that restore different snapshots could join "
+		"each other: pin it (snapshot: {sha256: ..}), name a gate, leave cluster.token "
+		"out, or have a person run it");
+}
+
+static int stage(struct run *r, struct err *e)
+{
+	const struct journal about = { .generation = r->plan->generation,
+		.plan_digest = r->plan_digest,
+		.version = VERSION,
+		.layout = r->rewrite.node.layout->name,
+		.began = time(NULL) };
+	int64_t began = monotonic_ms();
+
+	if (make_writable(r, e) || commit_begin(&r->commit, &about, e))
+		return e->code;
+	if (run_members(r, e))
+		return e->code;
+	r->took_ms[RUN_FETCH] = monotonic_ms() - began;
+	began = monotonic_ms();
+	if (stopped(r, e) || run_files(r, e) || commit_prepare(&r->commit, e))
+		return e->code;
+	r->took_ms[RUN_REWRITE] = monotonic_ms() - began;
+	return 0;
+}
+
+static int restore(struct run *r, struct err *e)
+{
+	if (check_token(r, e) || choose(r, e))
+		return e->code;
+	if (r->dry_run) {
+		r->outcome = RUN_REHEARSED;
+		return 0;
+	}
+	if (r->confirm && r->confirm(r->ctx, r, e))
+		return e->code;
+	if (stage(r, e)) {
+		struct err ignored = { 0 };
+		run_drop(r);
+		/* What was staged is no use to anybody; the first error is the one to tell. */
+		if (r->site.writable && r->commit.journal.phase == JOURNAL_INTENT)
+			commit_abandon(&r->commit, &ignored);
+		return e->code;
+	}
+	run_drop(r);
+	if (r->until <= RUN_GATE) {
+		r->outcome = RUN_STAGED;
+		return 0;
+	}
+	return finish(r, commit_go, e);
+}
+
+int plan_run(struct run *r, struct err *e)
+{
+	const int64_t began = monotonic_ms();
+	enum decision d;
+
+	r->outcome = RUN_UNTOUCHED;
+	const int bad = run_digest(r, e) || identify(r, e) || decide(&d, r, e);
+	r->took_ms[RUN_IDENTIFY] = monotonic_ms() - began;
+	if (bad)
+		return e->code;
+	switch (d) {
+	case DECIDED_DONE:
+		return look_again(r, e);
+	case DECIDED_RESUME:
+		return resume(r, e);
+	case DECIDED_RESTORE:
+		return restore(r, e);
+	}
+	return 0;
+}
+
+void plan_run_close(struct run *r)
+{
+	run_drop(r);
+	choose_close(&r->choose);
+	settings_free(&r->settings);
+	site_close(&r->site);
+}

@@ -1,0 +1,131 @@
+/* plan/run.h - the main job: a dead master's disk in, a restored one out
+ *
+ *   identify  which node, by plan, machine, disk                     plan/identify.h
+ *   target    the disk that holds it, and what a journal there says  plan/site.h
+ *   snapshot  which one                                              plan/choose.h
+ *   fetch     into a staged database, proved                         run_member.c
+ *   member    edits, write-ahead log, raft snapshot, beside the old  run_member.c
+ *   rewrite   configuration, staged                                  run_files.c
+ *   gate      survivors, the other masters                           plan/survivors.h, gate.h
+ *   commit                                                           target/commit.h
+ *
+ * What was decided before anything was written is the resolved plan; its SHA-256 is the plan id.
+ *
+ * What a journal on the disk means:
+ *
+ *   none, intent              a restore begins
+ *   prepared, same plan       goes on where it stopped; another plan: that one is dropped
+ *   committed, same plan      nothing is written, unless the generation is higher
+ *   committed, another plan   refused, unless the generation is higher
+ *   rolling-back              the way back is gone to its end first
+ *   rolled-back               a person did that: restored by a higher generation only
+ *
+ * `again`, typed by a person, is as good as a higher generation.
+ *
+ * Source:     design of the nine steps.
+ * Units:      bytes, milliseconds where the name says _ms.
+ * Ownership:  plan_run_close gives descriptors back and unmounts; the rest lives in the arena.
+ * Errors:     those of the steps; run.outcome says what is true of the target afterwards.
+ */
+#pragma once
+
+#include "codec/sha256.h"
+#include "etcd/datadir.h"
+#include "etcd/edit.h"
+#include "plan/choose.h"
+#include "plan/rewrite.h"
+#include "plan/settings.h"
+#include "plan/site.h"
+
+enum run_step {
+	RUN_IDENTIFY,
+	RUN_SNAPSHOT,
+	RUN_FETCH,
+	RUN_REWRITE,
+	RUN_GATE,
+	RUN_COMMIT,
+	RUN_STEPS,
+};
+
+enum run_outcome {
+	RUN_UNTOUCHED, /* failed, or refused input: as it was before */
+	RUN_RESTORED,  /* now, or by what was left to do of an earlier run */
+	RUN_ALREADY,   /* restored before by this plan; nothing was written */
+	RUN_REHEARSED, /* a dry run found no blocker */
+	RUN_STAGED,    /* up to the step that was asked for */
+	RUN_ROLLED_BACK,
+	RUN_UNFINISHED, /* the journal says how far it went */
+	RUN_HOLDING,    /* at the gate, old state intact */
+	RUN_REFUSED,    /* another cluster, older generation, live survivor */
+};
+
+struct run_snapshot {
+	const char *shown, *reason; /* its address without secrets; why this one */
+	uint64_t size, entries;
+	int64_t revision;
+	bool verified; /* by its trailer */
+	uint8_t sha256[CODEC_SHA256_SIZE];
+};
+
+/* One etcd of the node. */
+struct run_cluster {
+	const struct plan_target_cluster *target;
+	struct commit_place data, wal; /* the directories themselves */
+	struct root stage, wal_stage;
+	const char *inside, *wal_inside; /* of the stages, below their roots */
+	struct etcd_datadir dir;
+	struct run_snapshot snapshot;
+	bool has_snapshot;
+	struct kube_members members;
+	const char *members_from, *name, *token;
+	struct etcd_cluster cluster;
+	const struct etcd_member *own;
+	struct etcd_edits edits;
+	struct etcd_edited edited;
+	char edits_digest[65];
+};
+
+struct run {
+	/* set before */
+	struct arena *arena;
+	struct root *machine;
+	const struct listener *listener;
+	const struct plan *plan;
+	const struct plan_machine *who; /* NULL: a tree of some other machine */
+	const char *dir;                /* a mounted tree; NULL: the machine's disks */
+	bool dry_run, again, unattended, other_cluster;
+	enum run_step until; /* RUN_COMMIT: all of it; RUN_GATE: staged, old state in place */
+	int (*stopped)(void *ctx, struct err *e);
+	void *ctx;
+	/* Before the first byte is written; NULL: nobody is asked. */
+	int (*confirm)(void *ctx, const struct run *run, struct err *e);
+	/* Once the target is writable: where a log may go. */
+	void (*writable)(void *ctx, const struct site *site);
+
+	/* found and done */
+	enum run_outcome outcome;
+	struct site site;
+	struct plan_rewrite rewrite;
+	struct commit commit;
+	struct settings settings;
+	struct choose choose;
+	struct run_cluster *clusters;
+	size_t n_clusters;
+	char plan_digest[65], plan_id[65];
+	bool served; /* RUN_ALREADY: etcd ran on it since */
+	int64_t took_ms[RUN_STEPS];
+};
+
+int plan_run(struct run *run, struct err *e);
+void plan_run_close(struct run *run);
+
+const char *plan_run_outcome(enum run_outcome outcome); /* "restored", "already-restored" */
+const char *plan_run_step(enum run_step step);          /* "identify", ... */
+
+/* The parts; for plan/run*.c alone. */
+#define RUN_NEW_DATA "new" /* what is made in the stages */
+#define RUN_NEW_WAL  "new-wal"
+int run_digest(struct run *run, struct err *e);
+int run_members(struct run *run, struct err *e); /* places, stages, databases, members */
+void run_drop(struct run *run);                  /* descriptors of what was staged */
+int run_files(struct run *run, struct err *e);   /* configuration, plan id, all into the commit */

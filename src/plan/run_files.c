@@ -1,0 +1,227 @@
+/* The configuration of a restore: what is said gets a digest, what is decided an id, and all that
+ * is new its place in the commit. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "codec/text.h"
+#include "etcd/ident.h"
+#include "kube/check.h"
+#include "os/file.h"
+#include "plan/run.h"
+#include "plan/show.h"
+#include "target/overlay.h"
+
+enum { TEXT_MAX = 4 << 20 };
+
+/* Kept by systemd before it looks at the unit's own conditions. */
+static const char dropin_name[] = "00-etcd-rescue.conf";
+static const char dropin[] = "# etcd-rescue holds etcd back while it restores its data; see "
+			     "/var/lib/etcd-rescue/journal\n"
+			     "[Unit]\n"
+			     "ConditionPathExists=/run/etcd-rescue/never\n";
+
+static void hex_of(char hex[65], const uint8_t digest[CODEC_SHA256_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < CODEC_SHA256_SIZE; i++) {
+		hex[2 * i] = digits[digest[i] >> 4];
+		hex[2 * i + 1] = digits[digest[i] & 15];
+	}
+	hex[64] = '\0';
+}
+
+static void digest_of(char hex[65], struct span bytes)
+{
+	uint8_t digest[CODEC_SHA256_SIZE];
+
+	codec_sha256_of(digest, bytes);
+	hex_of(hex, digest);
+}
+
+/* What was said, whatever its number. */
+int run_digest(struct run *r, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(TEXT_MAX);
+	struct json j = JSON(&text);
+	struct plan plan = *r->plan;
+
+	plan.generation = 0;
+	plan_show_json(&j, r->arena, &plan);
+	if (json_end(&j, e))
+		return e->code;
+	digest_of(r->plan_digest, buf_span(&text));
+	return 0;
+}
+
+static bool is_unit(const char *fence)
+{
+	return str_ends(str_from(fence), STR(".service"));
+}
+
+static bool is_fence(const struct kube_node *node, const char *path)
+{
+	for (size_t i = 0; i < node->n_clusters; i++) {
+		const char *fence = node->clusters[i].fence;
+		if (fence && !is_unit(fence) && !strcmp(fence, path))
+			return true;
+	}
+	return false;
+}
+
+/* The file as it shall be; the document it was meant to become. */
+static int result_of(struct buf *out, const struct kube_file *f, struct err *e)
+{
+	buf_clear(out);
+	return kube_result(out, f, e) ? e->code : kube_check(f, buf_text(out), e);
+}
+
+/* One line for each thing that was decided. */
+static int resolve(struct run *r, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(TEXT_MAX);
+	CLEAN_BUF struct buf file = BUF(4 * KUBE_FILE_MAX);
+	const struct kube_node *node = &r->rewrite.node;
+	char hex[65];
+
+	if (buf_print(&text, e, "etcd-rescue plan 1\nplan %s\ngeneration %" PRIu64 "\nnode %s\n",
+		    r->plan_digest, r->plan->generation, node->name ? node->name : ""))
+		return e->code;
+	for (size_t i = 0; i < r->n_clusters; i++) {
+		const struct run_cluster *c = &r->clusters[i];
+		hex_of(hex, c->snapshot.sha256);
+		if (buf_print(&text, e, "%s snapshot %s token %s cluster %s member %s edits %s\n",
+			    c->target->cluster->what, hex, c->token,
+			    etcd_ident_text(c->cluster.id).text, etcd_ident_text(c->own->id).text,
+			    c->edits_digest))
+			return e->code;
+	}
+	for (const struct kube_file *f = node->files->first; f; f = f->next) {
+		if (!f->n_changes)
+			continue;
+		if (result_of(&file, f, e))
+			return e->code;
+		digest_of(hex, buf_span(&file));
+		if (buf_print(&text, e, "file %s %s\n", f->path, hex))
+			return e->code;
+	}
+	digest_of(r->plan_id, buf_span(&text));
+	return 0;
+}
+
+/* From here on the journal knows it, too: kept files are named after the plan's id. */
+static void tell_journal(struct run *r)
+{
+	struct journal *j = &r->commit.journal;
+	const struct run_cluster *c = &r->clusters[0];
+	char hex[65];
+
+	hex_of(hex, c->snapshot.sha256);
+	j->plan_id = r->plan_id;
+	j->node = r->rewrite.node.name;
+	j->machine = r->who && r->who->dmi ? r->who->dmi->uuid : NULL;
+	j->source = c->snapshot.shown;
+	j->snapshot_sha256 = arena_copy(r->arena, str_from(hex));
+	j->token = c->token;
+	j->cluster_id = arena_copy(r->arena, str_from(etcd_ident_text(c->cluster.id).text));
+}
+
+static const char *below(struct arena *a, const char *dir, const char *name)
+{
+	return arena_print(a, "%s%s%s", dir, *dir ? "/" : "", name);
+}
+
+static int add_directories(struct run *r, struct run_cluster *c, struct err *e)
+{
+	struct arena *a = r->arena;
+	const struct root *root = site_root(&r->site, c->data.device);
+	const char *staged = below(a, c->inside, RUN_NEW_DATA "/member");
+	const struct commit_place member = { c->data.device, below(a, c->data.path, "member") };
+
+	/* Or the old segments of a lower layer would be back among the new. */
+	if (c->target->data.place.n_lower && target_make_opaque(root, staged, e))
+		return e->code;
+	if (commit_add_directory(&r->commit, &member, staged, e))
+		return e->code;
+	if (!c->target->cluster->wal_dir)
+		return 0;
+	const char *wal = below(a, c->wal_inside, RUN_NEW_WAL);
+	if (c->target->wal.place.n_lower &&
+		target_make_opaque(site_root(&r->site, c->wal.device), wal, e))
+		return e->code;
+	return commit_add_directory(&r->commit, &c->wal, wal, e);
+}
+
+/* Without it etcd does not start, so it is away while the directories change places. */
+static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(KUBE_FILE_MAX);
+	struct commit_file file = { .fence = true };
+
+	if (!k->fence)
+		return err_set(e, ERR_UNSUPPORTED,
+			"%s: what starts it here is not known, so it cannot be held back", k->what);
+	if (is_unit(k->fence)) {
+		const char *slash = strrchr(k->fence, '/');
+		const char *path = arena_print(r->arena, "etc/systemd/system/%s.d/%s",
+			slash ? slash + 1 : k->fence, dropin_name);
+		return site_file(&file.place, &r->site, path, e)
+			       ? e->code
+			       : commit_add_dropin(&r->commit, &file.place, SPAN(dropin), e);
+	}
+	for (const struct kube_file *f = r->rewrite.node.files->first; f; f = f->next) {
+		if (f->n_changes && !strcmp(f->path, k->fence))
+			return 0; /* among the files that change */
+	}
+	if (site_file(&file.place, &r->site, k->fence, e) ||
+		file_read(&text, &r->site.target.running, k->fence, e))
+		return e->code;
+	file.content = buf_span(&text);
+	return commit_add_file(&r->commit, &file, e);
+}
+
+static int add_files(struct run *r, struct err *e)
+{
+	CLEAN_BUF struct buf out = BUF(4 * KUBE_FILE_MAX);
+	const struct kube_node *node = &r->rewrite.node;
+	size_t n = 0;
+
+	for (const struct kube_file *f = node->files->first; f; f = f->next) {
+		struct commit_file file = { .fence = is_fence(node, f->path), .mode = 0600 };
+		if (!f->n_changes)
+			continue;
+		if (result_of(&out, f, e) || site_file(&file.place, &r->site, f->path, e))
+			return e->code;
+		file.content = buf_span(&out);
+		if (commit_add_file(&r->commit, &file, e))
+			return e->code;
+		event_info(r->listener, "rewrite", "%s: %zu changes", f->path, f->n_changes);
+		n++;
+	}
+	event_done(r->listener, "rewrite",
+		arena_print(r->arena, "%zu files, staged beside the old ones", n));
+	return 0;
+}
+
+int run_files(struct run *r, struct err *e)
+{
+	const struct site *site = &r->site;
+	struct kube_wanted_cluster *decided =
+		arena_array(r->arena, r->n_clusters + 1, sizeof *decided);
+	struct kube_files *files = arena_alloc(r->arena, sizeof *files);
+
+	event_step(r->listener, "rewrite", "names, addresses, members and token");
+	*files = kube_files(r->arena, &site->target.running);
+	for (size_t i = 0; i < r->n_clusters; i++)
+		decided[i] = (struct kube_wanted_cluster){ .token = r->clusters[i].token,
+			.members = r->clusters[i].members };
+	if (plan_rewrite_decided(&r->rewrite, files, r->plan, r->who, decided, e) || resolve(r, e))
+		return e->code;
+	tell_journal(r);
+	for (size_t i = 0; i < r->n_clusters; i++) {
+		if (add_directories(r, &r->clusters[i], e) ||
+			add_fence(r, r->clusters[i].target->cluster, e))
+			return err_wrap(e, "%s", r->clusters[i].target->cluster->what);
+	}
+	return add_files(r, e);
+}

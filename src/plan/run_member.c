@@ -1,0 +1,322 @@
+/* The databases of a restore: from the source into staged member directories. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "etcd/received.h"
+#include "etcd/restore.h"
+#include "kube/rewrite.h"
+#include "os/file.h"
+#include "plan/dead_keys.h"
+#include "plan/fetch.h"
+#include "plan/membership.h"
+#include "plan/run.h"
+#include "plan/token.h"
+
+static const char step[] = "fetch", step_member[] = "member";
+static const uint64_t kubernetes_bump = 1000000000;
+
+/* Where the new WAL directory is made: beside the old, or in it when that is a mount's top. */
+static struct commit_place beside(struct arena *a, const struct site *site, struct commit_place wal)
+{
+	const struct root *root = site_root(site, wal.device);
+	const char *slash = strrchr(wal.path, '/');
+	const struct str up = { wal.path, slash ? (size_t)(slash - wal.path) : 0 };
+	const struct commit_place parent = { wal.device, up.len ? arena_copy(a, up) : "." };
+	CLOSE_FD int inner = -1;
+	CLOSE_FD int outer = -1;
+	struct stat x, y;
+	struct err none = { 0 };
+
+	if (!*wal.path)
+		return wal;
+	if (root_open_at(&inner, root, wal.path, O_PATH | O_DIRECTORY, &none) ||
+		root_open_at(&outer, root, parent.path, O_PATH | O_DIRECTORY, &none) ||
+		fstat(inner, &x) || fstat(outer, &y))
+		return parent;
+	return x.st_dev == y.st_dev ? parent : wal;
+}
+
+static int open_stages(struct run *r, struct run_cluster *c, struct err *e)
+{
+	const struct plan_target_cluster *t = c->target;
+
+	if (site_directory(&c->data, &r->site, &t->data, e) ||
+		commit_stage_directory(&c->stage, &c->inside, &r->commit, &c->data, e))
+		return err_wrap(e, "%s", t->cluster->what);
+	if (!t->cluster->wal_dir)
+		return 0;
+	if (site_directory(&c->wal, &r->site, &t->wal, e))
+		return err_wrap(e, "%s", t->cluster->what);
+	const struct commit_place place = beside(r->arena, &r->site, c->wal);
+	return commit_stage_directory(&c->wal_stage, &c->wal_inside, &r->commit, &place, e)
+		       ? err_wrap(e, "%s", t->cluster->what)
+		       : 0;
+}
+
+static int begin(struct run *r, struct run_cluster *c, struct err *e)
+{
+	const struct kube_cluster *k = c->target->cluster;
+	const struct etcd_datadir_config config = {
+		.parent = c->stage.fd,
+		.data_dir = RUN_NEW_DATA,
+		.wal_dir = k->wal_dir ? arena_print(r->arena, "/proc/self/fd/%d/%s",
+						c->wal_stage.fd, RUN_NEW_WAL)
+				      : NULL,
+		.owned = k->uid || k->gid,
+		.uid = k->uid,
+		.gid = k->gid,
+	};
+
+	return etcd_datadir_begin(&c->dir, &config, e);
+}
+
+/* What this node's member is called once everything is replaced. */
+static const char *member_name(const struct run *r, const struct run_cluster *c)
+{
+	const struct plan_member *told = r->rewrite.who.member;
+	const char *name = c->target->cluster->name;
+
+	if (told)
+		return told->name;
+	return name ? kube_replaced(r->arena, name, &r->rewrite.wanted) : NULL;
+}
+
+/* "etcd-server", and of the events "etcd-server-events". */
+static const char *base_token(struct arena *a, const struct run *r, const struct kube_cluster *k)
+{
+	const char *base =
+		r->plan->cluster.token ? r->plan->cluster.token : r->rewrite.node.layout->token;
+
+	return arena_print(a, "%s%s", base, k->what + strlen("etcd"));
+}
+
+static int decide_edits(struct run *r, struct run_cluster *c, const struct etcd_status *s,
+	const struct bolt_db *db, struct err *e)
+{
+	bool kubernetes;
+
+	if (etcd_restore_is_kubernetes(&kubernetes, db, e))
+		return e->code;
+	const uint64_t told = r->plan->bump_revision;
+	const uint64_t bump = told != PLAN_BUMP_AUTO ? told : kubernetes ? kubernetes_bump : 0;
+	c->edits = (struct etcd_edits){
+		.bump = bump,
+		.mark_compacted = bump > 0,
+		.fix_markers = true,
+		.clear_alarms = true,
+	};
+	return plan_dead_keys(&c->edits, r->arena, r->plan, s->members, db, e);
+}
+
+static int decide_cluster(
+	struct run *r, struct run_cluster *c, const struct etcd_status *s, struct err *e)
+{
+	struct arena *a = r->arena;
+	struct kube_cluster k = *c->target->cluster;
+	const struct kube_wanted *w = &r->rewrite.wanted;
+
+	k.name = c->name = member_name(r, c);
+	if (!c->name)
+		return err_set(e, ERR_DECLINED,
+			"nothing says which member of %s this node is; name it in the plan: "
+			"cluster: {members: [{name: .., peer: .., match: {mac: ..}}]}",
+			k.what);
+	if (plan_membership(&c->members, &c->members_from, a, &k, r->plan, s->members, w->replace,
+		    w->n_replace, e))
+		return e->code;
+	event_info(r->listener, step_member, "%s: members %s", k.what, c->members_from);
+	c->token = r->plan->cluster.token
+			   ? base_token(a, r, &k)
+			   : plan_token(a, base_token(a, r, &k), c->snapshot.sha256, &c->edits);
+	const struct etcd_restore_config ident = {
+		.name = str_from(c->name),
+		.initial_cluster = str_from(kube_print_members(a, &c->members)),
+		.token = str_from(c->token),
+	};
+	if (etcd_ident_cluster(&c->cluster, &c->own, a, &ident, e))
+		return e->code;
+	c->edits.cluster = &c->cluster;
+	return etcd_edits_digest(c->edits_digest, &c->edits, e);
+}
+
+/* A database that is whole and proved: what is it to become?  Then it is that. */
+static int make_member(
+	struct run *r, struct run_cluster *c, const struct etcd_received *received, struct err *e)
+{
+	struct etcd_restore_result result = { .cluster = &c->cluster };
+	struct etcd_status status;
+
+	if (etcd_status_brief(&status, r->arena, &received->db, e) ||
+		decide_edits(r, c, &status, &received->db, e) || decide_cluster(r, c, &status, e))
+		return e->code;
+	const struct etcd_restore how = { .edits = c->edits };
+	result.own = c->own;
+	if (etcd_restore_edit(&result, c->dir.db, &received->db, &how, r->listener, e) ||
+		etcd_datadir_prepare(&c->dir, &c->cluster, c->own, e) ||
+		etcd_datadir_publish(&c->dir, e))
+		return e->code;
+	c->edited = result.edited;
+	event_done(r->listener, step_member,
+		arena_print(r->arena, "%s: member %s of cluster %s, revision %" PRId64,
+			c->target->cluster->what, etcd_ident_text(c->own->id).text,
+			etcd_ident_text(c->cluster.id).text, c->edited.revision));
+	return 0;
+}
+
+static int take_database(
+	struct run *r, struct run_cluster *c, const struct stream *from, struct err *e)
+{
+	uint64_t entries = 0;
+	CLEAN_SCAN struct bolt_scan scan = etcd_received_scan(&entries);
+	struct etcd_copied copied = { .scan = &scan };
+	struct feed_hush hush;
+	const struct listener quiet = feed_hush(&hush, r->listener);
+	struct etcd_received received;
+
+	if (begin(r, c, e) || etcd_copy(&copied, c->dir.db, from, &quiet, step, e) ||
+		etcd_received_check(&received, c->dir.db, &copied, false, r->listener, step, e))
+		return e->code;
+	c->snapshot = (struct run_snapshot){
+		.shown = r->choose.item->object->url,
+		.reason = r->choose.reason,
+		.size = copied.size,
+		.entries = received.entries,
+		.revision = received.revision,
+		.verified = received.verified,
+	};
+	memcpy(c->snapshot.sha256, copied.whole, sizeof copied.whole);
+	event_done(r->listener, step,
+		arena_print(r->arena, "%s: %" PRIu64 " bytes, revision %" PRId64 ", whole and %s",
+			c->target->cluster->what, copied.size, received.revision,
+			received.verified ? "as its trailer says" : "without a trailer"));
+	if (make_member(r, c, &received, e))
+		return e->code;
+	c->has_snapshot = true;
+	return 0;
+}
+
+static int on_events(void *ctx, const struct unwrap_entry *entry, struct err *e)
+{
+	struct run *r = ctx;
+
+	return r->n_clusters > 1 ? take_database(r, &r->clusters[1], &entry->stream, e) : 0;
+}
+
+static int go_on(void *ctx, struct err *e)
+{
+	const struct run *r = ctx;
+
+	return r->stopped ? r->stopped(r->ctx, e) : 0;
+}
+
+/* One candidate, with the database of the events where the node has one. */
+static int take(struct run *r, struct err *e)
+{
+	const struct catalogue_item *item = r->choose.item;
+	const struct feed_settings extra = {
+		.step = step, .stopped = go_on, .events = on_events, .ctx = r
+	};
+	CLEAN_FEED struct feed feed = { 0 };
+	CLEAN_FEED struct feed other = { 0 };
+
+	if (fetch_feed(&feed, &r->choose, &extra, e))
+		return e->code;
+	struct stream stream = feed_stream(&feed);
+	if (take_database(r, &r->clusters[0], &stream, e))
+		return err_wrap(e, "%s", item->shown);
+	if (r->n_clusters < 2 || r->clusters[1].has_snapshot)
+		return 0;
+	if (!item->events)
+		return err_set(e, ERR_NOTFOUND,
+			"%s: this node runs %s too, and there is no snapshot of that beside it",
+			item->shown, r->clusters[1].target->cluster->what);
+	if (fetch_object(&other, &r->choose, item->events, &extra, e))
+		return e->code;
+	stream = feed_stream(&other);
+	return take_database(r, &r->clusters[1], &stream, e) ? err_wrap(e, "%s", item->events->name)
+							     : 0;
+}
+
+static void drop_members(struct run *r)
+{
+	for (size_t i = 0; i < r->n_clusters; i++) {
+		etcd_datadir_abort(&r->clusters[i].dir);
+		r->clusters[i].has_snapshot = false;
+	}
+}
+
+static int keep_members(struct run *r)
+{
+	for (size_t i = 0; i < r->n_clusters; i++)
+		etcd_datadir_keep(&r->clusters[i].dir);
+	return 0;
+}
+
+static int take_the_best(struct run *r, struct err *e)
+{
+	bool more = true;
+
+	while (more) {
+		const struct arena_mark mark = arena_mark(r->arena);
+		if (!take(r, e))
+			return keep_members(r);
+		drop_members(r);
+		arena_release(r->arena, mark);
+		do
+			more = choose_again(&r->choose, e);
+		while (more && choose_next(&r->choose, e));
+	}
+	return e->code;
+}
+
+/* Beside the old one there has to be room for the new one. */
+static int check_room(const struct run *r, const struct run_cluster *c, struct err *e)
+{
+	enum { BESIDES = 80 << 20 }; /* a segment of the log, edits, files */
+	const uint64_t size = r->choose.item->object->size;
+	uint64_t free_bytes;
+
+	if (site_free(&free_bytes, &r->site, &c->data, e))
+		return e->code;
+	const uint64_t need = (size == UINT64_MAX ? 0 : size) + BESIDES;
+	if (free_bytes >= need)
+		return 0;
+	return err_set(e, ERR_SPACE,
+		"%s: %" PRIu64 " bytes are missing to lay the new member down beside the old one; "
+		"`old: move:/PATH` or `old: upload:URL` in the plan puts the old one elsewhere "
+		"first, `etcd-rescue forget` deletes what earlier restores kept",
+		c->target->cluster->data_dir, need - free_bytes);
+}
+
+int run_members(struct run *r, struct err *e)
+{
+	const size_t n = r->site.target.node.n_clusters;
+
+	r->clusters = arena_array(r->arena, n + 1, sizeof *r->clusters);
+	r->n_clusters = n;
+	for (size_t i = 0; i < n; i++) {
+		struct run_cluster *c = &r->clusters[i];
+		c->target = &r->site.target.clusters[i];
+		c->stage = c->wal_stage = NO_ROOT;
+		c->dir = NO_DATADIR;
+	}
+	if (n > 2)
+		return err_set(e, ERR_UNSUPPORTED, "this node runs %zu etcds", n);
+	for (size_t i = 0; i < n; i++) {
+		if (open_stages(r, &r->clusters[i], e) || check_room(r, &r->clusters[i], e))
+			return e->code;
+	}
+	event_step(r->listener, step, r->choose.item->shown);
+	return take_the_best(r, e);
+}
+
+void run_drop(struct run *r)
+{
+	for (size_t i = 0; i < r->n_clusters; i++) {
+		etcd_datadir_abort(&r->clusters[i].dir);
+		root_close(&r->clusters[i].stage);
+		root_close(&r->clusters[i].wal_stage);
+	}
+}
