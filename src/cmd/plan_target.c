@@ -134,6 +134,21 @@ static int print_cluster(
 	return c->wal_dir ? buf_print(out, e, "%-12s%s\n", "  wal", c->wal_dir) : 0;
 }
 
+/* Every source that said something, and what became of it. */
+static int print_identity(struct buf *out, const struct identity *id, struct err *e)
+{
+	for (enum identity_what what = 0; what < IDENTITY_WHATS; what++) {
+		for (size_t i = 0, n = 0; i < id->n; i++) {
+			const struct identity_claim *c = &id->v[i];
+			if (c->what == what && buf_print(out, e, "  %-10s%s (%s): %s\n",
+						       n++ ? "" : identity_word(what), c->value,
+						       c->source, identity_why(id, c)))
+				return e->code;
+		}
+	}
+	return 0;
+}
+
 int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e)
 {
 	const struct kube_node *n = &r->node;

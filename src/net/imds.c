@@ -159,10 +159,10 @@ int imds_get(struct buf *body, struct imds *imds, const char *path, struct err *
 		.headers = headers,
 		.stay = true,
 		.connect_ms = EACH_MS,
-		.total_ms = LATER_MS };
+		.total_ms = imds->limit_ms ? imds->limit_ms : LATER_MS };
 	for (int round = 0; round < 2; round++) {
 		snprintf(header, sizeof header, "X-aws-ec2-metadata-token: %s", imds->token);
-		bad = http_get_buf(body, &r, &q, DEADLINE_MS, e);
+		bad = http_get_buf(body, &r, &q, imds->limit_ms ? imds->limit_ms : DEADLINE_MS, e);
 		explicit_bzero(header, sizeof header);
 		if (!bad || r.status != 401)
 			break;

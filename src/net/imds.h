@@ -27,6 +27,7 @@ struct imds {
 	char endpoint[256]; /* without a slash at the end */
 	char token[512];
 	struct http_session *session;
+	unsigned limit_ms; /* of one answer, may be set after imds_open; 0: ten seconds */
 };
 
 struct imds_identity {

@@ -3,11 +3,19 @@
 #include <string.h>
 #include <strings.h>
 
+#include "net/url.h"
+
 void identity_claim(struct identity *id, enum identity_what what, enum identity_rank rank,
 	const char *value, const char *source)
 {
 	if (!value || !*value)
 		return;
+	for (size_t i = 0; i < id->n; i++) {
+		const struct identity_claim *c = &id->v[i];
+		if (c->what == what && c->rank == rank && !strcmp(c->value, value) &&
+			!strcmp(c->source, source))
+			return;
+	}
 	struct identity_claim *more = arena_array(id->arena, id->n + 1, sizeof *more);
 	if (id->n)
 		memcpy(more, id->v, id->n * sizeof *more);
@@ -33,10 +41,10 @@ static struct str bare(const char *name)
 
 static bool agree(const struct identity_claim *a, const struct identity_claim *b)
 {
-	if (!strcasecmp(a->value, b->value))
+	if (!strcasecmp(a->value, b->value) || a->what == IDENTITY_ADDRESS)
 		return true;
-	if (a->what != IDENTITY_NAME)
-		return false;
+	if (a->what == IDENTITY_PEER)
+		return url_may_be(a->value, b->value);
 	const struct str x = bare(a->value), y = bare(b->value);
 	return x.len == y.len && !strncasecmp(x.p, y.p, x.len);
 }
@@ -71,7 +79,34 @@ const struct identity_claim *identity_of(const struct identity *id, enum identit
 
 const char *identity_word(enum identity_what what)
 {
-	static const char *const words[] = { "name", "peer" };
+	static const char *const words[] = { "name", "peer", "address" };
 
 	return words[what];
+}
+
+const char *identity_rank_word(enum identity_rank rank)
+{
+	static const char *const words[] = { "the plan", "the kernel line",
+		"the control plane's files", "the disk's configuration", "the cloud",
+		"the snapshot" };
+
+	return words[rank - IDENTITY_PLAN];
+}
+
+const char *identity_why(const struct identity *id, const struct identity_claim *c)
+{
+	const struct identity_claim *winner = identity_of(id, c->what);
+
+	if (c->what == IDENTITY_ADDRESS)
+		return "one of this machine's addresses";
+	if (c->won && c->rank == IDENTITY_PLAN)
+		return "taken: the plan comes first";
+	if (c->won)
+		return arena_print(
+			id->arena, "taken: nothing before %s says it", identity_rank_word(c->rank));
+	if (!c->disagrees)
+		return "says the same";
+	return c->rank == winner->rank ? "not taken: it was said otherwise before"
+				       : arena_print(id->arena, "not taken: %s comes first",
+						 identity_rank_word(winner->rank));
 }

@@ -74,7 +74,8 @@ int plan_rewrite_decided(struct plan_rewrite *r, struct kube_files *files, const
 	*r = (struct plan_rewrite){ 0 };
 	if (kube_node(&r->node, files, forced ? plan->layout : NULL, e))
 		return e->code;
-	plan_identify(&r->who, &r->node, plan, machine);
+	if (plan_identify(&r->who, &r->node, plan, machine, e))
+		return e->code;
 	if (!plan)
 		return 0;
 	if (want_replacements(&r->wanted, a, plan, e))
