@@ -148,14 +148,10 @@ int site_write(struct site *s, struct err *e)
 		struct target_volume *v = &s->volumes.v[i];
 		if (used[i] && (may_write(v, e) || open_writable(s, v, e)))
 			return e->code;
-		if (!used[i])
-			root_close(&v->root);
-		if (!used[i] && !v->why)
-			v->why = "not needed any more";
 	}
 	const struct target_volume *v = &s->volumes.v[chosen];
-	const struct root *boot = NULL;
-	const struct plan_target_from from = { &v->root, boot, &s->volumes, s->layout };
+	const struct plan_target_from from = { &v->root, plan_target_boot(&s->volumes, v),
+		&s->volumes, s->layout };
 	if (plan_target(&s->target, s->arena, &from, e))
 		return err_wrap(e, "%s", v->name);
 	s->target.volume = v;

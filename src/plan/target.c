@@ -99,8 +99,7 @@ void plan_target_close(struct plan_target *t)
 	root_close(&t->running);
 }
 
-/* The file system of /boot: with ostree it says which deployment is booted. */
-static const struct root *boot_of(
+const struct root *plan_target_boot(
 	const struct target_volumes *volumes, const struct target_volume *v)
 {
 	const struct root *boot = NULL;
@@ -128,7 +127,7 @@ static const char *look_at(const char **marker, struct arena *a,
 
 	if (v->why)
 		return v->why;
-	if (target_tree(&tree, a, &v->root, boot_of(volumes, v), &e) ||
+	if (target_tree(&tree, a, &v->root, plan_target_boot(volumes, v), &e) ||
 		target_tree_open(&running, &tree, &e))
 		return arena_copy(a, str_from(e.text));
 	/* A layout that is told still has to be there. */
@@ -178,8 +177,8 @@ int plan_target_choose(struct plan_target *t, const char ***why, struct arena *a
 		return err_set(e, ERR_NOTFOUND,
 			"no control plane on the %zu file systems that could be looked into%s",
 			looked, locked);
-	const struct plan_target_from from = { &chosen->root, boot_of(volumes, chosen), volumes,
-		layout };
+	const struct plan_target_from from = { &chosen->root, plan_target_boot(volumes, chosen),
+		volumes, layout };
 	if (plan_target(t, a, &from, e))
 		return err_wrap(e, "%s", chosen->name);
 	t->volume = chosen;

@@ -53,3 +53,8 @@ void plan_target_close(struct plan_target *t);
 /* `why`, one text a volume, says why it is not that one; NULL for the chosen. */
 int plan_target_choose(struct plan_target *t, const char ***why, struct arena *a,
 	const struct target_volumes *volumes, const char *layout, struct err *e);
+
+/* The file system of a volume's /boot, where it is another one: with ostree it says which
+ * deployment is booted.  NULL: none. */
+const struct root *plan_target_boot(
+	const struct target_volumes *volumes, const struct target_volume *v);
