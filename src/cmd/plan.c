@@ -10,6 +10,9 @@
 #include "plan/search.h"
 #include "plan/show.h"
 
+/* Where it is, this is the image, and the disks are this machine's. */
+static const char image_manifest[] = "/etc/etcd-rescue/manifest";
+
 enum { OUTPUT_MAX = 4 << 20, PATH = 4096 };
 
 struct plan_options {
@@ -156,14 +159,23 @@ int cmd_plan_file(struct plan *plan, struct app *app, const char *name, struct e
 
 static int show_target(struct app *app, const struct plan_options *o, struct err *e)
 {
+	CLEAN_ROOT struct root other = NO_ROOT;
 	struct plan plan;
 
 	if (o->file && cmd_plan_file(&plan, app, o->file, e))
 		return e->code;
-	return cmd_plan_target(app,
-		&(struct cmd_target){
-			o->root, o->file ? &plan : NULL, o->common.json, false, o->snapshot },
-		e);
+	struct cmd_target target = { .dir = o->root,
+		.plan = o->file ? &plan : NULL,
+		.json = o->common.json,
+		.snapshot = o->snapshot };
+	if (o->machine) {
+		if (root_open(&other, o->machine, e))
+			return e->code;
+		target.machine = &other;
+	} else if (root_exists(&app->root, image_manifest)) {
+		target.machine = &app->root;
+	}
+	return cmd_plan_target(app, &target, e);
 }
 
 static int plan_run(struct app *app, struct err *e)
@@ -177,8 +189,8 @@ static int plan_run(struct app *app, struct err *e)
 		return show_keys(o->common.json, e);
 	if (o->check)
 		return check(app, o->check, o->common.json, o->common.quiet, e);
-	if (o->machine && (o->file || o->root))
-		return err_set(e, ERR_USAGE, "--machine goes with neither --file nor --root");
+	if (o->machine && o->file && !o->root)
+		return err_set(e, ERR_USAGE, "--machine does not go with --file alone");
 	if (o->snapshot && !o->root)
 		return err_set(e, ERR_USAGE, "--snapshot goes with --root");
 	if (o->root)
@@ -203,7 +215,8 @@ static const struct option_row options[] = {
 	{ "snapshot", 0, OPTION_TEXT, offsetof(struct plan_options, snapshot), "FILE",
 		"with --root: has the disk the keys to read what this snapshot holds?" },
 	{ "machine", 0, OPTION_TEXT, offsetof(struct plan_options, machine), "DIR",
-		"look at the machine whose /proc, /sys and /etc are below DIR; not at its media" },
+		"look at the machine whose /proc, /sys and /etc are below DIR; not at its media; "
+		"with --root: the disk is this machine's (in the image it is taken to be)" },
 	{ 0 },
 };
 

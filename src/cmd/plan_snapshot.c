@@ -59,11 +59,15 @@ int cmd_snapshot_read(struct cmd_snapshot *s, struct arena *a, const char *path,
 {
 	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
 	struct etcd_live_visitor visitor = { add_key, s, false };
+	struct etcd_status status = { 0 };
 
 	*s = (struct cmd_snapshot){ .arena = a };
 	if (etcd_snapshot_open(&file, AT_FDCWD, path, e))
 		return e->code;
-	return etcd_live_walk(&file.db, 0, &visitor, e) ? err_wrap(e, "%s", path) : 0;
+	if (etcd_status_brief(&status, a, &file.db, e) || etcd_live_walk(&file.db, 0, &visitor, e))
+		return err_wrap(e, "%s", path);
+	s->members = status.members;
+	return 0;
 }
 
 int cmd_snapshot_judge(const struct cmd_snapshot *s, struct kube_node *node, struct err *e)

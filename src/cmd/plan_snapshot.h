@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "etcd/status.h"
 #include "kube/encryption.h"
 
 /* Objects of one resource that are stored alike. */
@@ -28,8 +29,9 @@ struct cmd_snapshot {
 	struct arena *arena;
 	struct cmd_stored *stored;
 	size_t n_stored;
-	bool has_certs, certs_encrypted;  /* the Secret kubeadm-certs */
-	struct str cluster_configuration; /* YAML; empty: there is none */
+	bool has_certs, certs_encrypted;         /* the Secret kubeadm-certs */
+	struct str cluster_configuration;        /* YAML; empty: there is none */
+	const struct etcd_known_member *members; /* NULL: it holds none */
 };
 
 int cmd_snapshot_read(struct cmd_snapshot *s, struct arena *a, const char *path, struct err *e);

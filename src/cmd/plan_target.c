@@ -4,6 +4,7 @@
 #include "cmd/plan_snapshot.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
+#include "plan/membership.h"
 #include "plan/rewrite.h"
 
 enum { OUTPUT_MAX = 16 << 20 };
@@ -17,16 +18,21 @@ static void json_texts(struct json *j, const char *key, const struct kube_texts 
 	json_close(j, ']');
 }
 
+static void json_members(struct json *j, const char *key, const struct kube_members *members)
+{
+	json_key(j, key);
+	json_open(j, '{');
+	for (size_t i = 0; i < members->n; i++)
+		json_texts(j, members->v[i].name, &members->v[i].urls);
+	json_close(j, '}');
+}
+
 static void json_cluster(struct json *j, const struct kube_cluster *c)
 {
 	json_key_text(j, "name", c->name);
 	json_texts(j, "peer_urls", &c->peer_urls);
 	json_texts(j, "client_urls", &c->client_urls);
-	json_key(j, "members");
-	json_open(j, '{');
-	for (size_t i = 0; i < c->members.n; i++)
-		json_texts(j, c->members.v[i].name, &c->members.v[i].urls);
-	json_close(j, '}');
+	json_members(j, "members", &c->members);
 	json_key_bool(j, "partial", c->partial);
 	json_key_text(j, "token", c->token);
 	json_key_text(j, "data_dir", c->data_dir);
@@ -85,6 +91,10 @@ int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e
 	json_key_text(&j, "marker", n->marker);
 	json_key_text(&j, "node", n->name);
 	json_cluster(&j, &n->clusters[0]);
+	if (r->members.n) {
+		json_members(&j, "restored_members", &r->members);
+		json_key_text(&j, "restored_members_from", r->members_why);
+	}
 	json_identity(&j, &r->who.identity);
 	json_texts(&j, "addresses", &n->addresses);
 	json_texts(&j, "warnings", &n->warnings);
@@ -114,17 +124,23 @@ static int print_texts(
 	return 0;
 }
 
+static void list_members(
+	struct kube_texts *list, struct arena *a, const struct kube_members *members)
+{
+	for (size_t i = 0; i < members->n; i++) {
+		for (size_t k = 0; k < members->v[i].urls.n; k++)
+			kube_add_text(list, a,
+				arena_print(
+					a, "%s  %s", members->v[i].name, members->v[i].urls.v[k]));
+	}
+}
+
 static int print_cluster(
 	struct buf *out, struct arena *a, const struct kube_cluster *c, struct err *e)
 {
 	struct kube_texts members = { 0 };
 
-	for (size_t i = 0; i < c->members.n; i++) {
-		for (size_t k = 0; k < c->members.v[i].urls.n; k++)
-			kube_add_text(&members, a,
-				arena_print(a, "%s  %s", c->members.v[i].name,
-					c->members.v[i].urls.v[k]));
-	}
+	list_members(&members, a, &c->members);
 	if (buf_print(out, e, "\n%s\n%-12s%s\n", c->what, "  member",
 		    c->name ? c->name : "(not said)") ||
 		print_texts(out, "  peer", &c->peer_urls, e) ||
@@ -162,6 +178,11 @@ int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e
 		if (print_cluster(out, n->files->arena, &n->clusters[i], e))
 			return e->code;
 	}
+	struct kube_texts restored = { 0 };
+	list_members(&restored, n->files->arena, &r->members);
+	if (restored.n && (buf_print(out, e, "\nrestored: %s\n", r->members_why) ||
+				  print_texts(out, "  members", &restored, e)))
+		return e->code;
 	for (size_t i = 0; i < n->warnings.n; i++) {
 		if (buf_print(out, e, "%swarning: %s\n", i ? "" : "\n", n->warnings.v[i]))
 			return e->code;
@@ -177,10 +198,28 @@ int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e
 	return 0;
 }
 
+/* Which members would be restored, or why that is not known; of the main cluster, whose snapshot
+ * it is. */
+static void tell_members(
+	struct plan_rewrite *r, const struct plan *plan, const struct etcd_known_member *known)
+{
+	static const struct plan defaults = { 0 };
+	const struct kube_cluster *c = &r->node.clusters[0];
+	struct kube_members members;
+	struct err why = { 0 };
+
+	if (plan_membership(&members, &r->members_why, r->node.files->arena, c,
+		    plan ? plan : &defaults, known, r->wanted.replace, r->wanted.n_replace, &why))
+		kube_warn(&r->node, "%s", why.text);
+	else
+		r->members = members;
+}
+
 int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
 	CLEAN_ROOT struct root root = NO_ROOT;
+	struct plan_machine machine;
 	struct plan_rewrite r;
 	struct cmd_snapshot snapshot;
 	struct err mismatch = { 0 };
@@ -189,13 +228,20 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 	if (root_open(&root, t->dir, e))
 		return e->code;
 	struct kube_files files = kube_files(app->arena, &root);
-	if (plan_rewrite(&r, &files, t->plan, NULL, e))
+	if (t->machine) {
+		plan_machine_read(&machine, app->arena, t->machine, NULL);
+		plan_machine_ask(&machine, app->arena, NULL);
+	}
+	if (plan_rewrite(&r, &files, t->plan, t->machine ? &machine : NULL, e))
 		return e->code;
 	if (t->snapshot && cmd_snapshot_read(&snapshot, app->arena, t->snapshot, e))
 		return e->code;
 	/* Said once everything is shown. */
-	if (t->snapshot)
+	if (t->snapshot) {
+		plan_identify_members(&r.who, &r.node, t->plan, snapshot.members);
+		tell_members(&r, t->plan, snapshot.members);
 		cmd_snapshot_judge(&snapshot, &r.node, &mismatch);
+	}
 	if (t->apply && plan_rewrite_apply(&done, &r, e)) {
 		app->status = done ? 4 : 0;
 		return done ? err_wrap(e, "%zu files were replaced, then", done) : e->code;

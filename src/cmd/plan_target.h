@@ -17,7 +17,8 @@ struct cmd_target {
 	const struct plan *plan;
 	bool json;
 	bool apply;
-	const char *snapshot; /* to be restored there; NULL: not known */
+	const char *snapshot;       /* to be restored there; NULL: not known */
+	const struct root *machine; /* the one that the disk is in; NULL: another */
 };
 
 int cmd_plan_target(struct app *app, const struct cmd_target *target, struct err *e);

@@ -16,8 +16,12 @@ static int rewrite_run(struct app *app, struct err *e)
 		return err_set(e, ERR_USAGE, "rewrite needs --root DIR and --file PLAN");
 	if (cmd_plan_file(&plan, app, o->file, e))
 		return e->code;
-	return cmd_plan_target(
-		app, &(struct cmd_target){ o->root, &plan, o->common.json, !o->dry_run, NULL }, e);
+	return cmd_plan_target(app,
+		&(struct cmd_target){ .dir = o->root,
+			.plan = &plan,
+			.json = o->common.json,
+			.apply = !o->dry_run },
+		e);
 }
 
 static const struct option_row options[] = {

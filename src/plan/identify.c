@@ -76,7 +76,7 @@ static const char *matches(const struct look *l, const struct plan_match *m)
 			continue;
 		if (!all[i].fits)
 			return NULL;
-		by = by ? by : arena_print(l->a, "the plan, by its %s %s", all[i].key, all[i].wish);
+		by = by ? by : arena_print(l->a, "the plan by %s %s", all[i].key, all[i].wish);
 	}
 	return by;
 }

@@ -18,6 +18,9 @@ struct plan_rewrite {
 	struct kube_node node;
 	struct plan_identity who;
 	struct kube_wanted wanted;
+	/* Of the main cluster, for who asked plan/membership.h; none: not known. */
+	struct kube_members members;
+	const char *members_why;
 };
 
 /* `plan` NULL: the node as it is; `machine` NULL: the disk is looked at from elsewhere. */

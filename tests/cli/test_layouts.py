@@ -1,5 +1,6 @@
 """etcd-rescue plan --root: what a disk says of its control plane, and what a plan changes there, layout by layout."""
 
+import gzip
 import json
 import re
 import subprocess
@@ -158,7 +159,7 @@ cluster:
     assert [(c["value"], c["won"]) for c in found["identity"] if c["what"] == "name"] == \
         [("b", True), ("master-2", False), ("master-2", False)]
     assert {e["new"] for e in found["edits"] if e["what"] == "--name"} == {"b"}
-    assert "name: etc/hostname says master-2, the plan says b, which is taken" in found["warnings"]
+    assert "name: etc/hostname says master-2, the plan by ip 10.0.0.12 says b, which is taken" in found["warnings"]
 
 
 @pytest.mark.parametrize("layout, name, change", [
@@ -291,3 +292,139 @@ def test_link_that_leads_nowhere_or_in_a_ring_is_no_file(program, tmp_path):
     done = subprocess.run([program, "plan", "--root", tree, "--file", TOP / "tests/golden/layouts/kubeadm/plan.yaml"],
         capture_output=True, text=True, timeout=30)
     assert done.returncode in (0, 1) and "nowhere" not in done.stdout
+
+
+def machine_of(path, line="", **dmi):
+    """A running machine of one card, as /proc and /sys have it."""
+    put(path / "proc/cmdline", f"quiet {line}\n")
+    for name, text in {"address": "52:54:00:aa:bb:cc", "type": "1", "carrier": "1", "operstate": "up",
+                       "flags": "0x1003", "mtu": "1500", "ifindex": "2"}.items():
+        put(path / "sys/class/net/eth0" / name, text + "\n")
+    (path / "sys/class/net/eth0/device").mkdir()
+    for name, text in dmi.items():
+        put(path / "sys/class/dmi/id" / name, text + "\n")
+    return path
+
+
+def claims(found, what):
+    return [(c["value"], c["source"], c["won"], c["disagrees"]) for c in found["identity"] if c["what"] == what]
+
+
+def test_running_machine_says_who_it_is(program, tmp_path):
+    tree = copy_of("csm", tmp_path)
+    machine = machine_of(tmp_path / "machine", "ip=10.252.1.7::10.252.0.1:255.255.128.0:ncn-m001:eth0:none",
+        product_uuid="1b4e28ba-2fa1-11d2-883f-0016d3cca427", product_serial="XY12")
+    found = seen(program, tree, "--machine", machine)
+    assert claims(found, "name")[0] == ("ncn-m001", "ip= of the kernel line", True, False)
+    assert ("10.252.1.7", "ip= of the kernel line", True, False) in claims(found, "address")
+    put(tmp_path / "plan.yaml", """source: s3://b/
+cluster:
+  members:
+    - {name: ncn-m001, peer: "https://10.252.1.7:2380", match: {mac: "52:54:00:AA:BB:CC", serial: xy12}}
+    - {name: ncn-m002, peer: "https://10.252.1.8:2380", match: {uuid: 00000000-2fa1-11d2-883f-0016d3cca427}}
+    - {name: ncn-m003, peer: "https://10.252.1.9:2380", match: {hostname: ncn-m003}}
+""")
+    found = seen(program, tree, "--machine", machine, "--file", tmp_path / "plan.yaml")
+    assert claims(found, "name")[0] == ("ncn-m001", "the plan by mac 52:54:00:aa:bb:cc", True, False)
+    # Not this machine's disk: of the machine nothing is said.
+    assert all("kernel line" not in c["source"] and "the plan" not in c["source"]
+               for c in seen(program, tree, "--file", tmp_path / "plan.yaml")["identity"])
+
+
+def test_kernel_line_of_another_node_is_a_conflict_with_its_winner(program, tmp_path):
+    tree = copy_of("csm", tmp_path)
+    machine = machine_of(tmp_path / "machine", "ip=10.252.1.8::10.252.0.1:255.255.128.0:ncn-m002:eth0:none")
+    found = seen(program, tree, "--machine", machine)
+    assert "name: etc/kubernetes/kubeadmcfg.yaml says ncn-m001, ip= of the kernel line says ncn-m002, which is taken" \
+        in found["warnings"]
+    lost = [c for c in found["identity"] if c["what"] == "name" and c["rank"] == "the control plane's files"]
+    assert [c["why"] for c in lost] == ["not taken: the kernel line comes first"]
+    assert "not taken: the kernel line comes first" in plan(program, tree, "--machine", machine)
+
+
+def test_two_members_of_the_plan_that_match_are_refused(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tree / "etc/netplan/50.yaml", "network: {ethernets: {eth0: {addresses: [10.0.0.12/24, 10.0.0.11/24]}}}\n")
+    put(tmp_path / "plan.yaml", """source: s3://b/
+cluster:
+  members:
+    - {name: a, peer: "https://10.0.0.11:2380", match: {ip: 10.0.0.11}}
+    - {name: b, peer: "https://10.0.0.12:2380", match: {ip: 10.0.0.12}}
+""")
+    done = subprocess.run([program, "plan", "--root", tree, "--file", tmp_path / "plan.yaml"],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode == 6
+    assert "a (the plan by ip 10.0.0.11) and b (the plan by ip 10.0.0.12)" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def snapshot_of(image_file, tmp_path_factory):
+    """snapshot_of({"m1": URL, ..}): a real cluster's database whose members are these."""
+    top = tmp_path_factory.mktemp("snapshots")
+    golden = top / "golden.db"
+    golden.write_bytes(gzip.decompress((TOP / "tests/golden/kubernetes/snapshot.db.gz").read_bytes()))
+
+    def make(members):
+        where = top / f"{len(list(top.iterdir()))}"
+        name, url = next(iter(members.items()))
+        subprocess.run([image_file("etcd-rescue"), "snapshot", "restore", golden, "--data-dir", where, "--name", name,
+            "--initial-advertise-peer-urls", url, "--initial-cluster",
+            ",".join(f"{name}={url}" for name, url in members.items())], check=True, capture_output=True, timeout=60)
+        return where / "member/snap/db"
+
+    return make
+
+
+def three(domain="10.0.0.1{}"):
+    return {f"master-{i}": f"https://{domain.format(i)}:2380" for i in (1, 2, 3)}
+
+
+def looked(program, root, *args):
+    """As `seen`, where the disk has not the keys that the snapshot is read with."""
+    done = subprocess.run([program, "plan", "--root", root, "--json", *args], capture_output=True, text=True, timeout=30)
+    return json.loads(done.stdout)
+
+
+def test_first_kubeadm_master_learns_its_cluster_from_the_snapshot(program, snapshot_of, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    manifest = tree / "etc/kubernetes/manifests/etcd.yaml"
+    manifest.write_text(manifest.read_text().replace("master-1=https://10.0.0.11:2380,", ""))
+    found = looked(program, tree, "--snapshot", snapshot_of(three()))
+    assert found["members"] == {"master-2": ["https://10.0.0.12:2380"]} and found["partial"]
+    assert found["restored_members"] == {name: [url] for name, url in three().items()}
+    assert "of which the disk has but some" in found["restored_members_from"]
+    assert ("master-2", "the snapshot's members", False, False) in claims(found, "name")
+    assert ("https://10.0.0.12:2380", "the snapshot's members", False, False) in claims(found, "peer")
+
+
+def test_snapshot_of_another_cluster_is_no_list_of_members(program, snapshot_of, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    other = three() | {"master-2": "https://172.16.0.2:2380", "node-9": "https://10.0.0.12:2380"}
+    found = looked(program, tree, "--snapshot", snapshot_of(other))
+    assert "restored_members" not in found
+    assert any("master-2 has https://10.0.0.12:2380 on the disk and https://172.16.0.2:2380 in the snapshot" in w
+               for w in found["warnings"])
+    assert any("the snapshot's members says node-9, etc/kubernetes/manifests/etcd.yaml says master-2, which is taken"
+               in w for w in found["warnings"])
+
+
+def test_replaced_address_is_the_snapshots_member_all_the_same(program, snapshot_of, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tmp_path / "plan.yaml", "source: s3://b/\nreplace: [{from: 10.0.0.12, to: 10.0.0.99}]\n")
+    wanted = {name: [url.replace("10.0.0.12:", "10.0.0.99:")] for name, url in three().items()}
+    args = ["--snapshot", snapshot_of(three()), "--file", tmp_path / "plan.yaml"]
+    before = looked(program, tree, *args)
+    assert before["restored_members"] == wanted
+    subprocess.run([program, "rewrite", "--root", tree, "--file", tmp_path / "plan.yaml"], check=True,
+        capture_output=True, timeout=30)
+    after = looked(program, tree, *args)
+    assert (after["restored_members"], after["edits"]) == (wanted, [])
+    assert ("https://10.0.0.99:2380", "the snapshot's members", False, False) in claims(after, "peer")
+
+
+def test_name_beside_an_address_is_one_member(program, snapshot_of, tmp_path):
+    tree = copy_of("openshift-4.2-dns", tmp_path)
+    members = {f"etcd-member-ocp-master{i}": f"https://10.15.155.21{i}:2380" for i in (0, 1, 2)}
+    found = looked(program, tree, "--snapshot", snapshot_of(members))
+    assert found["restored_members"] == {name: [url] for name, url in members.items()}
+    assert not [c for c in found["identity"] if c["disagrees"]]

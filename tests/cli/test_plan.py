@@ -206,7 +206,7 @@ def test_keys_are_told_to_people_and_programs(good):
     (["--keys", "--check", "x"], 2,
         "etcd-rescue: --keys, --check and --file do not go together\n  see: etcd-rescue plan --help\n"),
     (["--file", "x", "--machine", "/"], 2,
-        "etcd-rescue: --machine goes with neither --file nor --root\n  see: etcd-rescue plan --help\n"),
+        "etcd-rescue: --machine does not go with --file alone\n  see: etcd-rescue plan --help\n"),
 ])
 def test_wrong_usage_is_said_in_one_line(run, args, status, line):
     done = run(*args)
