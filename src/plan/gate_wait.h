@@ -8,11 +8,15 @@
  * The objects are PLACE/ready/NAME. A place that cannot be reached, or an answer that cannot be
  * read, is told once and tried again: nothing is decided by what was known before.
  *
+ * Each cluster has a place of its own, and of each node there is one object; nothing is removed.
+ * Conditional writes are tried out once at the beginning, judged by what is there afterwards. With
+ * them, two machines with one name know of each other at once; without, after some rounds.
+ *
  * A cluster of one member needs no gate: nothing is asked, and it is open.
  *
  * Source:     plan/gate.h; source/objects.h.
  * Units:      milliseconds.
- * Ownership:  settings, plan and root are borrowed until gate_close.
+ * Ownership:  settings, plan, root and arena are borrowed until gate_close.
  * Errors:     gate_wait: ERR_DECLINED for GATE_STOP and for what the place refuses for good;
  *             to hold is no error, but `released` is false then: exit status 5.
  */
@@ -32,7 +36,7 @@ struct gate_wait_settings {
 	const struct listener *listener;
 	unsigned every_ms; /* 0: 5,000 */
 	uint64_t hold_ms;  /* how long to wait; 0: for ever */
-	/* Asked between two rounds: an error of it ends the waiting. NULL: nobody. */
+	/* Asked now and then: an error of it ends the waiting. NULL: nobody. */
 	int (*go_on)(void *ctx, struct err *e);
 	void *ctx;
 };
@@ -52,6 +56,6 @@ int gate_wait(struct gate_outcome *outcome, struct gate_place *place, struct err
 /* Once; whoever needs it told tries again. Does nothing without a gate. */
 int gate_tell(struct gate_place *place, enum gate_phase phase, struct err *e);
 
-/* Who is there, without saying anything: one round, into gate->members. */
-int gate_look(struct gate *gate, struct gate_place *place, struct err *e);
+/* Who is there, without saying anything: one round of reading. */
+int gate_look(const struct gate **gate, struct gate_place *place, struct err *e);
 void gate_close(struct gate_place *place);

@@ -44,10 +44,12 @@ struct survivors_question {
 	const struct etcd_cluster *cluster; /* that is about to be made */
 	const struct etcd_member *own;      /* of it: is not asked; NULL: this node is none */
 	const struct kube_members *old;     /* as disk or snapshot say; NULL: not known */
-	uint64_t old_id;                    /* of the cluster that was; 0: not known */
-	const char *const *committed;       /* names of whom the gate says so; NULL-terminated */
-	struct span ca, cert, key;          /* PEM, of the peers' TLS; empty: none */
-	unsigned connect_ms, total_ms;      /* 0: 3,000 and 10,000 */
+	/* Id of the cluster that was, 0: not known. With a token that the plan names and an old id
+	 * that nothing tells, give cluster->id: then nobody can be told apart. */
+	uint64_t old_id;
+	const char *const *committed;  /* names of whom the gate says so; NULL-terminated */
+	struct span ca, cert, key;     /* PEM, of the peers' TLS; empty: none */
+	unsigned connect_ms, total_ms; /* 0: 3,000 and 10,000 */
 	const struct listener *listener;
 };
 

@@ -35,6 +35,7 @@ struct s3 {
 	const char *sse_headers[4];
 	bool v1;                       /* the server knows but the first version of listing */
 	bool moved, clocked, answered; /* healed once; has answered */
+	bool writes;                   /* what is asked for now */
 	char object[S3_KEY_MAX + 3];   /* what is asked for now, quoted; empty: a listing */
 	/* The last refusal, for s3_heal. */
 	struct s3_refusal refusal;
@@ -45,7 +46,11 @@ struct s3 {
 struct s3_question {
 	struct str key;
 	const char *query;
-	bool first_byte; /* of an object, for its headers: an error then has a body */
+	bool first_byte;    /* of an object, for its headers: an error then has a body */
+	const char *method; /* NULL: GET */
+	struct span body;
+	const char *const *headers; /* besides; NULL: none */
+	unsigned deadline_ms;       /* 0: a minute, 20 s as long as nobody answered */
 };
 
 /* The answer goes to `body`; `r` is of the last try. */

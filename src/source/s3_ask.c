@@ -123,9 +123,10 @@ static int into_buf(void *ctx, struct span bytes, struct err *e)
 
 /* As http_get_buf, but whoever waits is told why. */
 static int ask_again_and_again(struct s3 *s, struct buf *body, struct http_response *r,
-	struct http_request *q, struct err *e)
+	struct http_request *q, unsigned deadline_ms, struct err *e)
 {
-	const int64_t end = monotonic_ms() + (s->answered ? LATER_MS : FIRST_MS);
+	const unsigned usual_ms = s->answered ? LATER_MS : FIRST_MS;
+	const int64_t end = monotonic_ms() + (deadline_ms ? deadline_ms : usual_ms);
 
 	q->sink = into_buf;
 	q->ctx = body;
@@ -158,14 +159,16 @@ static int ask_once(struct s3 *s, struct buf *body, struct http_response *r,
 	struct http_request request = {
 		.url = s3_endpoint_url(&a, &s->endpoint, s->address.bucket, q->key, q->query),
 		.auth = auth.kind ? &auth : NULL,
-		.headers = q->first_byte ? s->sse_headers : NULL,
+		.method = q->method,
+		.body = q->body,
+		.headers = q->first_byte ? s->sse_headers : q->headers,
 		.trust = s->settings->trust,
 		.proxy = s->settings->proxy,
 		.session = s->session,
 		.stay = true,
 		.len = q->first_byte,
 	};
-	const int bad = ask_again_and_again(s, body, r, &request, e);
+	const int bad = ask_again_and_again(s, body, r, &request, q->deadline_ms, e);
 	s->answered |= r->status != 0;
 	arena_free(&a);
 	return bad;

@@ -104,7 +104,8 @@ static void explain_denied(const struct s3 *s, struct err *e)
 						    : "with this access key";
 
 	if (*s->object)
-		err_set(e, ERR_AUTH, "%s may not be read %s (AccessDenied)", s->object, how);
+		err_set(e, ERR_AUTH, "%s may not be %s %s (AccessDenied)", s->object,
+			s->writes ? "written" : "read", how);
 	else /* Ceph with STS says no more than this of a wrong secret key, either */
 		err_set(e, ERR_AUTH,
 			"bucket '%s' may not be listed %s (AccessDenied); allow s3:ListBucket, or "
