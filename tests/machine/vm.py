@@ -28,12 +28,14 @@ KEY_PAUSE = 0.06    # between key strokes: QEMU's USB keyboard holds 16 events
 class Vm:
     def __init__(self, name, work, accel, *, memory=512, machine="pc", cpu="qemu64", firmware=None, kernel=None,
                  initrd=None, append=None, cdrom=None, usb_disk=None, efi_app=None, nic=None, http_boot=None, serial=("read",), usb_keyboard=False,
-                 extra=(), qemu="qemu-system-x86_64"):
+                 disks=(), wires=(), reboot=False, extra=(), qemu="qemu-system-x86_64"):
         """
         work: directory for this machine's files, emptied at the end but for the transcript.
         firmware: None for SeaBIOS, or a Firmware whose variables are copied for this machine.
         cdrom, usb_disk: images, never written to. nic: None, or options of -netdev user ("" for plain).
         serial: one entry a UART: "read" has a reader, "stuck" has one that never reads.
+        disks: images that are written to, as virtio disks, after whatever else boots. wires: (socket, MAC) of each card at
+        a Switch (switch.py). reboot: a reset starts the machine again instead of ending it.
         """
         self.name, self.memory = name, memory
         self.work = Path(work)
@@ -41,7 +43,7 @@ class Vm:
         self._fds, self._threads, self.qmp, self.process = [], [], None, None
         self._stderr = open(self.work / "qemu.err", "w+b")
         argv = [str(qemu), "-name", name, "-machine", machine, "-accel", accel, "-cpu", cpu, "-m", str(memory),
-                "-smp", "1", "-nodefaults", "-no-reboot", "-display", "none", "-vga", "std", "-rtc", "base=utc"]
+                "-smp", "1", "-nodefaults", "-display", "none", "-vga", "std", "-rtc", "base=utc", *([] if reboot else ["-no-reboot"])]
         if firmware:
             argv += firmware.arguments(self.work)
         for option, value in (("-kernel", kernel), ("-initrd", initrd), ("-append", append)):
@@ -69,6 +71,12 @@ class Vm:
                      "-device", "virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,bootindex=2"]
         if http_boot:
             argv += self._http_boot(http_boot)
+        for number, path in enumerate(disks):
+            argv += ["-drive", f"if=none,id=disk{number},format=raw,file={path}",
+                     "-device", f"virtio-blk-pci,drive=disk{number},serial=DISK-{number},bootindex={number + 5}"]
+        for number, (sock, mac) in enumerate(wires):
+            argv += ["-netdev", f"dgram,id=wire{number},local.type=fd,local.str={self._inherit(sock)}",
+                     "-device", f"virtio-net-pci,netdev=wire{number},mac={mac},romfile="]
         uarts = [self._line(argv, f"serial{i}") for i in range(len(serial))]
         for i in range(len(serial)):
             argv += ["-device", f"isa-serial,chardev=serial{i}"]
@@ -93,17 +101,19 @@ class Vm:
     def _line(self, argv, name):
         """A socket pair: QEMU gets one end as chardev `name`, we keep the other."""
         ours, theirs = socket.socketpair()
-        self._fds.append(os.dup(theirs.fileno()))
+        argv += ["-chardev", f"socket,id={name},fd={self._inherit(theirs)}"]
         theirs.close()
-        os.set_inheritable(self._fds[-1], True)
-        argv += ["-chardev", f"socket,id={name},fd={self._fds[-1]}"]
         return ours
+
+    def _inherit(self, sock):
+        """The number under which QEMU finds this socket (or number of one)."""
+        self._fds.append(os.dup(sock if isinstance(sock, int) else sock.fileno()))
+        os.set_inheritable(self._fds[-1], True)
+        return self._fds[-1]
 
     def _http_boot(self, offer):
         """A card on a hub with QEMU's network and the one who makes the offer; no ROM and no PXE come before it."""
-        self._fds.append(os.dup(offer.fd))
-        os.set_inheritable(self._fds[-1], True)
-        return ["-netdev", "user,id=user0", "-netdev", f"dgram,id=offer,local.type=fd,local.str={self._fds[-1]}",
+        return ["-netdev", "user,id=user0", "-netdev", f"dgram,id=offer,local.type=fd,local.str={self._inherit(offer.fd)}",
                 "-netdev", "hubport,id=net0,hubid=0", "-netdev", "hubport,id=hub1,hubid=0,netdev=user0",
                 "-netdev", "hubport,id=hub2,hubid=0,netdev=offer",
                 "-device", "virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,romfile=,bootindex=1",
