@@ -2,7 +2,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cmd/plan_snapshot.h"
+#include "plan/stored.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "kube/pki.h"
@@ -107,7 +107,7 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	struct kube_files files = kube_files(app->arena, root);
 	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
 	struct kube_pki_facts facts;
-	struct cmd_snapshot snapshot = { 0 };
+	struct plan_stored snapshot = { 0 };
 	struct plan_rewrite r;
 	struct plan plan;
 
@@ -118,7 +118,7 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	if (bundle && (o->bundle || !root_exists(root, "etc/kubernetes/pki/ca.crt")) &&
 		unpack(app, o->file ? &plan : NULL, bundle, root, e))
 		return e->code;
-	if (o->snapshot && cmd_snapshot_read(&snapshot, app->arena, o->snapshot, e))
+	if (o->snapshot && plan_stored_file(&snapshot, app->arena, o->snapshot, e))
 		return e->code;
 	if (o->snapshot && !snapshot.cluster_configuration.len)
 		event_warning(app->listener, "certs", "%s: holds no kubeadm-config", o->snapshot);

@@ -1,7 +1,7 @@
 /* What a plan makes of the control plane on a disk: printed, with every change as a diff. */
 #include <string.h>
 
-#include "cmd/plan_snapshot.h"
+#include "plan/stored.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "plan/membership.h"
@@ -221,7 +221,7 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 	CLEAN_ROOT struct root root = NO_ROOT;
 	struct plan_machine machine;
 	struct plan_rewrite r;
-	struct cmd_snapshot snapshot;
+	struct plan_stored snapshot;
 	struct err mismatch = { 0 };
 	size_t done = 0;
 
@@ -234,13 +234,13 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 	}
 	if (plan_rewrite(&r, &files, t->plan, t->machine ? &machine : NULL, e))
 		return e->code;
-	if (t->snapshot && cmd_snapshot_read(&snapshot, app->arena, t->snapshot, e))
+	if (t->snapshot && plan_stored_file(&snapshot, app->arena, t->snapshot, e))
 		return e->code;
 	/* Said once everything is shown. */
 	if (t->snapshot) {
 		plan_identify_members(&r.who, &r.node, t->plan, snapshot.members);
 		tell_members(&r, t->plan, snapshot.members);
-		cmd_snapshot_judge(&snapshot, &r.node, &mismatch);
+		plan_stored_judge(&snapshot, &r.node, &mismatch);
 	}
 	if (t->apply && plan_rewrite_apply(&done, &r, e)) {
 		app->status = done ? 4 : 0;

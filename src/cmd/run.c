@@ -20,7 +20,7 @@ struct options {
 	struct option_common common;
 	struct source_options source;
 	const char *root, *until;
-	bool dry_run, again, yes, unattended, other_cluster;
+	bool dry_run, again, yes, unattended, force;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -33,8 +33,9 @@ static const struct option_row rows[] = {
 	{ "yes", 'y', OPTION_FLAG, FIELD(yes), NULL, "do not ask before the disk is written to" },
 	{ "again", 0, OPTION_FLAG, FIELD(again), NULL,
 		"restore though this disk was restored before; as a higher generation" },
-	{ "other-cluster", 0, OPTION_FLAG, FIELD(other_cluster), NULL,
-		"restore though the snapshot is another cluster's" },
+	{ "force", 0, OPTION_FLAG, FIELD(force), NULL,
+		"restore though the snapshot is another cluster's, or encrypted with keys that "
+		"this disk does not have" },
 	{ "until", 0, OPTION_TEXT, FIELD(until), "STEP",
 		"stop when all is staged (rewrite) or the gate is open (gate)" },
 	{ "unattended", 0, OPTION_FLAG, FIELD(unattended), NULL,
@@ -217,7 +218,7 @@ static int run_run(struct app *app, struct err *e)
 		.dry_run = o->dry_run,
 		.again = o->again,
 		.unattended = o->unattended,
-		.other_cluster = o->other_cluster,
+		.force = o->force,
 		.stopped = signals_go_on,
 		.confirm = confirm,
 		.ctx = app };

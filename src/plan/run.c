@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/monotonic.h"
+#include "plan/gate_wait.h"
 
 static const char step_target[] = "target", step_commit[] = "commit";
 
@@ -250,11 +251,16 @@ static int restore(struct run *r, struct err *e)
 		return e->code;
 	}
 	run_drop(r);
+	if (r->until >= RUN_GATE && run_gate(r, e))
+		return e->code;
 	if (r->until <= RUN_GATE) {
 		r->outcome = RUN_STAGED;
 		return 0;
 	}
-	return finish(r, commit_go, e);
+	if (finish(r, commit_go, e))
+		return e->code;
+	run_tell_gate(r);
+	return 0;
 }
 
 int plan_run(struct run *r, struct err *e)
@@ -281,6 +287,8 @@ int plan_run(struct run *r, struct err *e)
 void plan_run_close(struct run *r)
 {
 	run_drop(r);
+	if (r->gate)
+		gate_close(r->gate);
 	choose_close(&r->choose);
 	settings_free(&r->settings);
 	site_close(&r->site);

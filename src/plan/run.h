@@ -36,6 +36,7 @@
 #include "plan/rewrite.h"
 #include "plan/settings.h"
 #include "plan/site.h"
+#include "plan/stored.h"
 
 enum run_step {
 	RUN_IDENTIFY,
@@ -75,6 +76,7 @@ struct run_cluster {
 	const char *inside, *wal_inside; /* of the stages, below their roots */
 	struct etcd_datadir dir;
 	struct run_snapshot snapshot;
+	struct plan_stored stored;
 	bool has_snapshot;
 	struct kube_members members;
 	const char *members_from, *name, *token;
@@ -93,7 +95,8 @@ struct run {
 	const struct plan *plan;
 	const struct plan_machine *who; /* NULL: a tree of some other machine */
 	const char *dir;                /* a mounted tree; NULL: the machine's disks */
-	bool dry_run, again, unattended, other_cluster;
+	bool dry_run, again, unattended;
+	bool force;          /* another cluster's snapshot, or one that this disk has no keys for */
 	enum run_step until; /* RUN_COMMIT: all of it; RUN_GATE: staged, old state in place */
 	int (*stopped)(void *ctx, struct err *e);
 	void *ctx;
@@ -109,6 +112,7 @@ struct run {
 	struct commit commit;
 	struct settings settings;
 	struct choose choose;
+	struct gate_place *gate; /* NULL: there is none */
 	struct run_cluster *clusters;
 	size_t n_clusters;
 	char plan_digest[65], plan_id[65];
@@ -127,5 +131,7 @@ const char *plan_run_step(enum run_step step);          /* "identify", ... */
 #define RUN_NEW_WAL  "new-wal"
 int run_digest(struct run *run, struct err *e);
 int run_members(struct run *run, struct err *e); /* places, stages, databases, members */
+int run_gate(struct run *run, struct err *e);    /* survivors, and the other masters */
+void run_tell_gate(struct run *run);             /* that we have committed */
 void run_drop(struct run *run);                  /* descriptors of what was staged */
 int run_files(struct run *run, struct err *e);   /* configuration, plan id, all into the commit */

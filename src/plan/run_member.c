@@ -141,6 +141,30 @@ static int decide_cluster(
 	return etcd_edits_digest(c->edits_digest, &c->edits, e);
 }
 
+/* Is it this cluster's, and has the disk the keys to read it? */
+static int check_stored(
+	struct run *r, struct run_cluster *c, const struct bolt_db *db, struct err *e)
+{
+	struct kube_node *node = &r->rewrite.node;
+	const size_t warned = node->warnings.n;
+
+	if (plan_stored_read(&c->stored, r->arena, db, e))
+		return e->code;
+	const int bad = plan_stored_same_cluster(&c->stored, node, e) ||
+			plan_stored_judge(&c->stored, node, e);
+	for (size_t i = warned; i < node->warnings.n; i++)
+		event_warning(r->listener, step_member, "%s", node->warnings.v[i]);
+	if (bad && r->force) {
+		event_warning(r->listener, step_member, "%s", e->text);
+		*e = (struct err){ 0 };
+	}
+	if (!e->code || e->code == ERR_IO)
+		return e->code;
+	/* The next older snapshot would be no better. */
+	r->outcome = RUN_REFUSED;
+	return e->code = ERR_DECLINED;
+}
+
 /* A database that is whole and proved: what is it to become?  Then it is that. */
 static int make_member(
 	struct run *r, struct run_cluster *c, const struct etcd_received *received, struct err *e)
@@ -149,6 +173,7 @@ static int make_member(
 	struct etcd_status status;
 
 	if (etcd_status_brief(&status, r->arena, &received->db, e) ||
+		(c == r->clusters && check_stored(r, c, &received->db, e)) ||
 		decide_edits(r, c, &status, &received->db, e) || decide_cluster(r, c, &status, e))
 		return e->code;
 	const struct etcd_restore how = { .edits = c->edits };

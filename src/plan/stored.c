@@ -1,17 +1,21 @@
-#include "cmd/plan_snapshot.h"
+#include "plan/stored.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "etcd/live.h"
 #include "etcd/snapshot.h"
 #include "kube/stored.h"
+#include "os/file.h"
 
 enum { STORED_MAX = 1000, CONFIG_MAX = 1 << 20 };
 
-static void count(struct cmd_snapshot *s, struct str resource, const struct kube_stored *object)
+static const char ca_path[] = "etc/kubernetes/pki/ca.crt";
+
+static void count(struct plan_stored *s, struct str resource, const struct kube_stored *object)
 {
-	struct cmd_stored *c = s->stored;
+	struct plan_stored_kind *c = s->stored;
 
 	while (c && !(str_is(resource, c->resource) && str_is(object->provider, c->provider) &&
 			    str_is(object->key_name, c->key)))
@@ -20,7 +24,7 @@ static void count(struct cmd_snapshot *s, struct str resource, const struct kube
 		return;
 	if (!c) {
 		c = arena_alloc(s->arena, sizeof *c);
-		*c = (struct cmd_stored){ arena_copy(s->arena, resource),
+		*c = (struct plan_stored_kind){ arena_copy(s->arena, resource),
 			arena_copy(s->arena, object->provider),
 			arena_copy(s->arena, object->key_name), 0, s->stored };
 		s->stored = c;
@@ -31,7 +35,7 @@ static void count(struct cmd_snapshot *s, struct str resource, const struct kube
 
 static int add_key(void *ctx, const struct etcd_kv *kv, struct err *e)
 {
-	struct cmd_snapshot *s = ctx;
+	struct plan_stored *s = ctx;
 	struct str name;
 	const struct str resource = kube_stored_resource(&name, kv->key);
 
@@ -52,34 +56,95 @@ static int add_key(void *ctx, const struct etcd_kv *kv, struct err *e)
 			s->cluster_configuration =
 				(struct str){ arena_copy(s->arena, text), text.len };
 	}
+	if (map && str_is(name, "kube-system/kube-root-ca.crt") && !object.encrypted) {
+		const struct str text = kube_stored_data(kv->value, "ca.crt");
+		if (text.len <= CONFIG_MAX)
+			s->root_ca = (struct str){ arena_copy(s->arena, text), text.len };
+	}
 	return 0;
 }
 
-int cmd_snapshot_read(struct cmd_snapshot *s, struct arena *a, const char *path, struct err *e)
+int plan_stored_read(
+	struct plan_stored *s, struct arena *a, const struct bolt_db *db, struct err *e)
+{
+	struct etcd_live_visitor visitor = { add_key, s, false };
+
+	*s = (struct plan_stored){ .arena = a };
+	return etcd_live_walk(db, 0, &visitor, e);
+}
+
+int plan_stored_file(struct plan_stored *s, struct arena *a, const char *path, struct err *e)
 {
 	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
-	struct etcd_live_visitor visitor = { add_key, s, false };
 	struct etcd_status status = { 0 };
 
-	*s = (struct cmd_snapshot){ .arena = a };
 	if (etcd_snapshot_open(&file, AT_FDCWD, path, e))
 		return e->code;
-	if (etcd_status_brief(&status, a, &file.db, e) || etcd_live_walk(&file.db, 0, &visitor, e))
+	if (plan_stored_read(s, a, &file.db, e) || etcd_status_brief(&status, a, &file.db, e))
 		return err_wrap(e, "%s", path);
 	s->members = status.members;
 	return 0;
 }
 
-int cmd_snapshot_judge(const struct cmd_snapshot *s, struct kube_node *node, struct err *e)
+/* The next certificate of a PEM text, its line ends taken out; false: there is none. */
+static bool next_certificate(struct str *body, struct arena *a, struct str *text)
+{
+	static const char begin[] = "-----BEGIN CERTIFICATE-----",
+			  end[] = "-----END CERTIFICATE-----";
+	size_t at;
+
+	if (!str_find(&at, *text, str_from(begin)))
+		return false;
+	*text = (struct str){ text->p + at + strlen(begin), text->len - at - strlen(begin) };
+	if (!str_find(&at, *text, str_from(end)))
+		return false;
+	char *bare = arena_alloc(a, at + 1);
+	size_t n = 0;
+	for (size_t i = 0; i < at; i++) {
+		if ((unsigned char)text->p[i] > ' ')
+			bare[n++] = text->p[i];
+	}
+	*body = (struct str){ bare, n };
+	*text = (struct str){ text->p + at, text->len - at };
+	return true;
+}
+
+int plan_stored_same_cluster(
+	const struct plan_stored *s, const struct kube_node *node, struct err *e)
+{
+	CLEAN_BUF struct buf pem = BUF(CONFIG_MAX);
+	struct arena *a = s->arena;
+	struct err none = { 0 };
+	size_t compared = 0;
+	struct str ours, theirs;
+
+	if (!s->root_ca.len || file_read(&pem, node->files->root, ca_path, &none))
+		return 0;
+	for (struct str disk = buf_text(&pem); next_certificate(&ours, a, &disk);) {
+		for (struct str text = s->root_ca; next_certificate(&theirs, a, &text);) {
+			if (str_equal(ours, theirs))
+				return 0;
+			compared++;
+		}
+	}
+	if (!compared)
+		return 0;
+	return err_set(e, ERR_DECLINED,
+		"this snapshot is of another cluster: the CA in it (ConfigMap kube-root-ca.crt) is "
+		"not the one in %s of this disk; --force restores it all the same",
+		ca_path);
+}
+
+int plan_stored_judge(const struct plan_stored *s, struct kube_node *node, struct err *e)
 {
 	struct kube_encryption c;
 	struct err why = { 0 };
-	const struct cmd_stored *lost = NULL;
+	const struct plan_stored_kind *lost = NULL;
 	const bool unread = kube_encryption(&c, node->files, &why);
 
 	if (unread)
 		kube_warn(node, "%s", why.text);
-	for (const struct cmd_stored *o = s->stored; o; o = o->next) {
+	for (const struct plan_stored_kind *o = s->stored; o; o = o->next) {
 		const bool plain = !*o->provider;
 		if (!unread && kube_encryption_reads(&c, str_from(o->provider), str_from(o->key)))
 			continue;

@@ -1,5 +1,7 @@
-/* cmd/plan_snapshot.h - does what a snapshot holds go with the control plane on a disk?
+/* plan/stored.h - does what a snapshot holds go with the control plane on a disk?
  *
+ *   - the CA that pods are told (kube-root-ca.crt) is the disk's, or the snapshot is another
+ *     cluster's
  *   - what is encrypted in it needs keys by name, which the API server's configuration on the
  *     disk has or has not
  *   - kubeadm-config says what a blank disk does not: ClusterConfiguration
@@ -9,7 +11,7 @@
  *             copycerts phases.
  * Units:      none.
  * Ownership:  everything lives in the arena given.
- * Errors:     those of etcd/snapshot.h and etcd/live.h; ERR_MISMATCH from cmd_snapshot_judge when
+ * Errors:     those of etcd/snapshot.h and etcd/live.h; ERR_MISMATCH from plan_stored_judge when
  *             something could not be read.
  */
 #pragma once
@@ -19,22 +21,32 @@
 #include "kube/encryption.h"
 
 /* Objects of one resource that are stored alike. */
-struct cmd_stored {
+struct plan_stored_kind {
 	const char *resource, *provider, *key; /* provider "": not encrypted */
 	uint64_t n;
-	struct cmd_stored *next;
+	struct plan_stored_kind *next;
 };
 
-struct cmd_snapshot {
+struct plan_stored {
 	struct arena *arena;
-	struct cmd_stored *stored;
+	struct plan_stored_kind *stored;
 	size_t n_stored;
 	bool has_certs, certs_encrypted;         /* the Secret kubeadm-certs */
 	struct str cluster_configuration;        /* YAML; empty: there is none */
+	struct str root_ca;                      /* PEM; empty: there is none (before 1.20) */
 	const struct etcd_known_member *members; /* NULL: it holds none */
 };
 
-int cmd_snapshot_read(struct cmd_snapshot *s, struct arena *a, const char *path, struct err *e);
+int plan_stored_file(struct plan_stored *s, struct arena *a, const char *path, struct err *e);
+
+/* The same of an open database; `members` stays NULL. */
+struct bolt_db;
+int plan_stored_read(
+	struct plan_stored *s, struct arena *a, const struct bolt_db *db, struct err *e);
+
+/* ERR_DECLINED when both name a CA and not one of them is the same: another cluster's. */
+int plan_stored_same_cluster(
+	const struct plan_stored *s, const struct kube_node *node, struct err *e);
 
 /* Warnings for the node; ERR_MISMATCH when its API server could not read all of it. */
-int cmd_snapshot_judge(const struct cmd_snapshot *s, struct kube_node *node, struct err *e);
+int plan_stored_judge(const struct plan_stored *s, struct kube_node *node, struct err *e);
