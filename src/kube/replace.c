@@ -1,6 +1,7 @@
 /* A replaced node's names and addresses, wherever a value holds one. */
 #include <string.h>
 
+#include "codec/address.h"
 #include "kube/rewrite.h"
 #include "kube/scalar.h"
 #include "os/names.h"
@@ -26,38 +27,73 @@ static bool is_v4(struct str what)
 	return points == 3;
 }
 
-/* May `at` be the end of a name or an address?  An address goes on behind a dot or, of
- * version 6, a colon; a name's domain is none of the name. */
+/* May `at` be the end of a name or an address?  An address goes on behind a dot; a name's domain
+ * is none of the name. */
 static bool ends_at(struct str text, size_t at, struct str what)
 {
 	if (at >= text.len)
 		return true;
 	const char c = text.p[at], next = at + 1 < text.len ? text.p[at + 1] : 0;
-	const bool v6 = memchr(what.p, ':', what.len), v4 = is_v4(what);
 
-	return !is_part(c) && !((v4 || v6) && c == '.' && is_part(next)) &&
-	       !(v6 && c == ':' && is_part(next));
+	return !is_part(c) && !(is_v4(what) && c == '.' && is_part(next));
 }
 
-static bool begins_at(struct str text, size_t at, bool v6)
+static bool begins_at(struct str text, size_t at)
 {
 	if (!at)
 		return true;
 	const char c = text.p[at - 1], before = at > 1 ? text.p[at - 2] : 0;
-	return !is_part(c) && !(c == '.' && is_part(before)) &&
-	       !(v6 && c == ':' && (is_part(before) || before == ':'));
+	return !is_part(c) && !(c == '.' && is_part(before));
 }
 
-/* The next place at or behind `*at` where `what` stands alone. */
-static bool next_place(size_t *at, struct str text, struct str what)
+static bool is_v6_part(char c)
 {
-	const bool v6 = memchr(what.p, ':', what.len);
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
+	       c == ':' || c == '.';
+}
+
+/* An address of version 6 has many spellings: all that could be one is read. */
+static bool next_v6(size_t *at, size_t *len, struct str text, const struct address *what)
+{
+	/* Up to the end of what a place before this began in. */
+	while (*at && *at < text.len && is_v6_part(text.p[*at - 1]) && is_v6_part(text.p[*at]))
+		++*at;
+	while (*at < text.len) {
+		size_t end = *at;
+		while (end < text.len && is_v6_part(text.p[end]))
+			end++;
+		struct str run = { text.p + *at, end - *at };
+		const bool alone =
+			begins_at(text, *at) && (end == text.len || !is_part(text.p[end]));
+		struct address found = address_read(run);
+		/* "fd00::7: gone", "this is fd00::7." */
+		if (!found.len && run.len && strchr(":.", run.p[run.len - 1])) {
+			run.len--;
+			found = address_read(run);
+		}
+		if (alone && found.len == sizeof what->bytes &&
+			!memcmp(found.bytes, what->bytes, found.len)) {
+			*len = run.len;
+			return true;
+		}
+		*at = end + 1;
+	}
+	return false;
+}
+
+/* The next place at or behind `*at` where `what` stands alone, and how long it is there. */
+static bool next_place(size_t *at, size_t *len, struct str text, struct str what)
+{
+	const struct address address = address_read(what);
 	size_t found;
 
+	if (address.len == sizeof address.bytes)
+		return next_v6(at, len, text, &address);
+	*len = what.len;
 	while (*at < text.len &&
 		str_find(&found, (struct str){ text.p + *at, text.len - *at }, what)) {
 		*at += found;
-		if (begins_at(text, *at, v6) && ends_at(text, *at + what.len, what))
+		if (begins_at(text, *at) && ends_at(text, *at + what.len, what))
 			return true;
 		++*at;
 	}
@@ -72,19 +108,20 @@ const char *kube_replaced(struct arena *a, const char *text, const struct kube_w
 
 	while (done < whole.len) {
 		const struct kube_replacement *first = NULL;
-		size_t best = whole.len;
+		size_t best = whole.len, size = 0, len;
 		for (size_t i = 0; i < wanted->n_replace; i++) {
 			size_t at = done;
 			if (*wanted->replace[i].from &&
-				next_place(&at, whole, str_from(wanted->replace[i].from)) &&
+				next_place(&at, &len, whole, str_from(wanted->replace[i].from)) &&
 				at < best) {
 				best = at;
+				size = len;
 				first = &wanted->replace[i];
 			}
 		}
 		out = arena_print(a, "%s%.*s%s", out, (int)(best - done), text + done,
 			first ? first->to : "");
-		done = best + (first ? strlen(first->from) : 0);
+		done = best + size;
 	}
 	return out;
 }
@@ -108,10 +145,11 @@ static int replace_in_text(struct kube_file *file, const struct doc_node *node, 
 
 	for (size_t i = 0; i < wanted->n_replace; i++) {
 		const struct str what = str_from(wanted->replace[i].from);
-		for (size_t at = from; what.len && next_place(&at, text, what) && at < to;
-			at += what.len) {
-			struct kube_slot slot = kube_slot_part(
-				file, node, at, at + what.len, wanted->replace[i].from);
+		size_t len;
+		for (size_t at = from; what.len && next_place(&at, &len, text, what) && at < to;
+			at += len) {
+			struct kube_slot slot =
+				kube_slot_part(file, node, at, at + len, wanted->replace[i].from);
 			/* Told already: the wanted members have the new address. */
 			if (is_told(&slot))
 				continue;

@@ -4,7 +4,8 @@
  *   kube_rewrite_replace   a replaced node's names and addresses, in all values of a file
  *
  * An address is replaced where it stands alone: 10.0.0.1 is not a part of 10.0.0.10, nor is
- * m1 of m10 or of xm1; comments stay as they are.
+ * m1 of m10 or of xm1; comments stay as they are.  One of version 6 is found in any spelling:
+ * fd00::7, FD00:0:0:0:0:0:0:7.
  *
  * Source:     etcd's flags; kubeadm's list of files that hold names and addresses.
  * Units:      none.

@@ -77,11 +77,32 @@ static void lines_of_texts(void **state)
 		"10.0.0.1.5 10.0.0.11 xm1 m1x fe80::fd00::1\nm7");
 }
 
+/* One address of version 6 is the same in any spelling, and no part of another. */
+static void spellings_of_version_6(void **state)
+{
+	(void)state;
+	becomes("a: https://[FD00:0:0:0:0:0:0:1]:2380\nb: fd00:0::0001/64\n\"c\": [fd00::1:2, "
+		"'fd00::1.', \"fd00:0::1: gone\", \"x=fd00::0.0.0.1,[fd00::1]\"]\n"
+		"d: fd00::1%eth0 fd00::1g fd00::1- g:fd00::1 fd00::1::1 1.2.3.4\n",
+		KUBE_YAML,
+		"a: https://[fd00::a]:2380\nb: fd00::a/64\n\"c\": [fd00::1:2, "
+		"'fd00::a.', \"fd00::a: gone\", \"x=fd00::a,[fd00::a]\"]\n"
+		"d: fd00::a%eth0 fd00::1g fd00::1- g:fd00::1 fd00::1::1 1.2.3.4\n");
+	becomes("FD00::1 m1\nfd00::1\n", KUBE_TEXT, "fd00::a m7\nfd00::a\n");
+	assert_string_equal(
+		kube_replaced(
+			&arena, "m1=https://[Fd00:0::1]:2380,m7=https://[fd00::10]:2380", &wanted),
+		"m7=https://[fd00::a]:2380,m1=https://[fd00::10]:2380");
+	arena_free(&arena);
+	arena = ARENA(64 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_of_documents),
 		cmocka_unit_test(lines_of_texts),
+		cmocka_unit_test(spellings_of_version_6),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
