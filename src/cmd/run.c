@@ -207,6 +207,7 @@ static const int statuses[] = { [RUN_UNTOUCHED] = 0,
 static int run_run(struct app *app, struct err *e)
 {
 	const struct options *o = app->options;
+	struct plan_machine *who = arena_alloc(app->arena, sizeof *who);
 	struct plan plan;
 	struct run *r = arena_alloc(app->arena, sizeof *r);
 
@@ -229,6 +230,11 @@ static int run_run(struct app *app, struct err *e)
 			"only root may look at the disks; --root DIR restores a mounted tree");
 	if (find_plan(&plan, app, e))
 		return e->code;
+	if (!o->root) {
+		plan_machine_read(who, app->arena, &app->root, NULL);
+		plan_machine_ask(who, app->arena, NULL);
+		r->who = who;
+	}
 	signals_notice();
 	struct err printed = { 0 };
 	const int bad = plan_run(r, e);
