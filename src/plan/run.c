@@ -287,6 +287,7 @@ int plan_run(struct run *r, struct err *e)
 void plan_run_close(struct run *r)
 {
 	run_drop(r);
+	kube_pki_forget(&r->pki);
 	if (r->gate)
 		gate_close(r->gate);
 	choose_close(&r->choose);

@@ -32,6 +32,7 @@
 #include "codec/sha256.h"
 #include "etcd/datadir.h"
 #include "etcd/edit.h"
+#include "kube/pki.h"
 #include "plan/choose.h"
 #include "plan/rewrite.h"
 #include "plan/settings.h"
@@ -115,6 +116,7 @@ struct run {
 	struct gate_place *gate; /* NULL: there is none */
 	struct run_cluster *clusters;
 	size_t n_clusters;
+	struct kube_pki pki; /* what is issued anew */
 	char plan_digest[65], plan_id[65];
 	bool served; /* RUN_ALREADY: etcd ran on it since */
 	int64_t took_ms[RUN_STEPS];
@@ -131,7 +133,10 @@ const char *plan_run_step(enum run_step step);          /* "identify", ... */
 #define RUN_NEW_WAL  "new-wal"
 int run_digest(struct run *run, struct err *e);
 int run_members(struct run *run, struct err *e); /* places, stages, databases, members */
-int run_gate(struct run *run, struct err *e);    /* survivors, and the other masters */
-void run_tell_gate(struct run *run);             /* that we have committed */
-void run_drop(struct run *run);                  /* descriptors of what was staged */
-int run_files(struct run *run, struct err *e);   /* configuration, plan id, all into the commit */
+int run_pki(struct run *run, struct err *e);     /* which certificates have to be made again */
+int run_pki_files(struct run *run, struct err *e);
+bool run_pki_has(const struct run *run, const char *path);
+int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */
+void run_tell_gate(struct run *run);           /* that we have committed */
+void run_drop(struct run *run);                /* descriptors of what was staged */
+int run_files(struct run *run, struct err *e); /* configuration, plan id, all into the commit */

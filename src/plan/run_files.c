@@ -188,7 +188,7 @@ static int add_files(struct run *r, struct err *e)
 
 	for (const struct kube_file *f = node->files->first; f; f = f->next) {
 		struct commit_file file = { .fence = is_fence(node, f->path), .mode = 0600 };
-		if (!f->n_changes)
+		if (!f->n_changes || run_pki_has(r, f->path))
 			continue;
 		if (result_of(&out, f, e) || site_file(&file.place, &r->site, f->path, e))
 			return e->code;
@@ -215,7 +215,8 @@ int run_files(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->n_clusters; i++)
 		decided[i] = (struct kube_wanted_cluster){ .token = r->clusters[i].token,
 			.members = r->clusters[i].members };
-	if (plan_rewrite_decided(&r->rewrite, files, r->plan, r->who, decided, e) || resolve(r, e))
+	if (plan_rewrite_decided(&r->rewrite, files, r->plan, r->who, decided, e) ||
+		run_pki(r, e) || resolve(r, e))
 		return e->code;
 	tell_journal(r);
 	for (size_t i = 0; i < r->n_clusters; i++) {
@@ -223,5 +224,5 @@ int run_files(struct run *r, struct err *e)
 			add_fence(r, r->clusters[i].target->cluster, e))
 			return err_wrap(e, "%s", r->clusters[i].target->cluster->what);
 	}
-	return add_files(r, e);
+	return run_pki_files(r, e) ? e->code : add_files(r, e);
 }
