@@ -1,0 +1,196 @@
+/* Files and fences, forwards and backwards.  Each begins with a look at what is there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "target/commit_part.h"
+#include "target/file.h"
+
+enum { DROPIN_MAX = 65536 };
+
+/* What is away in `back` direction: the new one is kept aside, the old one goes home. */
+static int put_away(struct commit *c, const struct journal_item *i, const char *sum, bool to_kept,
+	struct err *e)
+{
+	struct commit_spot at, to;
+
+	if (commit_at(&at, c, i, e) ||
+		(to_kept ? commit_kept_at(&to, c, i, e) : commit_aside(&to, c, i, sum, e)))
+		return e->code;
+	return commit_carry(c, at, to, e);
+}
+
+int commit_put_file(struct commit *c, const struct journal_item *i, struct err *e)
+{
+	enum commit_is is;
+	struct commit_spot at, kept, staged;
+
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
+		return e->code;
+	if (is == COMMIT_NEW || is == COMMIT_SAME)
+		return 0;
+	if (is != COMMIT_OLD)
+		return commit_other(i, e);
+	if (!i->after)
+		return put_away(c, i, i->before, true, e);
+	if (i->existed && (commit_kept_at(&kept, c, i, e) || commit_second(c, at, kept, e)))
+		return e->code;
+	if (commit_staged_at(&staged, c, i, e))
+		return e->code;
+	return i->existed ? commit_move(c, staged, at, 0, e) : commit_bring(c, staged, at, e);
+}
+
+/* Over what is there, which has a second name. */
+static int bring_over(
+	struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
+{
+	struct err why = { 0 };
+	const struct commit_spot above = { to.root, commit_above(c->arena, to.path, "") };
+
+	if (!commit_move(c, from, to, 0, &why))
+		return 0;
+	if (why.errnum != EXDEV) {
+		*e = why;
+		return e->code;
+	}
+	if (commit_remove(NULL, above, e) || commit_second(c, from, above, e))
+		return e->code;
+	return commit_move(c, above, to, 0, e);
+}
+
+int commit_put_file_back(struct commit *c, const struct journal_item *i, struct err *e)
+{
+	enum commit_is is;
+	struct commit_spot at, kept, aside;
+
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
+		return e->code;
+	if (is == COMMIT_OLD || is == COMMIT_SAME)
+		return 0;
+	if (is != COMMIT_NEW)
+		return commit_other(i, e);
+	if (!i->existed)
+		return put_away(c, i, i->after, false, e);
+	if (commit_kept_at(&kept, c, i, e))
+		return e->code;
+	if (!i->after)
+		return commit_bring(c, kept, at, e);
+	if (commit_aside(&aside, c, i, i->after, e) || commit_second(c, at, aside, e))
+		return e->code;
+	return bring_over(c, kept, at, e);
+}
+
+/* The drop-in's text, from where it is staged or, once it has been used, kept. */
+static int dropin_up(struct commit *c, const struct journal_item *i, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(DROPIN_MAX);
+	CLOSE_FD int dir = -1;
+	char parent[COMMIT_PATH];
+	const char *name;
+	struct commit_spot at, kept, staged;
+	enum commit_is is;
+
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e) || commit_kept_at(&kept, c, i, e))
+		return e->code;
+	if (is == COMMIT_NEW)
+		return 0;
+	if (is == COMMIT_OTHER)
+		return commit_other(i, e);
+	if (!commit_exists(kept) &&
+		(commit_staged_at(&staged, c, i, e) || commit_carry(c, staged, kept, e)))
+		return e->code;
+	const char *slash = strrchr(at.path, '/');
+	snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - at.path) : 0, at.path);
+	if (file_read(&text, kept.root, kept.path, e) ||
+		(*parent && target_make_directories(at.root, parent, 0755, e)) ||
+		commit_parent(&dir, &name, at, e) || (c->watch && c->watch(c->ctx, "drop-in", e)))
+		return e->code;
+	c->changed = true;
+	if (file_replace(dir, name, buf_span(&text), 0644, e))
+		return err_wrap(e, "%s", parent);
+	CLOSE_FD int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "%s", at.path);
+	return commit_like_above(fd, dir, at.path, e);
+}
+
+static int dropin_down(struct commit *c, const struct journal_item *i, struct err *e)
+{
+	struct commit_spot at;
+	enum commit_is is;
+
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
+		return e->code;
+	if (is == COMMIT_OTHER)
+		return commit_other(i, e);
+	if (is != COMMIT_NEW)
+		return 0;
+	if (commit_drop(c, at, e))
+		return e->code;
+	/* The directory that was made for it: only when nobody else uses it. */
+	const char *slash = strrchr(at.path, '/');
+	CLOSE_FD int dir = -1;
+	const char *name;
+	if (i->existed || !slash)
+		return 0;
+	at.path = arena_print(c->arena, "%.*s", (int)(slash - at.path), at.path);
+	if (commit_parent(&dir, &name, at, e))
+		return e->code;
+	return !unlinkat(dir, name, AT_REMOVEDIR) && fsync(dir) ? err_sys(e, "%s", at.path) : 0;
+}
+
+int commit_fence(struct commit *c, const struct journal_item *i, bool back, struct err *e)
+{
+	enum commit_is is;
+
+	if (i->kind == JOURNAL_DROPIN)
+		return dropin_up(c, i, e);
+	if (commit_look(&is, c, i, e))
+		return e->code;
+	switch (is) {
+	case COMMIT_SAME:
+		/* One that is to be away before and after. */
+		return i->before ? put_away(c, i, i->before, true, e) : 0;
+	case COMMIT_OLD:
+		/* Backwards it is home last, so all else is. */
+		return back || !i->existed ? 0 : put_away(c, i, i->before, true, e);
+	case COMMIT_NEW:
+		return !back || !i->after ? 0 : put_away(c, i, i->after, false, e);
+	case COMMIT_MISSING:
+		return 0;
+	default:
+		return commit_other(i, e);
+	}
+}
+
+/* One that does not change comes back from where it was put. */
+static int home(struct commit_spot *from, struct commit *c, const struct journal_item *i, bool back,
+	struct err *e)
+{
+	if (back || !strcmp(i->staged, i->kept ? i->kept : ""))
+		return commit_kept_at(from, c, i, e);
+	if (commit_staged_at(from, c, i, e))
+		return e->code;
+	/* A rollback that was called off has put it aside. */
+	return commit_exists(*from) ? 0 : commit_aside(from, c, i, i->after, e);
+}
+
+int commit_unfence(struct commit *c, const struct journal_item *i, bool back, struct err *e)
+{
+	const char *want = back ? i->before : i->after;
+	struct commit_spot at, from;
+	char sum[DIGEST_HEX];
+
+	if (i->kind == JOURNAL_DROPIN)
+		return dropin_down(c, i, e);
+	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
+		return e->code;
+	if (!strcmp(sum, want ? want : ""))
+		return 0;
+	if (*sum)
+		return commit_other(i, e);
+	return home(&from, c, i, back, e) || commit_bring(c, from, at, e) ? e->code : 0;
+}

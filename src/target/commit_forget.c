@@ -1,0 +1,147 @@
+/* After the commit: is all of it there, and the end of what was there before. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "os/names.h"
+#include "target/commit_part.h"
+
+static int differs(const struct journal_item *i, struct err *e)
+{
+	return err_set(e, ERR_MISMATCH, "%s%s/%s is not what was restored", i->device,
+		*i->device ? ": " : "", i->path);
+}
+
+/* A directory is the one that was staged; whether etcd has written to it since is no fault. */
+static int verify_directory(
+	bool *served, const struct commit *c, const struct journal_item *i, struct err *e)
+{
+	const struct digest_way way = {
+		.listener = c->listener, .step = "verify", .go_on = c->stopped, .ctx = c->ctx
+	};
+	char hex[DIGEST_HEX];
+	struct commit_spot at;
+	enum commit_is is;
+
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
+		return e->code;
+	if (is != COMMIT_NEW)
+		return differs(i, e);
+	/* A mount's top holds more than what moved into it. */
+	if (i->kind == JOURNAL_CONTENTS)
+		return 0;
+	if (digest_directory(hex, NULL, at.root, at.path, &way, e))
+		return e->code;
+	if (strcmp(hex, i->after))
+		*served = true;
+	return 0;
+}
+
+int commit_verify(bool *served, const struct commit *c, struct err *e)
+{
+	*served = false;
+	if (c->journal.phase != JOURNAL_COMMITTED)
+		return err_set(e, ERR_MISMATCH, "no restore is committed here");
+	for (size_t n = 0; n < c->journal.n_items; n++) {
+		const struct journal_item *i = &c->journal.items[n];
+		char sum[DIGEST_HEX];
+		struct commit_spot at;
+		if (i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_CONTENTS) {
+			if (verify_directory(served, c, i, e))
+				return e->code;
+			continue;
+		}
+		if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
+			return e->code;
+		if (strcmp(sum, i->kind == JOURNAL_DROPIN || !i->after ? "" : i->after))
+			return differs(i, e);
+	}
+	return 0;
+}
+
+/* "before-0123abcd", "rolled-back-0123abcd-2": what this program names so, and nothing else. */
+static bool is_old_name(const char *text)
+{
+	const size_t head = !strncmp(text, "before-", 7)         ? 7
+			    : !strncmp(text, "rolled-back-", 12) ? 12
+								 : 0;
+	const size_t hex = strspn(text + head, "0123456789abcdef");
+	const char *rest = text + head + hex;
+
+	return head && hex == 8 &&
+	       (!*rest || (*rest == '-' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")]));
+}
+
+/* In one directory: STEM followed by one of those names. */
+static int forget_in(
+	uint64_t *freed, struct commit *c, struct commit_spot dir, const char *stem, struct err *e)
+{
+	struct names names = { 0 };
+	const size_t len = strlen(stem);
+	struct err why = { 0 };
+
+	if (names_read(&names, c->arena, dir.root, *dir.path ? dir.path : ".", &why)) {
+		if (why.code == ERR_NOTFOUND)
+			return 0;
+		*e = why;
+		return e->code;
+	}
+	for (size_t i = 0; i < names.n; i++) {
+		if (strncmp(names.v[i], stem, len) || !is_old_name(names.v[i] + len))
+			continue;
+		const struct commit_spot at = { dir.root,
+			arena_print(
+				c->arena, "%s%s%s", dir.path, *dir.path ? "/" : "", names.v[i]) };
+		if (commit_remove(freed, at, e)) {
+			if (e->errnum == EPERM)
+				return err_set(e, ERR_DECLINED,
+					"%s holds something immutable; chattr -R -i it", at.path);
+			return e->code;
+		}
+	}
+	return 0;
+}
+
+static int forget_item(
+	uint64_t *freed, struct commit *c, const struct journal_item *i, struct err *e)
+{
+	const char *slash = strrchr(i->path, '/');
+	const char *name = slash ? slash + 1 : i->path;
+	struct commit_spot dir;
+
+	if (commit_at(&dir, c, i, e))
+		return e->code;
+	if (i->kind == JOURNAL_CONTENTS)
+		return forget_in(freed, c, dir, ".", e);
+	if (i->kind != JOURNAL_DIRECTORY)
+		return 0;
+	dir.path = arena_print(c->arena, "%.*s", slash ? (int)(slash - i->path) : 0, i->path);
+	return forget_in(freed, c, dir, arena_print(c->arena, "%s.", name), e);
+}
+
+int commit_forget(uint64_t *freed, struct commit *c, struct err *e)
+{
+	const struct commit_spot state = { c->roots[0].root, c->state };
+	uint64_t bytes = 0;
+
+	if (c->journal.phase != JOURNAL_COMMITTED)
+		return err_set(e, ERR_DECLINED,
+			"only what a committed restore has replaced can be forgotten; this one is "
+			"%s",
+			c->journal.phase ? journal_phase_word(c->journal.phase) : "not there");
+	/* Before the first byte goes: a rollback may not begin on what is half there. */
+	c->journal.forgotten = true;
+	if (commit_save(c, JOURNAL_COMMITTED, e))
+		return e->code;
+	for (size_t n = 0; n < c->journal.n_items; n++) {
+		if (forget_item(&bytes, c, &c->journal.items[n], e))
+			return e->code;
+	}
+	if (forget_in(&bytes, c, state, "", e))
+		return e->code;
+	*freed = bytes;
+	return 0;
+}

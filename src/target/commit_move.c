@@ -1,0 +1,313 @@
+/* Single moves: each is durable when it returns. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "os/names.h"
+#include "target/commit_part.h"
+#include "target/file.h"
+
+static int watch(struct commit *c, const char *what, const char *path, struct err *e)
+{
+	char text[COMMIT_PATH + 32];
+
+	if (!c->watch)
+		return 0;
+	snprintf(text, sizeof text, "%s %s", what, path);
+	return c->watch(c->ctx, text, e);
+}
+
+int commit_parent(int *dir, const char **name, struct commit_spot at, struct err *e)
+{
+	char parent[COMMIT_PATH];
+	const char *slash = strrchr(at.path, '/');
+	const size_t len = slash ? (size_t)(slash - at.path) : 0;
+
+	*name = slash ? slash + 1 : at.path;
+	if (len >= sizeof parent || !**name)
+		return err_set(e, ERR_USAGE, "%s is no path of something in a directory", at.path);
+	memcpy(parent, len ? at.path : ".", len ? len : 1);
+	parent[len ? len : 1] = '\0';
+	return root_open_at(dir, at.root, parent, O_RDONLY | O_DIRECTORY, e);
+}
+
+/* -1 when there is no such directory, which is no error. */
+static int maybe_parent(int *dir, const char **name, struct commit_spot at, struct err *e)
+{
+	struct err why = { 0 };
+
+	*dir = -1;
+	if (!commit_parent(dir, name, at, &why) || why.code == ERR_NOTFOUND)
+		return 0;
+	*e = why;
+	return e->code;
+}
+
+int commit_inode(uint64_t *inode, struct commit_spot at, struct err *e)
+{
+	CLOSE_FD int dir = -1;
+	const char *name;
+	struct stat st;
+
+	*inode = 0;
+	if (maybe_parent(&dir, &name, at, e))
+		return e->code;
+	if (dir < 0)
+		return 0;
+	if (!fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		*inode = st.st_ino;
+	else if (errno != ENOENT)
+		return err_sys(e, "%s", at.path);
+	return 0;
+}
+
+bool commit_exists(struct commit_spot at)
+{
+	struct err e = { 0 };
+	uint64_t inode;
+
+	return !commit_inode(&inode, at, &e) && inode;
+}
+
+int commit_sum(char hex[DIGEST_HEX], struct commit_spot at, struct err *e)
+{
+	const struct digest_way way = { 0 };
+	CLOSE_FD int dir = -1;
+	const char *name;
+	struct stat st;
+
+	*hex = '\0';
+	if (maybe_parent(&dir, &name, at, e))
+		return e->code;
+	if (dir < 0)
+		return 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : err_sys(e, "%s", at.path);
+	if (!S_ISREG(st.st_mode)) {
+		memcpy(hex, "-", 2);
+		return 0;
+	}
+	return digest_file(hex, NULL, at.root, at.path, &way, e);
+}
+
+/* What a directory has lost or got is on the disk. */
+static int sync_both(int from, int to, const char *path, struct err *e)
+{
+	if (fsync(to) || fsync(from))
+		return err_sys(e, "the directory of %s", path);
+	return 0;
+}
+
+int commit_move(struct commit *c, struct commit_spot from, struct commit_spot to, unsigned flags,
+	struct err *e)
+{
+	CLOSE_FD int a = -1, b = -1;
+	const char *name_a, *name_b;
+
+	if (commit_parent(&a, &name_a, from, e) || commit_parent(&b, &name_b, to, e) ||
+		watch(c, flags & RENAME_EXCHANGE ? "exchange" : "rename", to.path, e))
+		return e->code;
+	c->changed = true;
+	if (renameat2(a, name_a, b, name_b, flags)) {
+		/* Some file systems know neither flag: what stands there has been looked at. */
+		if ((errno != EINVAL && errno != ENOSYS) || flags != RENAME_NOREPLACE ||
+			commit_exists(to) || renameat(a, name_a, b, name_b))
+			return err_sys(e, "%s to %s", from.path, to.path);
+	}
+	return sync_both(a, b, to.path, e);
+}
+
+int commit_drop(struct commit *c, struct commit_spot at, struct err *e)
+{
+	CLOSE_FD int dir = -1;
+	const char *name;
+
+	if (commit_parent(&dir, &name, at, e) || watch(c, "unlink", at.path, e))
+		return e->code;
+	c->changed = true;
+	if (unlinkat(dir, name, 0) && errno != ENOENT)
+		return err_sys(e, "%s", at.path);
+	return fsync(dir) ? err_sys(e, "the directory of %s", at.path) : 0;
+}
+
+static int make_parents(struct commit_spot at, mode_t mode, struct err *e)
+{
+	char parent[COMMIT_PATH];
+	const char *slash = strrchr(at.path, '/');
+	const size_t len = slash ? (size_t)(slash - at.path) : 0;
+
+	if (len >= sizeof parent)
+		return err_set(e, ERR_USAGE, "%s: this path is too long", at.path);
+	memcpy(parent, at.path, len);
+	parent[len] = '\0';
+	return len ? target_make_directories(at.root, parent, mode, e) : 0;
+}
+
+static int copy_bytes(int from, int to, const char *path, struct err *e)
+{
+	uint8_t block[16384];
+	size_t got;
+
+	do {
+		if (file_read_some(&got, from, block, sizeof block, e) ||
+			file_write(to, block, got, e))
+			return err_wrap(e, "%s", path);
+	} while (got);
+	if (target_copy_metadata(from, to, path, e))
+		return e->code;
+	return fsync(to) ? err_sys(e, "%s", path) : 0;
+}
+
+/* Under a name of its own until it is whole. */
+static int copy(int from_dir, const char *from_name, int to_dir, const char *to_name, struct err *e)
+{
+	char sibling[300];
+	CLOSE_FD int from = -1, to = -1;
+
+	if (snprintf(sibling, sizeof sibling, ".%s.new", to_name) > 255)
+		return err_set(e, ERR_USAGE, "%s: this name is too long", to_name);
+	from = openat(from_dir, from_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (from < 0 || (unlinkat(to_dir, sibling, 0) && errno != ENOENT))
+		return err_sys(e, "%s", from_name);
+	to = openat(to_dir, sibling, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to < 0)
+		return err_sys(e, "%s", to_name);
+	if (copy_bytes(from, to, from_name, e)) {
+		unlinkat(to_dir, sibling, 0);
+		return e->code;
+	}
+	return renameat(to_dir, sibling, to_dir, to_name) ? err_sys(e, "%s", to_name) : 0;
+}
+
+int commit_second(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
+{
+	char is[DIGEST_HEX], want[DIGEST_HEX];
+	CLOSE_FD int a = -1, b = -1;
+	const char *name_a, *name_b;
+
+	if (make_parents(to, 0700, e) || commit_parent(&a, &name_a, from, e) ||
+		commit_parent(&b, &name_b, to, e) || commit_sum(is, to, e))
+		return e->code;
+	if (*is) {
+		if (commit_sum(want, from, e))
+			return e->code;
+		if (strcmp(is, want))
+			return err_set(e, ERR_DECLINED, "%s is in the way, and is not what was %s",
+				to.path, from.path);
+		return fsync(b) ? err_sys(e, "the directory of %s", to.path) : 0;
+	}
+	if (watch(c, "link", to.path, e))
+		return e->code;
+	if (linkat(a, name_a, b, name_b, 0)) {
+		/* EPERM: a file system without links, or too many of them. */
+		if (errno != EXDEV && errno != EPERM && errno != EMLINK)
+			return err_sys(e, "keeping %s as %s", from.path, to.path);
+		if (copy(a, name_a, b, name_b, e))
+			return err_wrap(e, "keeping %s as %s", from.path, to.path);
+	}
+	return fsync(b) ? err_sys(e, "the directory of %s", to.path) : 0;
+}
+
+int commit_carry(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (make_parents(to, 0755, e))
+		return e->code;
+	if (!commit_move(c, from, to, RENAME_NOREPLACE, &why))
+		return 0;
+	if (why.errnum != EXDEV && why.errnum != EEXIST) {
+		*e = why;
+		return e->code;
+	}
+	return commit_second(c, from, to, e) || commit_drop(c, from, e) ? e->code : 0;
+}
+
+const char *commit_above(struct arena *a, const char *path, const char *suffix)
+{
+	const char *slash = strrchr(path, '/');
+	const char *up = slash ? memrchr(path, '/', (size_t)(slash - path)) : NULL;
+	const int len = up ? (int)(up - path) + 1 : 0;
+
+	return arena_print(
+		a, "%.*s.%s" COMMIT_SUFFIX "%s", len, path, slash ? slash + 1 : path, suffix);
+}
+
+int commit_bring(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
+{
+	struct err why = { 0 };
+	struct commit_spot above = { to.root, commit_above(c->arena, to.path, "") };
+
+	if (make_parents(to, 0755, e))
+		return e->code;
+	if (!commit_move(c, from, to, RENAME_NOREPLACE, &why))
+		return 0;
+	if (why.errnum != EXDEV) {
+		*e = why;
+		return e->code;
+	}
+	if (commit_remove(NULL, above, e) || commit_second(c, from, above, e) ||
+		commit_move(c, above, to, RENAME_NOREPLACE, e))
+		return e->code;
+	return commit_drop(c, from, e);
+}
+
+static int remove_at(
+	uint64_t *freed, int dir, const char *name, dev_t device, unsigned depth, struct err *e);
+
+static int empty(uint64_t *freed, int fd, dev_t device, unsigned depth, struct err *e)
+{
+	CLEAN_ROOT struct root root = { fd };
+	struct arena arena = ARENA(64 << 20);
+	struct names names = { 0 };
+	int status = names_read(&names, &arena, &root, ".", e);
+
+	for (size_t i = 0; i < names.n && !status; i++)
+		status = remove_at(freed, fd, names.v[i], device, depth + 1, e);
+	arena_free(&arena);
+	return status;
+}
+
+static int remove_at(
+	uint64_t *freed, int dir, const char *name, dev_t device, unsigned depth, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : err_sys(e, "%s", name);
+	if (st.st_dev != device || depth > DIGEST_DEPTH_MAX)
+		return err_set(
+			e, ERR_DECLINED, "%s is another file system, or lies too deep", name);
+	if (S_ISDIR(st.st_mode)) {
+		const int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(e, "%s", name);
+		if (empty(freed, fd, device, depth, e))
+			return e->code;
+	}
+	if (unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) && errno != ENOENT)
+		return err_sys(e, "removing %s", name);
+	if (freed && (S_ISDIR(st.st_mode) || st.st_nlink == 1))
+		*freed += (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+int commit_remove(uint64_t *freed, struct commit_spot at, struct err *e)
+{
+	CLOSE_FD int dir = -1;
+	const char *name;
+	struct stat st;
+
+	if (maybe_parent(&dir, &name, at, e))
+		return e->code;
+	if (dir < 0)
+		return 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : err_sys(e, "%s", at.path);
+	if (remove_at(freed, dir, name, st.st_dev, 0, e))
+		return err_wrap(e, "%s", at.path);
+	return fsync(dir) ? err_sys(e, "the directory of %s", at.path) : 0;
+}

@@ -1,0 +1,194 @@
+/* Where the things of an item are, and whose they are at the moment. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "target/commit_part.h"
+#include "target/file.h"
+
+enum { ASIDE_MAX = 1000 };
+
+int commit_spot(struct commit_spot *spot, const struct commit *c, const char *device,
+	const char *path, struct err *e)
+{
+	for (size_t i = 0; i < c->n_roots; i++) {
+		if (!strcmp(c->roots[i].device, device)) {
+			*spot = (struct commit_spot){ c->roots[i].root, path };
+			return 0;
+		}
+	}
+	return err_set(e, ERR_NOTFOUND, "%s, with %s, is not there; attach or unlock it", device,
+		*path ? path : "a file system of the restore");
+}
+
+int commit_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
+	struct err *e)
+{
+	return commit_spot(spot, c, i->device, i->path, e);
+}
+
+int commit_staged_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
+	struct err *e)
+{
+	const size_t len = strlen(c->state);
+
+	if (i->kind != JOURNAL_DIRECTORY && i->kind != JOURNAL_CONTENTS &&
+		!strncmp(i->staged, c->state, len) && i->staged[len] == '/')
+		return commit_spot(spot, c, c->roots[0].device, i->staged, e);
+	return commit_spot(spot, c, i->device, i->staged, e);
+}
+
+int commit_kept_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
+	struct err *e)
+{
+	const bool beside = i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_CONTENTS;
+
+	return commit_spot(spot, c, beside ? i->device : c->roots[0].device, i->kept, e);
+}
+
+int commit_state(struct root *state, const struct commit *c, bool make, struct err *e)
+{
+	if (make && target_make_directories(c->roots[0].root, c->state, 0700, e))
+		return e->code;
+	return root_open_at(
+		&state->fd, c->roots[0].root, c->state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, e);
+}
+
+int commit_save(struct commit *c, enum journal_phase phase, struct err *e)
+{
+	CLEAN_ROOT struct root state = NO_ROOT;
+
+	if (commit_state(&state, c, true, e))
+		return e->code;
+	if (c->watch && c->watch(c->ctx, journal_phase_word(phase), e))
+		return e->code;
+	c->journal.phase = phase;
+	c->journal.changed = time(NULL);
+	return journal_write(&c->journal, &state,
+		phase == JOURNAL_INTENT ? JOURNAL_INTENT_NAME : JOURNAL_NAME, e);
+}
+
+const char *commit_short(const struct commit *c)
+{
+	return arena_print(c->arena, "%.8s", c->journal.plan_id ? c->journal.plan_id : "00000000");
+}
+
+int commit_other(const struct journal_item *i, struct err *e)
+{
+	return err_set(e, ERR_DECLINED,
+		"%s%s/%s is neither what it was before the restore nor what was restored; it is "
+		"left alone",
+		i->device, *i->device ? ": " : "", i->path);
+}
+
+static int look_directory(
+	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
+{
+	struct commit_spot at;
+	uint64_t inode;
+
+	if (commit_at(&at, c, i, e) || commit_inode(&inode, at, e))
+		return e->code;
+	*is = !inode                                ? COMMIT_MISSING
+	      : inode == i->new_inode               ? COMMIT_NEW
+	      : i->existed && inode == i->old_inode ? COMMIT_OLD
+						    : COMMIT_OTHER;
+	return 0;
+}
+
+/* The names say how far it is: see commit_directory.c. */
+static int look_contents(
+	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
+{
+	struct commit_spot staged, kept;
+
+	if (commit_staged_at(&staged, c, i, e) || commit_kept_at(&kept, c, i, e))
+		return e->code;
+	const struct commit_spot going = { staged.root,
+		arena_print(c->arena, "%s.going", staged.path) };
+	*is = commit_exists(staged)  ? COMMIT_OLD
+	      : commit_exists(going) ? COMMIT_GOING
+	      : commit_exists(kept)  ? COMMIT_NEW
+				     : COMMIT_MISSING;
+	return 0;
+}
+
+static int look_file(
+	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
+{
+	char sum[DIGEST_HEX];
+	struct commit_spot at;
+
+	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
+		return e->code;
+	const bool is_old = *sum ? i->before && !strcmp(sum, i->before) : !i->before;
+	const bool is_new = *sum ? i->after && !strcmp(sum, i->after) : !i->after;
+	*is = is_old && is_new ? COMMIT_SAME
+	      : is_old         ? COMMIT_OLD
+	      : is_new         ? COMMIT_NEW
+	      : *sum           ? COMMIT_OTHER
+			       : COMMIT_MISSING;
+	return 0;
+}
+
+int commit_look(
+	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
+{
+	if (i->kind == JOURNAL_DIRECTORY)
+		return look_directory(is, c, i, e);
+	if (i->kind == JOURNAL_CONTENTS)
+		return look_contents(is, c, i, e);
+	if (look_file(is, c, i, e))
+		return e->code;
+	/* A plain file is never between the two: only a fence is away for a while. */
+	if (*is == COMMIT_MISSING && i->kind == JOURNAL_FILE)
+		*is = COMMIT_OTHER;
+	return 0;
+}
+
+int commit_look_all(const struct commit *c, struct err *e)
+{
+	for (size_t n = 0; n < c->journal.n_items; n++) {
+		enum commit_is is;
+		if (commit_look(&is, c, &c->journal.items[n], e))
+			return e->code;
+		if (is == COMMIT_OTHER)
+			return commit_other(&c->journal.items[n], e);
+	}
+	return 0;
+}
+
+int commit_aside(struct commit_spot *spot, struct commit *c, const struct journal_item *i,
+	const char *sum, struct err *e)
+{
+	for (int n = 1; n < ASIDE_MAX; n++) {
+		char is[DIGEST_HEX], more[16] = "";
+		if (n > 1)
+			snprintf(more, sizeof more, "-%d", n);
+		*spot = (struct commit_spot){ c->roots[0].root,
+			arena_print(c->arena, "%s/rolled-back-%s%s/%s", c->state, commit_short(c),
+				more, i->path) };
+		if (commit_sum(is, *spot, e))
+			return e->code;
+		if (!*is || !strcmp(is, sum))
+			return 0;
+	}
+	return err_set(e, ERR_DECLINED, "%s has too many rolled-back copies", i->path);
+}
+
+int commit_sync_all(const struct commit *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_roots; i++) {
+		CLOSE_FD int fd = -1;
+		if (root_open_at(&fd, c->roots[i].root, ".", O_RDONLY | O_DIRECTORY, e))
+			return e->code;
+		if (syncfs(fd))
+			return err_sys(e, "syncing %s",
+				*c->roots[i].device ? c->roots[i].device : "the file system");
+	}
+	return 0;
+}

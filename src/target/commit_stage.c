@@ -1,0 +1,426 @@
+/* What is new, put beside what is old; nothing of the old is touched. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "target/commit_part.h"
+#include "target/file.h"
+
+/* linux/stat.h, which does not go together with the C library's. */
+enum { NAMES_TRIED = 1000, MASK_MNT_ID = 0x1000, ATTR_MOUNT_ROOT = 0x2000, AT_MNT_ID = 0x90 };
+
+struct place {
+	uint64_t mount; /* two names on one mount can be renamed to each other */
+	bool top;
+};
+
+static int ask(struct place *place, int fd, const char *path, struct err *e)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | MASK_MNT_ID, &st))
+		return err_sys(e, "%s", path);
+	memcpy(&place->mount, (const uint8_t *)&st + AT_MNT_ID, sizeof place->mount);
+	if (!(st.stx_mask & MASK_MNT_ID))
+		place->mount = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	place->top = st.stx_attributes & ATTR_MOUNT_ROOT;
+	return 0;
+}
+
+static int staging(const struct commit *c, struct err *e)
+{
+	if (c->journal.phase != JOURNAL_INTENT)
+		return err_set(e, ERR_BUG, "staged without a begin");
+	return c->stopped ? c->stopped(c->ctx, e) : 0;
+}
+
+static const char *copy(const struct commit *c, const char *text)
+{
+	return arena_copy(c->arena, str_from(text));
+}
+
+static const char *below(const struct commit *c, const char *dir, const char *name)
+{
+	return arena_print(c->arena, "%s%s%s", dir, *dir ? "/" : "", name);
+}
+
+static int open_place(int *fd, struct commit_spot at, struct err *e)
+{
+	if (!root_open_at(
+		    fd, at.root, *at.path ? at.path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, e))
+		return 0;
+	if (e->errnum == ENOTDIR || e->errnum == ELOOP)
+		return err_set(
+			e, ERR_DECLINED, "%s is no directory; name what it leads to", at.path);
+	return e->code;
+}
+
+static int new_stage(
+	int fd, struct commit *c, const struct commit_place *place, const char *path, struct err *e)
+{
+	struct journal *j = &c->journal;
+
+	if (j->n_stages == JOURNAL_PLACES_MAX)
+		return err_set(e, ERR_DECLINED, "too many places to stage in");
+	if (commit_note_flags(c, place->device, place->path, fd, e))
+		return e->code;
+	j->stages[j->n_stages++] = (struct journal_place){ copy(c, place->device), path, 0 };
+	if (commit_save(c, JOURNAL_INTENT, e) || commit_unlock(c, e))
+		return e->code;
+	if (commit_remove(NULL, (struct commit_spot){ &(struct root){ fd }, COMMIT_STAGE }, e))
+		return e->code;
+	if (mkdirat(fd, COMMIT_STAGE, 0700) || fsync(fd))
+		return err_sys(e, "%s", path);
+	return 0;
+}
+
+int commit_stage_directory(struct root *dir, const char **inside, struct commit *c,
+	const struct commit_place *place, struct err *e)
+{
+	struct commit_spot at;
+	CLOSE_FD int fd = -1;
+	bool known = false;
+
+	if (staging(c, e) || commit_spot(&at, c, place->device, place->path, e) ||
+		(*at.path && target_make_directories(at.root, at.path, 0700, e)) ||
+		open_place(&fd, at, e))
+		return e->code;
+	const char *path = below(c, place->path, COMMIT_STAGE);
+	for (size_t i = 0; i < c->journal.n_stages; i++)
+		known |= !strcmp(c->journal.stages[i].device, place->device) &&
+			 !strcmp(c->journal.stages[i].path, path);
+	if (!known && new_stage(fd, c, place, path, e))
+		return e->code;
+	const int stage = openat(fd, COMMIT_STAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (stage < 0)
+		return err_sys(e, "%s", path);
+	dir->fd = stage;
+	*inside = path;
+	return 0;
+}
+
+static int new_item(struct journal_item **item, struct commit *c, const struct commit_place *place,
+	struct err *e)
+{
+	struct journal *j = &c->journal;
+
+	for (size_t i = 0; i < j->n_items; i++) {
+		if (!strcmp(j->items[i].device, place->device) &&
+			!strcmp(j->items[i].path, place->path))
+			return err_set(e, ERR_USAGE, "%s is to be changed twice", place->path);
+	}
+	if (j->n_items == JOURNAL_ITEMS_MAX)
+		return err_set(
+			e, ERR_DECLINED, "more than %d things to be changed", JOURNAL_ITEMS_MAX);
+	*item = &j->items[j->n_items];
+	**item = (struct journal_item){ .device = copy(c, place->device),
+		.path = copy(c, place->path) };
+	return 0;
+}
+
+/* A name for what is old that nobody has yet, neither now nor after a rollback. */
+static int free_name(struct journal_item *item, const struct commit *c, struct err *e)
+{
+	const bool top = item->kind == JOURNAL_CONTENTS;
+	struct commit_spot at, twin;
+
+	for (int n = 1; n < NAMES_TRIED; n++) {
+		char more[16] = "";
+		if (n > 1)
+			snprintf(more, sizeof more, "-%d", n);
+		item->kept = arena_print(c->arena, "%s%s.before-%s%s", item->path,
+			top && *item->path ? "/" : "", commit_short(c), more);
+		if (commit_kept_at(&at, c, item, e))
+			return e->code;
+		twin = (struct commit_spot){ at.root,
+			arena_print(c->arena, "%s%s.rolled-back-%s%s", item->path,
+				top && *item->path ? "/" : "", commit_short(c), more) };
+		if (!commit_exists(at) && !(top && commit_exists(twin)))
+			return 0;
+	}
+	return err_set(
+		e, ERR_DECLINED, "%s has too many old copies; etcd-rescue forget", item->path);
+}
+
+static bool is_staged(const struct commit *c, const char *device, const char *staged)
+{
+	for (size_t i = 0; i < c->journal.n_stages; i++) {
+		const struct journal_place *p = &c->journal.stages[i];
+		const size_t len = strlen(p->path);
+		if (!strcmp(p->device, device) && !strncmp(p->path, staged, len) &&
+			staged[len] == '/')
+			return true;
+	}
+	return false;
+}
+
+/* Old, new and the directory above, all open. */
+static int add_open(struct journal_item *item, struct commit *c, int old, int new, int above,
+	const char *above_path, struct err *e)
+{
+	struct place where = { 0 }, from;
+	struct stat st;
+
+	if (ask(&from, new, item->staged, e) || (old >= 0 && ask(&where, old, item->path, e)))
+		return e->code;
+	item->existed = old >= 0;
+	item->kind = where.top ? JOURNAL_CONTENTS : JOURNAL_DIRECTORY;
+	if (!where.top && ask(&where, above, above_path, e))
+		return e->code;
+	if (from.mount != where.mount)
+		return err_set(e, ERR_USAGE, "%s is staged on another file system", item->path);
+	if (old >= 0) {
+		if (fstat(old, &st))
+			return err_sys(e, "%s", item->path);
+		if (commit_note_flags(c, item->device, item->path, old, e))
+			return e->code;
+		item->old_inode = st.st_ino;
+	}
+	if (above >= 0 && commit_note_flags(c, item->device, above_path, above, e))
+		return e->code;
+	if (fstat(new, &st))
+		return err_sys(e, "%s", item->staged);
+	item->new_inode = st.st_ino;
+	if (item->existed && free_name(item, c, e))
+		return e->code;
+	return commit_like(new, old, above, item->path, e);
+}
+
+int commit_add_directory(
+	struct commit *c, const struct commit_place *place, const char *staged, struct err *e)
+{
+	struct journal_item *item;
+	struct commit_spot at, from;
+	CLOSE_FD int old = -1, new = -1, above = -1;
+	struct err none = { 0 };
+	const char *name;
+
+	if (staging(c, e) || new_item(&item, c, place, e) || commit_at(&at, c, item, e) ||
+		commit_spot(&from, c, place->device, staged, e))
+		return e->code;
+	if (!is_staged(c, place->device, staged))
+		return err_set(e, ERR_BUG, "%s is not where things are staged", staged);
+	item->staged = copy(c, staged);
+	if (open_place(&old, at, &none) && none.code != ERR_NOTFOUND) {
+		*e = none;
+		return e->code;
+	}
+	if (open_place(&new, from, e) || (*at.path && commit_parent(&above, &name, at, e)))
+		return e->code;
+	const char *slash = strrchr(item->path, '/');
+	const char *above_path =
+		arena_print(c->arena, "%.*s", slash ? (int)(slash - item->path) : 0, item->path);
+	if (add_open(item, c, old, new, above, above_path, e))
+		return e->code;
+	c->journal.n_items++;
+	return 0;
+}
+
+/* Written and given the metadata; synced with all the others. */
+static int write_staged(
+	struct commit_spot at, int like, int above, mode_t mode, struct span content, struct err *e)
+{
+	CLOSE_FD int dir = -1, fd = -1;
+	const char *name;
+
+	if (commit_remove(NULL, at, e) || commit_parent(&dir, &name, at, e))
+		return e->code;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, "%s", at.path);
+	if (file_write(fd, content.p, content.len, e))
+		return err_wrap(e, "%s", at.path);
+	if (like >= 0)
+		return target_copy_metadata(like, fd, at.path, e);
+	if (fchmod(fd, mode))
+		return err_sys(e, "%s", at.path);
+	return commit_like_above(fd, above, at.path, e);
+}
+
+/* The directory of a path, or the nearest one above that there is. */
+static int nearest(
+	int *fd, const char **path, const struct commit *c, struct commit_spot at, struct err *e)
+{
+	const char *slash = strrchr(at.path, '/');
+
+	for (;;) {
+		struct err why = { 0 };
+		*path = arena_print(c->arena, "%.*s", slash ? (int)(slash - at.path) : 0, at.path);
+		if (!root_open_at(fd, at.root, **path ? *path : ".", O_RDONLY | O_DIRECTORY, &why))
+			return 0;
+		if (why.code != ERR_NOTFOUND || !slash) {
+			*e = why;
+			return e->code;
+		}
+		slash = memrchr(at.path, '/', (size_t)(slash - at.path));
+	}
+}
+
+/* Below STATE, or one directory above the place when that is another file system. */
+static int stage_name(struct journal_item *item, struct commit *c, int above, struct err *e)
+{
+	CLEAN_ROOT struct root state = NO_ROOT;
+	struct place ours, its;
+	const size_t n = c->journal.n_items;
+
+	if (commit_state(&state, c, false, e) || ask(&ours, state.fd, c->state, e) ||
+		ask(&its, above, item->path, e))
+		return e->code;
+	if (ours.mount == its.mount) {
+		item->staged = arena_print(c->arena, "%s/stage/%zu", c->state, n);
+		return target_make_directories(
+			c->roots[0].root, arena_print(c->arena, "%s/stage", c->state), 0700, e);
+	}
+	item->staged = commit_above(c->arena, item->path, arena_print(c->arena, "-%zu", n));
+	return 0;
+}
+
+/* Where the old one, or a drop-in's text, lies afterwards. */
+static int kept_name(struct journal_item *item, const struct commit *c, struct err *e)
+{
+	for (int n = 1; n < NAMES_TRIED; n++) {
+		char more[16] = "";
+		struct commit_spot at;
+		bool taken = false;
+		if (n > 1)
+			snprintf(more, sizeof more, "-%d", n);
+		item->kept = arena_print(
+			c->arena, "%s/before-%s%s/%s", c->state, commit_short(c), more, item->path);
+		if (commit_kept_at(&at, c, item, e))
+			return e->code;
+		for (size_t i = 0; i < c->journal.n_items; i++)
+			taken |= c->journal.items[i].kept &&
+				 !strcmp(c->journal.items[i].kept, item->kept);
+		if (!taken && !commit_exists(at))
+			return 0;
+	}
+	return err_set(
+		e, ERR_DECLINED, "%s has too many old copies; etcd-rescue forget", item->path);
+}
+
+/* The old file: open, a plain file, may be changed; -1 when there is none. */
+static int open_old(int *fd, struct commit *c, const struct journal_item *item,
+	struct commit_spot at, struct err *e)
+{
+	struct err none = { 0 };
+	struct stat st;
+	char link[2];
+
+	if (!root_read_link(link, sizeof link, at.root, at.path, &none))
+		return err_set(
+			e, ERR_DECLINED, "%s is a symbolic link; name what it leads to", at.path);
+	none = (struct err){ 0 };
+	if (root_open_at(fd, at.root, at.path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, &none)) {
+		if (none.code == ERR_NOTFOUND)
+			return 0;
+		*e = none;
+		return e->code;
+	}
+	if (fstat(*fd, &st))
+		return err_sys(e, "%s", at.path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_DECLINED, "%s is no regular file", at.path);
+	return commit_note_flags(c, item->device, item->path, *fd, e);
+}
+
+static int stage_file(struct journal_item *item, struct commit *c, const struct commit_file *file,
+	int old, int above, struct err *e)
+{
+	struct commit_spot staged, like;
+	CLOSE_FD int model = -1;
+
+	/* A fence that does not change comes back itself, where it can. */
+	if (stage_name(item, c, above, e))
+		return e->code;
+	const size_t len = strlen(c->state);
+	const bool ours = !strncmp(item->staged, c->state, len) && item->staged[len] == '/';
+	if (item->before && !strcmp(item->before, item->after) && ours) {
+		item->staged = item->kept;
+		return 0;
+	}
+	/* In a foreign directory: the record comes first. */
+	if (!ours) {
+		c->journal.n_items++;
+		const int status = commit_save(c, JOURNAL_INTENT, e);
+		c->journal.n_items--;
+		if (status)
+			return e->code;
+	}
+	if (old < 0 && file->like &&
+		(commit_spot(&like, c, file->place.device, file->like, e) ||
+			root_open_at(&model, like.root, like.path,
+				O_RDONLY | O_NONBLOCK | O_NOFOLLOW, e)))
+		return e->code;
+	if (commit_staged_at(&staged, c, item, e))
+		return e->code;
+	return write_staged(staged, old >= 0 ? old : model, above, file->mode ? file->mode : 0644,
+		file->content, e);
+}
+
+int commit_add_file(struct commit *c, const struct commit_file *file, struct err *e)
+{
+	char sum[DIGEST_HEX];
+	struct journal_item *item;
+	struct commit_spot at;
+	const char *above_path;
+	CLOSE_FD int old = -1, above = -1;
+
+	if (staging(c, e) || new_item(&item, c, &file->place, e) || commit_at(&at, c, item, e) ||
+		open_old(&old, c, item, at, e) || nearest(&above, &above_path, c, at, e) ||
+		commit_note_flags(c, item->device, above_path, above, e))
+		return e->code;
+	item->kind = file->fence ? JOURNAL_FENCE : JOURNAL_FILE;
+	item->existed = old >= 0;
+	if (item->existed) {
+		if (commit_sum(sum, at, e))
+			return e->code;
+		item->before = copy(c, sum);
+	}
+	if (!file->remove) {
+		digest_span(sum, file->content);
+		item->after = copy(c, sum);
+	}
+	/* Neither there nor wanted, or there already: nothing to do. */
+	if (!item->before && !item->after)
+		return 0;
+	if (!file->fence && item->before && item->after && !strcmp(item->before, item->after))
+		return 0;
+	if ((item->existed && kept_name(item, c, e)) ||
+		(item->after && stage_file(item, c, file, old, above, e)))
+		return e->code;
+	c->journal.n_items++;
+	return 0;
+}
+
+int commit_add_dropin(
+	struct commit *c, const struct commit_place *place, struct span content, struct err *e)
+{
+	char sum[DIGEST_HEX], is[DIGEST_HEX];
+	struct journal_item *item;
+	struct commit_spot at, staged;
+	const char *above_path;
+	CLOSE_FD int above = -1;
+
+	if (staging(c, e) || new_item(&item, c, place, e) || commit_at(&at, c, item, e) ||
+		commit_sum(is, at, e) || nearest(&above, &above_path, c, at, e) ||
+		commit_note_flags(c, item->device, above_path, above, e))
+		return e->code;
+	digest_span(sum, content);
+	item->kind = JOURNAL_DROPIN;
+	item->after = copy(c, sum);
+	if (*is && strcmp(is, sum))
+		return err_set(e, ERR_DECLINED, "%s is there already, and not ours", at.path);
+	const char *slash = strrchr(at.path, '/');
+	item->existed = slash && strlen(above_path) == (size_t)(slash - at.path);
+	item->staged = arena_print(c->arena, "%s/stage/%zu", c->state, c->journal.n_items);
+	if (target_make_directories(
+		    c->roots[0].root, arena_print(c->arena, "%s/stage", c->state), 0700, e) ||
+		kept_name(item, c, e) || commit_staged_at(&staged, c, item, e) ||
+		write_staged(staged, -1, above, 0644, content, e))
+		return e->code;
+	c->journal.n_items++;
+	return 0;
+}
