@@ -119,6 +119,11 @@ static void differ(
 	say(d, "%s%s (%.*s there, %.*s here)", (*n)++ ? ", " : "", what, SHOWN, there, SHOWN, here);
 }
 
+static bool has_begun(enum gate_phase phase)
+{
+	return phase == GATE_RELEASED || gate_phase_is_committed(phase);
+}
+
 /* Who differs, and in what. */
 static void stop_for(struct gate_decision *d, const struct gate *gate, const struct gate_member *m)
 {
@@ -132,6 +137,13 @@ static void stop_for(struct gate_decision *d, const struct gate *gate, const str
 			"%s has a plan of generation %ju and this one is of generation %ju: it is "
 			"an older one; give this master the newer plan",
 			m->name, (uintmax_t)there->generation, (uintmax_t)here->generation);
+		return;
+	}
+	if (!same(there->plan, here->plan) && has_begun(there->phase)) {
+		say(d,
+			"%s has %s another plan of this generation: give this master that plan, or "
+			"all of them one of a higher generation",
+			m->name, there->phase == GATE_RELEASED ? "begun to commit" : "committed");
 		return;
 	}
 	say(d, "%s differs in ", m->name);
@@ -165,7 +177,7 @@ static enum part part_of(const struct gate *gate, const struct gate_member *m, i
 	if (note->phase == GATE_STOPPED && same(note->against, self->ready))
 		return PART_STOPS;
 	if (!same(note->plan, self->plan))
-		return alive ? PART_STOPS : PART_NONE;
+		return alive || has_begun(note->phase) ? PART_STOPS : PART_NONE;
 	if (note->phase == GATE_ASIDE)
 		return PART_ASIDE;
 	if (note->phase == GATE_ROLLED_BACK)
@@ -250,8 +262,9 @@ void gate_decide(struct gate_decision *d, struct gate *gate, int64_t now_ms)
 			open = m;
 	}
 	d->ready = in + aside;
+	const enum gate_verdict go = s->self.phase == GATE_RELEASED ? GATE_RELEASE : GATE_CONFIRM;
 	if (open) {
-		d->verdict = GATE_RELEASE;
+		d->verdict = go;
 		say(d, "the gate is open: %s has %s the same", open->name,
 			gate_phase_is_committed(open->note.phase) ? "committed"
 								  : "begun to commit");
@@ -260,7 +273,7 @@ void gate_decide(struct gate_decision *d, struct gate *gate, int64_t now_ms)
 	say(d, "%zu of %zu ready, at least %zu needed", d->ready, s->n_names, d->need);
 	if (in >= quorum(s->n_new) && in + aside >= need_away(s->n_old) &&
 		(s->missing == PLAN_MISSING_PROCEED || in + aside == s->n_names))
-		d->verdict = GATE_RELEASE;
+		d->verdict = go;
 	for (size_t i = 0; i < s->n_names; i++) {
 		if (i != gate->own && part_of(gate, &gate->members[i], now_ms) == PART_NONE)
 			say_missing(d, gate, &gate->members[i], &n);

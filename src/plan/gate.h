@@ -10,7 +10,8 @@
  * as it was written, and an answer for everybody else, were it that there is none. Otherwise: hold.
  *
  *	hold       wait; the old state is intact
- *	release    commit
+ *	confirm    the rule holds: say `released`, and look once more
+ *	release    it still does, after that was said: commit
  *	stop       never with this plan: somebody differs, or is newer, or has our name
  *
  * The rule, with q = n / 2 + 1 of the old and of the new cluster:
@@ -25,13 +26,16 @@
  * missing: wait      everybody has to be there as well
  * missing: proceed   the rule is enough
  *
+ * Said first and looked at then: of two masters that are about to commit different things at least
+ * one finds the other's `released`, however slow they are, and stops.
+ *
  * Where somebody has committed the same, the gate was open: who comes late just goes on. Somebody
  * `released` lets the others go on while it lives.
  *
- * Notes of another plan: with a lower generation they are left alone; a higher one stops us; with
- * the same generation they stop us when they live, else they are of an earlier try and left alone.
- * What is left alone does not count. Whoever restores the very same plan a second time (--again)
- * gives another `plan` here, for what lies there says that it was committed.
+ * Notes of another plan: with a lower generation they are left alone and do not count; a higher
+ * one stops us; so does one of the same generation that lives, or that has begun to commit. Else
+ * it is of an earlier try and left alone. So a cluster that is restored again takes a higher
+ * generation; one master that repeats the plan of the others finds the gate open, as a late one.
  *
  * Source:     design, "Several masters"; boot-safety notes, "Gate".
  * Units:      milliseconds of a clock that only goes forward.
@@ -46,7 +50,7 @@
 enum { GATE_NAMES_MAX = 100 };
 
 struct gate_settings {
-	struct gate_note self;    /* what we say; phase, start and beat are the gate's business */
+	struct gate_note self;    /* what we say; phase, start and beat are of the last time */
 	const char *const *names; /* all who take part, this node too */
 	size_t n_names;
 	size_t n_new; /* members of the new cluster; 0: n_names */
@@ -66,7 +70,7 @@ struct gate_member {
 	int64_t changed_ms; /* when the last time */
 };
 
-enum gate_verdict { GATE_HOLD, GATE_RELEASE, GATE_STOP };
+enum gate_verdict { GATE_HOLD, GATE_CONFIRM, GATE_RELEASE, GATE_STOP };
 
 struct gate {
 	struct gate_settings settings;

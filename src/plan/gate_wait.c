@@ -19,7 +19,7 @@ struct gate_place {
 	struct plan plan; /* with the gate as its source */
 	struct settings source;
 	struct objects *objects; /* NULL: no gate is needed */
-	bool begun, conditional;
+	bool begun, conditional, confirming;
 	char told[512]; /* the last text, which is not told again */
 };
 
@@ -185,11 +185,14 @@ static int do_round(struct gate_decision *d, struct gate_place *p, struct err *e
 	*d = (struct gate_decision){ .verdict = GATE_HOLD,
 		.need = gate_need(p->gate.settings.n_old, p->gate.settings.n_new) };
 	e->code = ERR_OK;
-	if (p->begun ? publish(p, GATE_READY, false, e) : begin(p, e))
+	const enum gate_phase phase = p->confirming ? GATE_RELEASED : GATE_READY;
+	p->confirming = false;
+	if (p->begun ? publish(p, phase, false, e) : begin(p, e))
 		return e->code;
 	if (read_all(p, e))
 		return e->code;
 	gate_decide(d, &p->gate, monotonic_ms());
+	p->confirming = d->verdict == GATE_CONFIRM;
 	return 0;
 }
 
@@ -206,16 +209,16 @@ static void tell_once(struct gate_place *p, bool bad, const char *text)
 }
 
 /* Our last word before we go, which another master may need. */
-static void publish_surely(struct gate_place *p, enum gate_phase phase)
+static void publish_stop(struct gate_place *p)
 {
 	struct err why = { 0 };
 
 	for (int i = 0; i < TRIES; i++) {
-		if (!publish(p, phase, false, &why))
+		if (!publish(p, GATE_STOPPED, false, &why))
 			return;
 	}
-	event_warning(p->settings.listener, "gate", "the gate was not told that this master %s: %s",
-		phase == GATE_STOPPED ? "has stopped" : "commits", why.text);
+	event_warning(p->settings.listener, "gate",
+		"the gate was not told that this master has stopped: %s", why.text);
 }
 
 static int nap(struct gate_place *p, int64_t until, struct err *e)
@@ -262,7 +265,7 @@ static int stop(struct gate_place *p, const struct gate_decision *d, struct err 
 	snprintf(self->against, sizeof self->against, "%s", d->against);
 	/* A rival has our name: what lies there is his. */
 	if (*d->against)
-		publish_surely(p, GATE_STOPPED);
+		publish_stop(p);
 	return err_set(e, ERR_DECLINED, "%s", d->text);
 }
 
@@ -286,12 +289,13 @@ static int wait_for_it(struct gate_outcome *o, struct gate_place *p, struct err 
 		if (o->last.verdict == GATE_RELEASE) {
 			o->released = true;
 			o->committed = committed_of(p);
-			publish_surely(p, GATE_RELEASED);
 			return 0;
 		}
+		if (p->confirming)
+			continue;
 		/* Whoever waits no longer may be back with the old state soon. */
 		if (nap(p, next, e) || (p->settings.hold_ms && monotonic_ms() >= end)) {
-			publish_surely(p, GATE_STOPPED);
+			publish_stop(p);
 			return e->code;
 		}
 	}
