@@ -96,13 +96,31 @@ static int set(const struct kube_args *args, const struct kube_pod *pod,
 	return kube_slot_set(&slot, str_from(value), why, e);
 }
 
+int kube_rewrite_no_state(const struct kube_file *file, size_t at, const char *state, struct err *e)
+{
+	if (!state || !strcmp(state, "new"))
+		return 0;
+	return kube_refuse(file, at, e,
+		"etcd is told no --initial-cluster-state here, and so would found a cluster of its "
+		"own; add --initial-cluster-state=%s (or ETCD_INITIAL_CLUSTER_STATE)",
+		state);
+}
+
 int kube_rewrite_etcd(const struct kube_args *args, const struct kube_pod *pod,
 	const struct doc_node *container, const struct kube_wanted_cluster *wanted, struct err *e)
 {
 	struct arena *a = pod ? pod->file->set->arena : args->v[0].file->set->arena;
 	const char *members = wanted->members.n ? kube_print_members(a, &wanted->members) : NULL;
 
+	struct kube_slot slot;
+
+	if (wanted->state && !find(&slot, args, pod, container, "initial-cluster-state") &&
+		kube_rewrite_no_state(pod ? pod->file : args->v[0].file,
+			container ? container->start : 0, wanted->state, e))
+		return e->code;
 	return set(args, pod, container, "name", wanted->name, "this node's member", e) ||
+			       set(args, pod, container, "initial-cluster-state", wanted->state,
+				       "how this member comes into the cluster", e) ||
 			       set(args, pod, container, "initial-cluster", members,
 				       "the members that are restored", e) ||
 			       set(args, pod, container, "initial-cluster-token", wanted->token,

@@ -66,9 +66,13 @@ struct kube_replacement { /* a name or an address that is another one now */
 	const char *from, *to;
 };
 
-/* What the restore decided for one cluster; what is NULL or empty stays. */
+/* What the restore decided for one cluster; what is NULL or empty stays.  A data directory that
+ * is there (a restore's) makes etcd ignore --initial-cluster-state, so that a restore leaves it;
+ * a node that joins has none, and must say "existing": where etcd is not told a state at all,
+ * which means "new", that is refused. */
 struct kube_wanted_cluster {
 	const char *name, *token;
+	const char *state; /* "new", "existing" */
 	struct kube_members members;
 };
 

@@ -115,11 +115,13 @@ static int rewrite_unit(
 		{ "initial-cluster", "ETCD_INITIAL_CLUSTER", members,
 			"the members that are restored" },
 		{ "initial-cluster-token", "ETCD_INITIAL_CLUSTER_TOKEN", c->token,
-			"the token that is restored with" } };
+			"the token that is restored with" },
+		{ "initial-cluster-state", "ETCD_INITIAL_CLUSTER_STATE", c->state,
+			"how this member comes into the cluster" } };
 	struct kube_args args, etcd;
 	struct kube_slot slot;
 
-	if (!c->name && !members && !c->token)
+	if (!c->name && !members && !c->token && !c->state)
 		return 0;
 	if (kube_unit_args(&args, unit, e))
 		return e->code;
@@ -131,10 +133,15 @@ static int rewrite_unit(
 			"it cannot be seen how this starts etcd; write etcd and its flags here");
 	}
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		if (rows[i].value &&
-			(kube_flag(&slot, &etcd, rows[i].flag) ||
-				kube_unit_env(&slot, unit, rows[i].name)) &&
-			kube_slot_set(&slot, str_from(rows[i].value), rows[i].why, e))
+		if (!rows[i].value)
+			continue;
+		const bool said = kube_flag(&slot, &etcd, rows[i].flag) ||
+				  kube_unit_env(&slot, unit, rows[i].name);
+		if (said && kube_slot_set(&slot, str_from(rows[i].value), rows[i].why, e))
+			return e->code;
+		const struct kube_setting *start = kube_unit_get(unit, "Service", "ExecStart");
+		if (!said && rows[i].value == c->state &&
+			kube_rewrite_no_state(start->file, start->from, c->state, e))
 			return e->code;
 	}
 	return 0;
@@ -183,7 +190,9 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 		if (set(&k, "name", c->name, "this node's member", e) ||
 			set(&k, "initial-cluster", members, "the members that are restored", e) ||
 			set(&k, "initial-cluster-token", c->token,
-				"the token that is restored with", e))
+				"the token that is restored with", e) ||
+			set(&k, "initial-cluster-state", c->state,
+				"how this member comes into the cluster", e))
 			return e->code;
 		if (!kube_unit(&unit, files, "etcd.service", &none) && rewrite_unit(&unit, c, e))
 			return e->code;

@@ -142,6 +142,7 @@ static const char *const documents[] = { "etc/kubernetes/kubeconfig", "var/lib/k
 static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, struct err *e)
 {
 	struct kube_files *files = node->files;
+	struct kube_file *pod;
 
 	if (wanted->clusters) {
 		const struct kube_wanted_cluster *c = &wanted->clusters[0];
@@ -149,7 +150,13 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 			c->members.n ? kube_print_members(files->arena, &c->members) : NULL;
 		if (set_config(files, "ETCD_NAME", c->name, "this node's member", e) ||
 			set_config(files, "ETCD_INITIAL_CLUSTER", members,
-				"the members that are restored", e))
+				"the members that are restored", e) ||
+			set_config(files, "ETCD_INITIAL_CLUSTER_STATE", c->state,
+				"how this member comes into the cluster", e))
+			return e->code;
+		if (!config_value(files, "ETCD_INITIAL_CLUSTER_STATE") &&
+			(kube_file(&pod, files, manifest(files), e) ||
+				kube_rewrite_no_state(pod, 0, c->state, e)))
 			return e->code;
 	}
 	if (kube_rewrite_replace(files, manifest(files), KUBE_YAML, wanted, e) ||

@@ -107,10 +107,27 @@ static const char *const texts[] = { "etc/hosts", "etc/hostname",
 static const char *const documents[] = { "etc/kubernetes/kubeconfig", "var/lib/kubelet/kubeconfig",
 	NULL };
 
+/* Name and members are worked out by the pod itself, from variables that are replaced. */
+static int rewrite_state(struct kube_files *files, const char *state, struct err *e)
+{
+	struct kube_pod_etcd etcd;
+	struct kube_slot slot;
+
+	if (!state)
+		return 0;
+	if (kube_pod_etcd(&etcd, files, manifest(files), e))
+		return e->code;
+	if (!kube_pod_env(&slot, &etcd.pod, etcd.container, "ETCD_INITIAL_CLUSTER_STATE"))
+		return kube_rewrite_no_state(etcd.pod.file, etcd.container->start, state, e);
+	return kube_slot_set(&slot, str_from(state), "how this member comes into the cluster", e);
+}
+
 static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, struct err *e)
 {
 	struct kube_files *files = node->files;
 
+	if (wanted->clusters && rewrite_state(files, wanted->clusters[0].state, e))
+		return e->code;
 	if (kube_rewrite_replace(files, manifest(files), KUBE_YAML, wanted, e) ||
 		kube_rewrite_replace_in(files, MANIFESTS, yaml, KUBE_YAML, wanted, e) ||
 		kube_rewrite_replace_all(files, documents, KUBE_YAML, wanted, e) ||

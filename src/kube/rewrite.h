@@ -20,7 +20,11 @@
 int kube_rewrite_etcd(const struct kube_args *args, const struct kube_pod *pod,
 	const struct doc_node *container, const struct kube_wanted_cluster *wanted, struct err *e);
 
-/* The same for a text that is no file's. */
+/* Where etcd is not told --initial-cluster-state, `state` other than "new" is refused. */
+int kube_rewrite_no_state(
+	const struct kube_file *file, size_t at, const char *state, struct err *e);
+
+/* What kube_rewrite_replace makes of a text that is no file's. */
 const char *kube_replaced(struct arena *a, const char *text, const struct kube_wanted *wanted);
 
 enum kube_kind { KUBE_YAML, KUBE_JSON, KUBE_TEXT /* lines; # begins a comment */ };

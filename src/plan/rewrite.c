@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/address.h"
 #include "kube/check.h"
 #include "kube/rewrite.h"
+#include "net/url.h"
 #include "plan/membership.h"
 #include "target/file.h"
 
@@ -28,6 +30,17 @@ static int want_replacements(
 	qsort(list, plan->replace.n, sizeof *list, by_length);
 	w->replace = list;
 	w->n_replace = plan->replace.n;
+	/* "https://[fd00::7]:2380" has brackets that no other host has. */
+	for (size_t i = 0; i < w->n_replace; i++) {
+		const bool from = address_read(str_from(list[i].from)).len == 16,
+			   to = address_read(str_from(list[i].to)).len == 16;
+		if (from != to)
+			return err_set(e, ERR_USAGE,
+				"replace: %s cannot become %s: only one of them is an address of "
+				"version 6, which URLs have in brackets; change these files by "
+				"hand",
+				list[i].from, list[i].to);
+	}
 	/* A second time nothing may be left to replace. */
 	for (size_t i = 0; i < w->n_replace; i++) {
 		if (strcmp(kube_replaced(a, list[i].to, w), list[i].to))
@@ -56,6 +69,41 @@ static int check_results(const struct kube_files *files, struct err *e)
 			return e->code;
 	}
 	return 0;
+}
+
+/* The plan has this node's member at another address than its files: these would have to be
+ * changed everywhere, certificates too, which is what replace: does. */
+static int check_own(struct plan_rewrite *r, const struct kube_cluster *c,
+	const struct kube_wanted_cluster *wanted, struct err *e)
+{
+	struct arena *a = r->node.files->arena;
+	const char *name = wanted->name ? wanted->name
+			   : c->name    ? kube_replaced(a, c->name, &r->wanted)
+					: NULL;
+	const struct kube_member *own = NULL;
+	const char *url = NULL;
+
+	for (size_t i = 0; name && i < wanted->members.n; i++) {
+		if (!strcmp(wanted->members.v[i].name, name))
+			own = &wanted->members.v[i];
+	}
+	if (name && wanted->members.n && !own)
+		kube_warn(&r->node, "%s: this node's member %s is not among the plan's, %s",
+			c->what, name, kube_print_members(a, &wanted->members));
+	for (size_t i = 0; own && i < c->peer_urls.n; i++) {
+		url = kube_replaced(a, c->peer_urls.v[i], &r->wanted);
+		for (size_t k = 0; k < own->urls.n; k++) {
+			if (url_may_be(url, own->urls.v[k]))
+				return 0;
+		}
+	}
+	if (!url)
+		return 0;
+	return err_set(e, ERR_DECLINED,
+		"%s: the plan has %s at %s, this disk's etcd is at %s; if the node has another "
+		"address now, say so for all its files: replace: [{from: OLD, to: NEW}]; if not, "
+		"correct peer: in cluster.members",
+		c->what, name, own->urls.v[0], url);
 }
 
 int plan_rewrite(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
@@ -94,6 +142,8 @@ int plan_rewrite_decided(struct plan_rewrite *r, struct kube_files *files, const
 		/* Without members in the plan each list on the disk keeps its own, with what is
 		 * replaced in it: two lists that differ are not made one here. */
 		clusters[i].members = plan_members(a, c, plan);
+		if (check_own(r, c, &clusters[i], e))
+			return e->code;
 		if (decided) {
 			clusters[i].token = decided[i].token;
 			clusters[i].members = decided[i].members;

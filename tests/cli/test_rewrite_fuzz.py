@@ -5,6 +5,7 @@ replaced, where they stand alone, and everything else is as it was. The same mut
 in the normal run, all with --long.
 """
 
+import ipaddress
 import json
 import random
 import re
@@ -25,22 +26,42 @@ def program(image_file):
     return image_file("etcd-rescue")
 
 
+HEX = "0-9A-Fa-f:."
+
+
 def lone(text):
     """A name or an address where it is no part of a longer one."""
-    v4, v6 = bool(re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text)), ":" in text
-    before = rf"(?<![{PART}])(?<![{PART}]\.)" + (rf"(?<![:{PART}]:)" if v6 else "")
-    after = rf"(?![{PART}])" + (rf"(?!\.[{PART}])" if v4 or v6 else "") + (rf"(?!:[{PART}])" if v6 else "")
-    return before + re.escape(text) + after
+    v4 = re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text)
+    return rf"(?<![{PART}])(?<![{PART}]\.)" + re.escape(text) + rf"(?![{PART}])" + (rf"(?!\.[{PART}])" if v4 else "")
+
+
+def address(text):
+    try:
+        return ipaddress.IPv6Address(text)
+    except ValueError:
+        return None
 
 
 class Wanted:
     def __init__(self, plan):
         pairs = sorted(plan["replace"], key=lambda p: -len(p["from"]))
-        self.to = {p["from"]: p["to"] for p in pairs}
-        self.pattern = re.compile("|".join(f"({lone(p['from'])})" for p in pairs))
+        self.to = {p["from"]: p["to"] for p in pairs if not address(p["from"])}
+        self.v6 = {address(p["from"]): p["to"] for p in pairs if address(p["from"])}
+        # Whatever could be an address of version 6 is read as one: it has many spellings.
+        self.pattern = re.compile("|".join([f"({lone(p)})" for p in self.to] +
+            [rf"((?<![.:{PART}])[{HEX}]*:[{HEX}]*[{HEX}](?![{PART}]))"]))
+
+    def one(self, found):
+        text = found.group(0)
+        if text in self.to:
+            return self.to[text]
+        for end in (len(text), len(text) - 1 if text[-1] in ":." else len(text)):
+            if address(text[:end]) in self.v6:
+                return self.v6[address(text[:end])] + text[end:]
+        return text
 
     def __call__(self, text):
-        return self.pattern.sub(lambda m: self.to[m.group(0)], text)
+        return self.pattern.sub(self.one, text)
 
 
 def same_node(now, was, wanted, keep=False):
@@ -229,9 +250,15 @@ def escaped(text, r):
     return text[:at] + f"\\u{ord(text[at]):04x}" + text[at + 1:]
 
 
+def spelled(text, r):
+    """An address of version 6 in another way."""
+    return re.sub(r"fd00:10::([0-9]+)", lambda m: r.choice(["FD00:10::{}", "fd00:10:0:0:0:0:0:{}", "fd00:0010::00{}"])
+        .format(m.group(1)), text, count=r.randint(1, 5))
+
+
 KINDS = [flip_byte, drop_byte, put_byte, double_line, drop_line, indent_line, outdent_line, tab_line, comment_behind,
     comment_between, quote_item, fold_line, swap_lines, other_line_ends, no_last_line_end, two_documents, cut, dumped,
-    json_dumped, anchored, escaped]
+    json_dumped, anchored, escaped, spelled]
 
 
 def text_files(root):
