@@ -266,7 +266,7 @@ def loader_id(name):
 
 
 ETCDCTL = """#!/bin/sh
-export ETCDCTL_API=3 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
+export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
 exec /usr/local/bin/etcdctl.bin "$@"
 """
