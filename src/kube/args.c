@@ -303,3 +303,60 @@ int kube_args_program(
 	}
 	return 0;
 }
+
+/* "    - " in front of a scalar that has its line for itself; empty: it has not. */
+static struct str item_prefix(const struct kube_arg *arg)
+{
+	const struct str text = arg->file->text;
+	size_t start = arg->node->start;
+	struct str prefix;
+
+	while (start && text.p[start - 1] != '\n')
+		start--;
+	prefix = (struct str){ text.p + start, arg->node->start - start };
+	const struct str mark = str_trim(prefix);
+	const bool whole =
+		!arg->word && !arg->node->alias && str_is(mark, "-") &&
+		!memchr(text.p + arg->node->start, '\n', arg->node->end - arg->node->start);
+	return whole ? prefix : STR("");
+}
+
+int kube_args_add(const struct kube_args *args, const char *name, const char *text, const char *why,
+	struct err *e)
+{
+	const struct kube_arg *arg = NULL;
+
+	for (size_t i = 0; i < args->n && !args->shell; i++) {
+		struct str flag = args->v[i].text, value;
+		const bool whole = str_cut(&flag, &value, flag, '=');
+		if (!str_starts(flag, STR("--")) ||
+			!str_is((struct str){ flag.p + 2, flag.len - 2 }, name))
+			continue;
+		/* Its value is the next one. */
+		arg = whole ? &args->v[i] : i + 1 < args->n ? &args->v[i + 1] : NULL;
+	}
+	const struct str prefix = arg && arg->node ? item_prefix(arg) : STR("");
+	if (!prefix.len)
+		return kube_refuse(args->v[0].file, args->v[0].node ? args->v[0].node->start : 0, e,
+			"%s cannot be put behind --%s here, which is no line of a list of its own; "
+			"add it by hand",
+			text, name);
+	const struct str all = arg->file->text;
+	size_t end = arg->node->end;
+	while (end < all.len && all.p[end] != '\n')
+		end++;
+	const bool other = end && all.p[end - 1] == '\r';
+	end -= other;
+	const struct str put = str_from(arena_print(
+		arg->file->set->arena, "%s\n%.*s%s", other ? "\r" : "", STR_ARG(prefix), text));
+	return kube_change(arg->file,
+		&(struct kube_change){ .start = end,
+			.end = end,
+			.put = put,
+			.what = arena_print(arg->file->set->arena, "%s (new)", text),
+			.new = str_from(text),
+			.why = why,
+			.text = str_from(text),
+			.after = arg->node },
+		e);
+}

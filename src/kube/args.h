@@ -50,3 +50,8 @@ bool kube_flag(struct kube_slot *slot, const struct kube_args *args, const char 
  * there is none; that two of them have flags is refused. */
 int kube_args_program(
 	struct kube_args *command, const struct kube_args *args, const char *name, struct err *e);
+
+/* One more argument behind --NAME and its value: a line of its own below the item of a list of
+ * YAML; anything else is refused. */
+int kube_args_add(const struct kube_args *args, const char *name, const char *text, const char *why,
+	struct err *e);

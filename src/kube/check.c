@@ -66,10 +66,30 @@ static int compare_scalar(const struct kube_file *file, const struct doc_node *o
 	return 0;
 }
 
+/* What is to follow this item of a list; NULL: nothing new. */
+static const struct kube_change *put_behind(
+	const struct kube_file *file, const struct doc_node *item)
+{
+	for (size_t i = 0; i < file->n_changes; i++) {
+		if (file->changes[i].after == item)
+			return &file->changes[i];
+	}
+	return NULL;
+}
+
+static size_t count_put(const struct kube_file *file, const struct doc_node *list)
+{
+	size_t n = 0;
+
+	for (const struct doc_node *c = list->kind == DOC_LIST ? list->first : NULL; c; c = c->next)
+		n += !!put_behind(file, c);
+	return n;
+}
+
 static int compare(const struct kube_file *file, const struct doc_node *old,
 	const struct doc_node *new, struct err *e)
 {
-	if (old->kind != new->kind || old->n != new->n)
+	if (old->kind != new->kind || old->n + count_put(file, old) != new->n)
 		return differs(file, old, "it would become something else", e);
 	if (old->kind == DOC_SCALAR)
 		return compare_scalar(file, old, new, e);
@@ -81,6 +101,12 @@ static int compare(const struct kube_file *file, const struct doc_node *old,
 			return differs(file, a, "its key would change", e);
 		if (compare(file, a, b, e))
 			return e->code;
+		const struct kube_change *more = put_behind(file, a);
+		if (!more)
+			continue;
+		b = b->next;
+		if (b->kind != DOC_SCALAR || b->alias || !str_equal(b->text, more->text))
+			return differs(file, a, "what is put behind it would be something else", e);
 	}
 	return 0;
 }

@@ -114,9 +114,12 @@ int kube_rewrite_etcd(const struct kube_args *args, const struct kube_pod *pod,
 
 	struct kube_slot slot;
 
-	if (wanted->state && !find(&slot, args, pod, container, "initial-cluster-state") &&
-		kube_rewrite_no_state(pod ? pod->file : args->v[0].file,
-			container ? container->start : 0, wanted->state, e))
+	const bool said = find(&slot, args, pod, container, "initial-cluster-state");
+	/* kubeadm's first master has no such flag, and comes back into a cluster as any other. */
+	if (wanted->state && !said && strcmp(wanted->state, "new") &&
+		kube_args_add(args, "initial-cluster",
+			arena_print(a, "--initial-cluster-state=%s", wanted->state),
+			"how this member comes into the cluster", e))
 		return e->code;
 	return set(args, pod, container, "name", wanted->name, "this node's member", e) ||
 			       set(args, pod, container, "initial-cluster-state", wanted->state,

@@ -32,6 +32,7 @@ struct kube_change {
 	const struct doc_node *node;
 	size_t from, to;
 	struct str text;
+	const struct doc_node *after; /* or: `text` is one more item of the list behind this one */
 };
 
 struct kube_file {

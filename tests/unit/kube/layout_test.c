@@ -1,0 +1,116 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "kube/check.h"
+#include "kube/layout.h"
+
+static struct arena arena = ARENA(64 << 20);
+
+/* All changes of a golden tree whose etcd is to have this state: "PATH: OLD -> NEW" a line. */
+static const char *changes(const char *tree, const char *state, struct err *e)
+{
+	static const struct kube_wanted_cluster none;
+	struct kube_wanted_cluster clusters[2] = { none, none };
+	const struct kube_wanted wanted = { .clusters = clusters };
+	const char *text = "";
+	struct kube_node node;
+	CLEAN_ROOT struct root root = NO_ROOT;
+	CLEAN_BUF struct buf out = BUF(4 * KUBE_FILE_MAX);
+
+	clusters[0].state = clusters[1].state = state;
+	*e = (struct err){ 0 };
+	assert_int_equal(
+		root_open(&root, arena_print(&arena, "../tests/golden/layouts/%s/before", tree), e),
+		0);
+	struct kube_files files = kube_files(&arena, &root);
+	assert_int_equal(kube_node(&node, &files, NULL, e), 0);
+	if (node.layout->rewrite(&node, &wanted, e))
+		return NULL;
+	for (const struct kube_file *f = files.first; f; f = f->next) {
+		buf_clear(&out);
+		if (kube_result(&out, f, e) || kube_check(f, buf_text(&out), e))
+			fail_msg("%s", e->text);
+		for (size_t i = 0; i < f->n_changes; i++)
+			text = arena_print(&arena, "%s%s: %.*s -> %.*s\n", text, f->path,
+				STR_ARG(f->changes[i].old), STR_ARG(f->changes[i].new));
+	}
+	return text;
+}
+
+static void a_state_is_written_where_there_is_one(void **state)
+{
+	static const struct {
+		const char *tree, *state, *changes;
+	} cases[] = {
+		{ "kubeadm", "existing", "" },
+		{ "kubeadm", "new", "etc/kubernetes/manifests/etcd.yaml: existing -> new\n" },
+		{ "kubeadm", NULL, "" },
+		{ "csm", "existing",
+			"etc/kubernetes/kubeadmcfg.yaml: new -> existing\n"
+			"etc/systemd/system/etcd.service: new -> existing\n" },
+		{ "csm-v1beta4", "existing",
+			"etc/kubernetes/kubeadmcfg.yaml: new -> existing\n"
+			"etc/systemd/system/etcd.service: new -> existing\n" },
+		{ "salt", "existing",
+			"etc/kubernetes/manifests/etcd.manifest: new -> existing\n"
+			"etc/kubernetes/manifests/etcd-events.manifest: new -> existing\n" },
+		{ "openshift-4.2", "new", "etc/etcd/etcd.conf: existing -> new\n" },
+		{ "openshift-4.6", "new",
+			"etc/kubernetes/manifests/etcd-pod.yaml: existing -> new\n" },
+		/* kubeadm's first master has none: a line more */
+		{ "kubeadm-ipv6", "existing",
+			"etc/kubernetes/manifests/etcd.yaml:  -> "
+			"--initial-cluster-state=existing\n" },
+		{ "kubeadm-ipv6", "new", "" },
+		{ "icp", "new", "" },
+	};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *text = changes(cases[i].tree, cases[i].state, &e);
+		if (!text)
+			fail_msg("%s: %s", cases[i].tree, e.text);
+		assert_string_equal(text, cases[i].changes);
+	}
+}
+
+static void a_node_that_would_found_its_own_cluster_is_refused(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "icp", "etc/cfc/pods/etcd.json:" },
+		{ "openshift-4.2-dns", "etc/kubernetes/manifests/etcd-member.yaml:" },
+	};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_null(changes(cases[i][0], "existing", &e));
+		assert_int_equal(e.code, ERR_FORMAT);
+		assert_non_null(strstr(e.text, cases[i][1]));
+		assert_non_null(strstr(e.text, "--initial-cluster-state=existing"));
+	}
+}
+
+static int clean(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_state_is_written_where_there_is_one),
+		cmocka_unit_test(a_node_that_would_found_its_own_cluster_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, clean);
+}
