@@ -6,11 +6,13 @@
 
 const struct applet *const applets[] = {
 	&applet_boot,
+	&applet_console,
 	&applet_plan,
 	&applet_target,
 	&applet_rewrite,
 	&applet_certs,
 	&applet_collect,
+	&applet_gate,
 	&applet_list,
 	&applet_fetch,
 	&applet_network,

@@ -43,7 +43,9 @@ struct applet {
 extern const struct applet *const applets[]; /* NULL ends it */
 
 extern const struct applet applet_boot;
+extern const struct applet applet_console;
 extern const struct applet applet_plan;
+extern const struct applet applet_gate;
 extern const struct applet applet_list;
 extern const struct applet applet_fetch;
 extern const struct applet applet_target;

@@ -1,5 +1,5 @@
 /* What the image runs once it has started, and what a person runs to see it again. */
-#include "cmd/boot.h"
+#include "cmd/boot_menu.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +69,7 @@ static void speak_to_all(struct boot *b)
 }
 
 /* One boot at a time: two would fight over the network.  The lock dies with the process. */
-static bool take_lock(struct err *e)
+static bool take_lock(struct boot *b, struct err *e)
 {
 	const int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -79,8 +79,10 @@ static bool take_lock(struct err *e)
 	}
 	/* Not flock, which a child stuck on a dead disk would keep. */
 	const struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	if (!fcntl(fd, F_SETLK, &whole))
+	if (!fcntl(fd, F_SETLK, &whole)) {
+		b->lock = fd;
 		return true;
+	}
 	err_set(e, ERR_DECLINED,
 		"the image is still starting, its steps are in %s; what it sees so far: "
 		"etcd-rescue boot --dry-run",
@@ -90,7 +92,7 @@ static bool take_lock(struct err *e)
 }
 
 /* Loading drivers and setting the network is for the image; on a host it would be an accident. */
-static int must_be_image(struct err *e)
+static int must_be_image(struct boot *b, struct err *e)
 {
 	if (getuid())
 		return err_set(e, ERR_DECLINED,
@@ -102,7 +104,7 @@ static int must_be_image(struct err *e)
 			"--dry-run only looks");
 	if (mkdir(run_directory, 0755) && errno != EEXIST)
 		return err_sys(e, "%s", run_directory);
-	return take_lock(e) ? 0 : e->code;
+	return take_lock(b, e) ? 0 : e->code;
 }
 
 static int print(const struct boot *b,
@@ -152,6 +154,42 @@ static int run_steps(struct boot *b, bool json, struct err *e)
 	return judge(b, e);
 }
 
+/* A boot that knows nothing yet, of the same machine. */
+static struct boot *fresh(const struct boot *before)
+{
+	struct boot *b = arena_alloc(before->arena, sizeof *b);
+
+	*b = (struct boot){
+		.arena = before->arena,
+		.root = before->root,
+		.listener = before->listener,
+		.lock = -1,
+	};
+	return b;
+}
+
+/* What init started: it stays, offers the menu, and looks again when somebody wants that. */
+static int stay(struct boot *b, struct err *e)
+{
+	struct menu_server server = NO_MENU_SERVER;
+
+	/* Without a menu there are still the shells. */
+	if (menu_server_open(&server, BOOT_SOCKET, e))
+		event_warning(b->listener, "boot", "no menu: %s", e->text);
+	for (bool first = true;; first = false) {
+		*e = (struct err){ 0 };
+		if (run_steps(b, false, e))
+			event_failed(b->listener, "boot", e->text);
+		file_close(&b->lock);
+		if (server.fd < 0)
+			return e->code;
+		boot_menu(b, &server, first);
+		b = fresh(b);
+		if (!take_lock(b, e))
+			event_warning(b->listener, "boot", "%s", e->text);
+	}
+}
+
 static int boot_run(struct app *app, struct err *e)
 {
 	const struct boot_options *o = app->options;
@@ -166,6 +204,7 @@ static int boot_run(struct app *app, struct err *e)
 	b->root = &app->root;
 	b->listener = app->listener;
 	b->dry = o->dry_run;
+	b->lock = -1;
 	if (o->root) {
 		if (!b->dry)
 			return err_set(e, ERR_USAGE, "--root goes with --dry-run only");
@@ -177,12 +216,12 @@ static int boot_run(struct app *app, struct err *e)
 	if (b->dry)
 		return run_steps(b, o->common.json, e);
 
-	if (must_be_image(e))
+	if (must_be_image(b, e))
 		return e->code;
 	const bool by_init = getppid() == 1;
 	if (by_init) {
 		speak_to_all(b);
-		/* The shells' "press Enter" may stand on the line already. */
+		/* A console's "press Enter" may stand on the line already. */
 		dprintf(STDOUT_FILENO, "\n");
 	}
 	tee.screen = o->common.json ? ui_json_listener(&ui, STDERR_FILENO)
@@ -194,11 +233,7 @@ static int boot_run(struct app *app, struct err *e)
 	b->listener = &listener;
 	event_step(b->listener, "boot",
 		"etcd-rescue " VERSION " looks at this machine; nothing is written to its disks");
-	const int failed = run_steps(b, o->common.json, e);
-	/* The prompt of init has long scrolled away. */
-	if (by_init && !root_exists(b->root, "etc/etcd-rescue/shell-password"))
-		dprintf(STDOUT_FILENO, "\nPress Enter for a shell.\n");
-	return failed;
+	return by_init && !o->common.json ? stay(b, e) : run_steps(b, o->common.json, e);
 }
 
 static const struct option_row options[] = {
@@ -212,9 +247,12 @@ static const struct option_row options[] = {
 const struct applet applet_boot = {
 	.name = "boot",
 	.purpose = "find out what this machine is, and bring up its drivers and network",
-	.about = "The image starts this once.  It checks that all of the image arrived, loads\n"
-		 "drivers, says what the machine is made of, sets network and clock by the kernel\n"
-		 "line, looks for a plan and says what to do next.  No disk is written to.",
+	.about =
+		"The image starts this once.  It checks that all of the image arrived, loads\n"
+		"drivers, says what the machine is made of, sets network and clock by the kernel\n"
+		"line, looks for a plan and says what to do next.  No disk is written to.  As the\n"
+		"one that init started it goes on: a plan with auto: yes is carried out after ten\n"
+		"seconds in which any key stops it, else every console shows the menu.",
 	.options = options,
 	.options_size = sizeof(struct boot_options),
 	.run = boot_run,

@@ -58,6 +58,7 @@ struct boot {
 	const struct listener *listener;
 	bool dry;        /* only look */
 	bool other_root; /* at a tree that is not this machine */
+	int lock;        /* held while drivers and network are touched; -1: not */
 
 	struct boot_image image;
 	enum { MEMORY_NOT_ASKED, MEMORY_ENOUGH, MEMORY_LOW } memory;

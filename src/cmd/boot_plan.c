@@ -130,14 +130,14 @@ int boot_print_next(struct buf *out, const struct boot *b, struct err *e)
 			b->plan_trouble);
 	if (!strcmp(word, "check-the-plan"))
 		return buf_print(out, e,
-			"next      The plan is good; etcd-rescue plan shows it with all defaults.\n"
-			"          This version does not carry a plan out yet.  What it can do by\n"
-			"          hand: etcd-rescue --help\n");
+			"next      The plan is good; etcd-rescue plan shows it with all defaults,\n"
+			"          etcd-rescue run carries it out.\n");
 	return buf_print(out, e,
 		"next      There is no plan, so nothing will be restored.  Give one of these:\n"
 		"            rescue.plan=https://HOST/plan.yaml     on the kernel line\n"
-		"            plan.yaml on a CD or a USB stick under 4 GiB, labelled RESCUE, then:\n"
-		"                                                   etcd-rescue boot\n"
+		"            plan.yaml on a CD or a USB stick under 4 GiB, labelled RESCUE, then\n"
+		"                                                   look again\n"
+		"            an address typed at the menu           enter another source\n"
 		"            an image with the plan in it, made by ./build.sh customise\n"
 		"          etcd-rescue plan --keys lists what a plan can say.\n");
 }

@@ -74,6 +74,8 @@ static const struct {
 	{ "rescue.snapshot", offsetof(struct node_cmdline, snapshot) },
 	{ "rescue.auto", offsetof(struct node_cmdline, automatic) },
 	{ "rescue.handoff", offsetof(struct node_cmdline, handoff) },
+	{ "rescue.wait", offsetof(struct node_cmdline, wait) },
+	{ "rescue.menu", offsetof(struct node_cmdline, menu) },
 	{ "rescue.ntp", offsetof(struct node_cmdline, ntp) },
 	{ "rescue.proxy", offsetof(struct node_cmdline, proxy) },
 };

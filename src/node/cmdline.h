@@ -31,6 +31,8 @@ enum { NODE_CMDLINE_MAX = 65536, NODE_CMDLINE_LIST = 16 };
 struct node_cmdline {
 	/* rescue.*; NULL when not said, "" when said without a value */
 	const char *plan, *source, *snapshot, *automatic /* rescue.auto */, *handoff;
+	const char *wait,
+		*menu; /* seconds: until an unattended restore; until an idle menu boots */
 	const char *ntp, *proxy;                /* rescue.ntp=a,b is in network.ntp as well */
 	const char *console[NODE_CMDLINE_LIST]; /* "ttyS0,115200n8", as written */
 	size_t n_consoles;

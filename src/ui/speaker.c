@@ -10,12 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 128 * 1024, PATIENCE_MS = 5000 };
+enum { TEXT_MAX = 128 * 1024, PATIENCE_MS = 5000, AGAIN_MS = 1000 };
 
 struct listener_console {
-	int fd;
-	size_t at; /* how far into the text it is */
-	int64_t moved_ms;
+	int fd; /* -1: hung up, as a terminal is at the end of each shell on it */
+	const char *path;
+	size_t at;                  /* how far into the text it is */
+	int64_t moved_ms, tried_ms; /* when it took something; when it was opened again */
 };
 
 /* The text since the start, or its end when it became too long. */
@@ -25,17 +26,35 @@ struct speaker {
 	char text[TEXT_MAX];
 };
 
+static int open_one(const char *path)
+{
+	/* A device that is not there must not become a file in /dev; a log is made. */
+	const int make = strncmp(path, "/dev/", 5) ? O_CREAT : 0;
+
+	/* O_NONBLOCK: a serial port would wait for somebody to pick up. */
+	return open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | make, 0600);
+}
+
 static void open_all(struct speaker *s, const char *const *paths, size_t n)
 {
 	for (size_t i = 0; i < n && s->n < SPEAKER_MAX; i++) {
-		/* A device that is not there must not become a file in /dev; a log is made. */
-		const int make = strncmp(paths[i], "/dev/", 5) ? O_CREAT : 0;
-		/* O_NONBLOCK: a serial port would wait for somebody to pick up. */
-		const int fd = open(paths[i],
-			O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | make, 0600);
+		const int fd = open_one(paths[i]);
 		if (fd >= 0)
-			s->v[s->n++] = (struct listener_console){ fd, 0, monotonic_ms() };
+			s->v[s->n++] =
+				(struct listener_console){ fd, paths[i], 0, monotonic_ms(), 0 };
 	}
+}
+
+/* The same console once more: what it had not taken when it hung up, it gets now. */
+static bool open_again(struct listener_console *c)
+{
+	const int64_t now = monotonic_ms();
+
+	if (now - c->tried_ms < AGAIN_MS)
+		return false;
+	c->tried_ms = now;
+	c->fd = open_one(c->path);
+	return c->fd >= 0;
 }
 
 /* Room for more: the older half goes, and with it what slow consoles had not taken yet. */
@@ -53,7 +72,8 @@ static void make_room(struct speaker *s)
 
 static void drop(struct speaker *s, size_t i)
 {
-	close(s->v[i].fd);
+	if (s->v[i].fd >= 0)
+		close(s->v[i].fd);
 	s->v[i] = s->v[--s->n];
 }
 
@@ -63,12 +83,16 @@ static void pass_on(struct speaker *s)
 	for (size_t i = 0; i < s->n; i++) {
 		struct listener_console *c = &s->v[i];
 		while (c->at < s->len) {
+			if (c->fd < 0 && !open_again(c))
+				break;
 			const ssize_t n = write(c->fd, s->text + c->at, s->len - c->at);
 			if (n < 0 && errno == EINTR)
 				continue;
 			if (n < 0 && errno != EAGAIN) {
 				/* Hung up, or no device behind it after all. */
-				drop(s, i--);
+				close(c->fd);
+				c->fd = -1;
+				c->tried_ms = monotonic_ms();
 				break;
 			}
 			if (n <= 0)
@@ -111,7 +135,7 @@ static void wait_any(struct speaker *s, int in, int life)
 		p[n++] = (struct pollfd){ .fd = life, .events = POLLIN };
 	}
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->v[i].at < s->len)
+		if (s->v[i].at < s->len && s->v[i].fd >= 0)
 			p[n++] = (struct pollfd){ .fd = s->v[i].fd, .events = POLLOUT };
 	}
 	poll(p, n, 500);

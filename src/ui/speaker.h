@@ -1,7 +1,8 @@
 /* ui/speaker.h - one text to every console that lives, without waiting for any of them
  *
  * What is written into the speaker's pipe is passed on by a process of its own.  A serial
- * line takes text at its own speed; one that takes none loses it and holds up nobody.
+ * line takes text at its own speed; one that takes none loses it and holds up nobody.  A
+ * terminal that hangs up, as one does when a shell on it ends, is opened again.
  * When the program that started it is gone (its children that run on do not count), the
  * process stays until each console has all of the text, or has taken nothing for five
  * seconds.

@@ -25,7 +25,7 @@ def bare(fleet, image_file):
 def press_enter_until_a_shell_answers(vm, read):
     """As a person does it: the keyboard works only once its driver is loaded, and the screen says nothing of that."""
     deadline = time.monotonic() + BOOT
-    vm.wait_for_text("ress Enter to activate", BOOT, read)
+    vm.wait_for_text("ress Enter for a shell", BOOT, read)
     while not re.search(r"rescue:\S*#", read()):
         assert time.monotonic() < deadline, "no shell on the screen:\n" + "\n".join(filter(str.strip, read().split("\n")))
         vm.type("\n")

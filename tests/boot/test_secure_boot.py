@@ -13,7 +13,7 @@ def refused(fleet, name, keys, uki):
     with fleet.start(name, memory=256, machine="q35,smm=on", firmware=keys, efi_app=uki) as vm:
         vm.console.expect(REFUSED, REFUSAL, stop_at="Linux version|Press Enter")
         # It tries its own shell next, which it refuses as well: nothing is left to start.
-        vm.console.expect(REFUSED + "|No bootable option|Shell>", REFUSAL, stop_at="Linux version|ress Enter to activate")
+        vm.console.expect(REFUSED + "|No bootable option|Shell>", REFUSAL, stop_at="Linux version|ress Enter for a shell")
 
 
 def test_unsigned_uki_is_refused_by_microsofts_keys(fleet, image_file):

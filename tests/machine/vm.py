@@ -131,8 +131,8 @@ class Vm:
 
     def settle(self, seconds=200):
         """Wait until `etcd-rescue boot`, which the image starts by itself, has said all it says at start."""
-        answer = self.console.run(f"n=0; while pidof etcd-rescue >/dev/null && [ $n -lt {seconds} ]; do sleep 1; "
-                                  f"n=$((n+1)); done; [ $n -lt {seconds} ]", seconds + 60)
+        answer = self.console.run(f"n=0; until grep -q ^next /run/etcd-rescue/boot.log || [ $n -ge {seconds} ]; do "
+                                  f"sleep 1; n=$((n+1)); done; [ $n -lt {seconds} ]", seconds + 60)
         assert answer.status == 0, f"etcd-rescue boot was still busy after {seconds} s"
 
     # Keyboard and screen
