@@ -428,3 +428,34 @@ def test_name_beside_an_address_is_one_member(program, snapshot_of, tmp_path):
     found = looked(program, tree, "--snapshot", snapshot_of(members))
     assert found["restored_members"] == {name: [url] for name, url in members.items()}
     assert not [c for c in found["identity"] if c["disagrees"]]
+
+
+@pytest.mark.parametrize("text, status, words", [
+    ("cluster: {members: [{name: master-1, peer: 'https://10.0.0.11:2380'}, {name: master-2, peer: 'https://10.0.0.99:2380'}]}",
+        6, "the plan has master-2 at https://10.0.0.99:2380, this disk's etcd is at https://10.0.0.12:2380"),
+    ("replace: [{from: 10.0.0.12, to: 'fd00::12'}]", 2, "10.0.0.12 cannot become fd00::12"),
+    ("replace: [{from: master-2, to: 'fd00::12'}]", 2, "master-2 cannot become fd00::12"),
+], ids=["members", "brackets", "name"])
+def test_plan_that_would_leave_half_of_it_behind_is_refused(program, tmp_path, text, status, words):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tmp_path / "plan.yaml", "source: s3://b/\n" + text + "\n")
+    done = subprocess.run([program, "plan", "--root", tree, "--file", tmp_path / "plan.yaml"],
+        capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (status, "") and words in done.stderr
+
+
+def test_new_address_in_members_and_replace_goes_everywhere(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tmp_path / "plan.yaml", """source: s3://b/
+replace: [{from: 10.0.0.12, to: 10.0.0.99}]
+cluster: {members: [{name: master-1, peer: "https://10.0.0.11:2380"}, {name: master-2, peer: "https://10.0.0.99:2380"}]}
+""")
+    found = seen(program, tree, "--file", tmp_path / "plan.yaml")
+    assert {"--initial-cluster", "10.0.0.12"} <= {e["what"] for e in found["edits"]}
+
+
+def test_plan_without_this_nodes_member_says_so(program, tmp_path):
+    tree = copy_of("kubeadm", tmp_path)
+    put(tmp_path / "plan.yaml", "source: s3://b/\ncluster: {members: [{name: a, peer: 'https://10.0.0.11:2380'}]}\n")
+    assert "etcd: this node's member master-2 is not among the plan's, a=https://10.0.0.11:2380" in \
+        seen(program, tree, "--file", tmp_path / "plan.yaml")["warnings"]
