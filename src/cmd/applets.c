@@ -13,7 +13,6 @@ const struct applet *const applets[] = {
 	&applet_certs,
 	&applet_collect,
 	&applet_gate,
-	&applet_gate,
 	&applet_survivors,
 	&applet_list,
 	&applet_fetch,

@@ -46,7 +46,6 @@ extern const struct applet applet_boot;
 extern const struct applet applet_console;
 extern const struct applet applet_plan;
 extern const struct applet applet_gate;
-extern const struct applet applet_gate;
 extern const struct applet applet_survivors;
 extern const struct applet applet_list;
 extern const struct applet applet_fetch;
