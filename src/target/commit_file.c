@@ -40,25 +40,8 @@ int commit_put_file(struct commit *c, const struct journal_item *i, struct err *
 		return e->code;
 	if (commit_staged_at(&staged, c, i, e))
 		return e->code;
-	return i->existed ? commit_move(c, staged, at, 0, e) : commit_bring(c, staged, at, e);
-}
-
-/* Over what is there, which has a second name. */
-static int bring_over(
-	struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
-{
-	struct err why = { 0 };
-	const struct commit_spot above = { to.root, commit_above(c->arena, to.path, "") };
-
-	if (!commit_move(c, from, to, 0, &why))
-		return 0;
-	if (why.errnum != EXDEV) {
-		*e = why;
-		return e->code;
-	}
-	if (commit_remove(NULL, above, e) || commit_second(c, from, above, e))
-		return e->code;
-	return commit_move(c, above, to, 0, e);
+	return i->existed ? commit_move(c, staged, at, 0, e)
+			  : commit_bring(c, staged, at, RENAME_NOREPLACE, e);
 }
 
 int commit_put_file_back(struct commit *c, const struct journal_item *i, struct err *e)
@@ -77,10 +60,10 @@ int commit_put_file_back(struct commit *c, const struct journal_item *i, struct 
 	if (commit_kept_at(&kept, c, i, e))
 		return e->code;
 	if (!i->after)
-		return commit_bring(c, kept, at, e);
+		return commit_bring(c, kept, at, RENAME_NOREPLACE, e);
 	if (commit_aside(&aside, c, i, i->after, e) || commit_second(c, at, aside, e))
 		return e->code;
-	return bring_over(c, kept, at, e);
+	return commit_bring(c, kept, at, 0, e);
 }
 
 /* The drop-in's text, from where it is staged or, once it has been used, kept. */
@@ -174,8 +157,13 @@ static int home(struct commit_spot *from, struct commit *c, const struct journal
 		return commit_kept_at(from, c, i, e);
 	if (commit_staged_at(from, c, i, e))
 		return e->code;
-	/* A rollback that was called off has put it aside. */
-	return commit_exists(*from) ? 0 : commit_aside(from, c, i, i->after, e);
+	if (commit_exists(*from))
+		return 0;
+	/* It has been in place already: then another round, or a rollback that was called off,
+	 * has put it away. */
+	return i->before && i->after && !strcmp(i->before, i->after)
+		       ? commit_kept_at(from, c, i, e)
+		       : commit_aside(from, c, i, i->after, e);
 }
 
 int commit_unfence(struct commit *c, const struct journal_item *i, bool back, struct err *e)
@@ -192,5 +180,7 @@ int commit_unfence(struct commit *c, const struct journal_item *i, bool back, st
 		return 0;
 	if (*sum)
 		return commit_other(i, e);
-	return home(&from, c, i, back, e) || commit_bring(c, from, at, e) ? e->code : 0;
+	return home(&from, c, i, back, e) || commit_bring(c, from, at, RENAME_NOREPLACE, e)
+		       ? e->code
+		       : 0;
 }

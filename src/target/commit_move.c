@@ -226,31 +226,22 @@ int commit_carry(struct commit *c, struct commit_spot from, struct commit_spot t
 	return commit_second(c, from, to, e) || commit_drop(c, from, e) ? e->code : 0;
 }
 
-const char *commit_above(struct arena *a, const char *path, const char *suffix)
-{
-	const char *slash = strrchr(path, '/');
-	const char *up = slash ? memrchr(path, '/', (size_t)(slash - path)) : NULL;
-	const int len = up ? (int)(up - path) + 1 : 0;
-
-	return arena_print(
-		a, "%.*s.%s" COMMIT_SUFFIX "%s", len, path, slash ? slash + 1 : path, suffix);
-}
-
-int commit_bring(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
+int commit_bring(struct commit *c, struct commit_spot from, struct commit_spot to, unsigned flags,
+	struct err *e)
 {
 	struct err why = { 0 };
-	struct commit_spot above = { to.root, commit_above(c->arena, to.path, "") };
+	struct commit_spot above = { .root = to.root };
 
 	if (make_parents(to, 0755, e))
 		return e->code;
-	if (!commit_move(c, from, to, RENAME_NOREPLACE, &why))
+	if (!commit_move(c, from, to, flags, &why))
 		return 0;
 	if (why.errnum != EXDEV) {
 		*e = why;
 		return e->code;
 	}
-	if (commit_remove(NULL, above, e) || commit_second(c, from, above, e) ||
-		commit_move(c, above, to, RENAME_NOREPLACE, e))
+	if (commit_above(&above.path, c, to, "", e) || commit_remove(NULL, above, e) ||
+		commit_second(c, from, above, e) || commit_move(c, above, to, flags, e))
 		return e->code;
 	return commit_drop(c, from, e);
 }

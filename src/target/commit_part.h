@@ -77,10 +77,21 @@ int commit_second(struct commit *c, struct commit_spot from, struct commit_spot 
 /* A move also to another file system: by commit_second and commit_drop there. */
 int commit_carry(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e);
 
-/* A move into place, whole at once also from another file system; what there is beside the place
- * meanwhile lies one directory above. */
-int commit_bring(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e);
-const char *commit_above(struct arena *a, const char *path, const char *suffix);
+/* A move into place, whole at once also from another file system; NOREPLACE as `flags`. */
+int commit_bring(struct commit *c, struct commit_spot from, struct commit_spot to, unsigned flags,
+	struct err *e);
+
+/* Two names on one mount can be renamed to each other. */
+struct commit_mount {
+	uint64_t id;
+	bool top; /* of its file system, as it is mounted */
+};
+int commit_mount(struct commit_mount *mount, int fd, const char *path, struct err *e);
+
+/* A path of ours near `at` and on its mount, but not in its directory, where a kubelet may read:
+ * one above, ".NAME.etcd-rescue" and `suffix`. */
+int commit_above(const char **path, struct commit *c, struct commit_spot at, const char *suffix,
+	struct err *e);
 
 /* A place that is free, or has this very content: STATE/rolled-back-<8>/PATH. */
 int commit_aside(struct commit_spot *spot, struct commit *c, const struct journal_item *i,

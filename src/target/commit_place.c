@@ -10,7 +10,8 @@
 #include "target/commit_part.h"
 #include "target/file.h"
 
-enum { ASIDE_MAX = 1000 };
+/* linux/stat.h, which does not go together with the C library's. */
+enum { ASIDE_MAX = 1000, MASK_MNT_ID = 0x1000, ATTR_MOUNT_ROOT = 0x2000, AT_MNT_ID = 0x90 };
 
 int commit_spot(struct commit_spot *spot, const struct commit *c, const char *device,
 	const char *path, struct err *e)
@@ -178,6 +179,58 @@ int commit_aside(struct commit_spot *spot, struct commit *c, const struct journa
 			return 0;
 	}
 	return err_set(e, ERR_DECLINED, "%s has too many rolled-back copies", i->path);
+}
+
+int commit_mount(struct commit_mount *mount, int fd, const char *path, struct err *e)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | MASK_MNT_ID, &st))
+		return err_sys(e, "%s", path);
+	memcpy(&mount->id, (const uint8_t *)&st + AT_MNT_ID, sizeof mount->id);
+	if (!(st.stx_mask & MASK_MNT_ID))
+		mount->id = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	mount->top = st.stx_attributes & ATTR_MOUNT_ROOT;
+	return 0;
+}
+
+static const char *cut(struct commit *c, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return arena_print(c->arena, "%.*s", slash ? (int)(slash - path) : 0, path);
+}
+
+int commit_above(const char **path, struct commit *c, struct commit_spot at, const char *suffix,
+	struct err *e)
+{
+	const char *slash = strrchr(at.path, '/'), *name = slash ? slash + 1 : at.path;
+	const char *dir = cut(c, at.path);
+	struct commit_mount its, above;
+	struct err none = { 0 };
+	CLOSE_FD int fd = -1, up = -1;
+	bool is_near = true;
+
+	/* The nearest directory that there is; when it is not the file's own, it will do. */
+	while (root_open_at(&fd, at.root, *dir ? dir : ".", O_RDONLY | O_DIRECTORY, &none)) {
+		if (none.code != ERR_NOTFOUND || !*dir) {
+			*e = none;
+			return e->code;
+		}
+		dir = cut(c, dir);
+		is_near = false;
+	}
+	if (is_near && *dir) {
+		const char *parent = cut(c, dir);
+		if (root_open_at(&up, at.root, *parent ? parent : ".", O_RDONLY | O_DIRECTORY, e) ||
+			commit_mount(&its, fd, dir, e) || commit_mount(&above, up, parent, e))
+			return e->code;
+		if (its.id == above.id)
+			dir = parent;
+	}
+	*path = arena_print(
+		c->arena, "%s%s.%s" COMMIT_SUFFIX "%s", dir, *dir ? "/" : "", name, suffix);
+	return 0;
 }
 
 int commit_sync_all(const struct commit *c, struct err *e)

@@ -9,26 +9,7 @@
 #include "target/commit_part.h"
 #include "target/file.h"
 
-/* linux/stat.h, which does not go together with the C library's. */
-enum { NAMES_TRIED = 1000, MASK_MNT_ID = 0x1000, ATTR_MOUNT_ROOT = 0x2000, AT_MNT_ID = 0x90 };
-
-struct place {
-	uint64_t mount; /* two names on one mount can be renamed to each other */
-	bool top;
-};
-
-static int ask(struct place *place, int fd, const char *path, struct err *e)
-{
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | MASK_MNT_ID, &st))
-		return err_sys(e, "%s", path);
-	memcpy(&place->mount, (const uint8_t *)&st + AT_MNT_ID, sizeof place->mount);
-	if (!(st.stx_mask & MASK_MNT_ID))
-		place->mount = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
-	place->top = st.stx_attributes & ATTR_MOUNT_ROOT;
-	return 0;
-}
+enum { NAMES_TRIED = 1000 };
 
 static int staging(const struct commit *c, struct err *e)
 {
@@ -161,16 +142,17 @@ static bool is_staged(const struct commit *c, const char *device, const char *st
 static int add_open(struct journal_item *item, struct commit *c, int old, int new, int above,
 	const char *above_path, struct err *e)
 {
-	struct place where = { 0 }, from;
+	struct commit_mount where = { 0 }, from;
 	struct stat st;
 
-	if (ask(&from, new, item->staged, e) || (old >= 0 && ask(&where, old, item->path, e)))
+	if (commit_mount(&from, new, item->staged, e) ||
+		(old >= 0 && commit_mount(&where, old, item->path, e)))
 		return e->code;
 	item->existed = old >= 0;
-	item->kind = where.top ? JOURNAL_CONTENTS : JOURNAL_DIRECTORY;
-	if (!where.top && ask(&where, above, above_path, e))
+	item->kind = where.top || !*item->path ? JOURNAL_CONTENTS : JOURNAL_DIRECTORY;
+	if (item->kind == JOURNAL_DIRECTORY && commit_mount(&where, above, above_path, e))
 		return e->code;
-	if (from.mount != where.mount)
+	if (from.id != where.id)
 		return err_set(e, ERR_USAGE, "%s is staged on another file system", item->path);
 	if (old >= 0) {
 		if (fstat(old, &st))
@@ -259,23 +241,23 @@ static int nearest(
 	}
 }
 
-/* Below STATE, or one directory above the place when that is another file system. */
-static int stage_name(struct journal_item *item, struct commit *c, int above, struct err *e)
+/* Below STATE, or above the place when that is another file system. */
+static int stage_name(struct journal_item *item, struct commit *c, struct commit_spot at, int above,
+	struct err *e)
 {
 	CLEAN_ROOT struct root state = NO_ROOT;
-	struct place ours, its;
+	struct commit_mount ours, its;
 	const size_t n = c->journal.n_items;
 
-	if (commit_state(&state, c, false, e) || ask(&ours, state.fd, c->state, e) ||
-		ask(&its, above, item->path, e))
+	if (commit_state(&state, c, false, e) || commit_mount(&ours, state.fd, c->state, e) ||
+		commit_mount(&its, above, item->path, e))
 		return e->code;
-	if (ours.mount == its.mount) {
+	if (ours.id == its.id) {
 		item->staged = arena_print(c->arena, "%s/stage/%zu", c->state, n);
 		return target_make_directories(
 			c->roots[0].root, arena_print(c->arena, "%s/stage", c->state), 0700, e);
 	}
-	item->staged = commit_above(c->arena, item->path, arena_print(c->arena, "-%zu", n));
-	return 0;
+	return commit_above(&item->staged, c, at, arena_print(c->arena, "-%zu", n), e);
 }
 
 /* Where the old one, or a drop-in's text, lies afterwards. */
@@ -333,7 +315,7 @@ static int stage_file(struct journal_item *item, struct commit *c, const struct 
 	CLOSE_FD int model = -1;
 
 	/* A fence that does not change comes back itself, where it can. */
-	if (stage_name(item, c, above, e))
+	if (commit_at(&staged, c, item, e) || stage_name(item, c, staged, above, e))
 		return e->code;
 	const size_t len = strlen(c->state);
 	const bool ours = !strncmp(item->staged, c->state, len) && item->staged[len] == '/';
