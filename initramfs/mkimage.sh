@@ -45,7 +45,8 @@ sizes() {
 main() {
 	binary=$out/etcd-rescue
 	busybox=$build/$ARCH/busybox
-	if [ ! -f "$binary" ] || [ ! -f "$busybox" ]; then
+	tools=$build/$ARCH/tools
+	if [ ! -f "$binary" ] || [ ! -f "$busybox" ] || [ ! -f "$tools/cryptsetup" ]; then
 		die 'the program is not built yet; run ./build.sh image'
 	fi
 	need cpio zstd xz xorriso mcopy mkfs.vfat depmod dpkg-deb
@@ -61,9 +62,9 @@ main() {
 	kernel_key=$(key "$scripts/mkmodules.sh" "$scripts/closure.awk" "$scripts"/features.d/*.modules)
 	step kernel "$kernel_key" "$image/kernel/version" "$scripts/mkmodules.sh" "$image/kernel"
 	kernel=$image/kernel/vmlinuz
-	step initramfs "$kernel_key $(key "$scripts/mkinitramfs.sh" "$top/rootfs" "$binary" "$busybox")" \
+	step initramfs "$kernel_key $(key "$scripts/mkinitramfs.sh" "$top/rootfs" "$binary" "$busybox" "$tools")" \
 		"$image/initramfs.img" "$scripts/mkinitramfs.sh" --binary "$binary" --busybox "$busybox" \
-		--modules "$image/kernel" --output "$image/initramfs.img"
+		--tools "$tools" --modules "$image/kernel" --output "$image/initramfs.img"
 	step firmware "$kernel_key $(key "$scripts/mkfirmware.sh" "$scripts/features.d/firmware.list")" \
 		"$image/firmware.img" "$scripts/mkfirmware.sh" --modules "$image/kernel" \
 		--output "$image/firmware.img"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # initramfs/mkinitramfs.sh - rootfs/ + BusyBox + etcd-rescue + modules + trust anchors -> initramfs
 #
-#   mkinitramfs.sh --binary F --busybox F --modules DIR --output F
+#   mkinitramfs.sh --binary F --busybox F --tools DIR --modules DIR --output F
 #
 # Root is not needed: the archive says root owns everything, and holds no device nodes because
 # /init mounts devtmpfs. The same inputs give the same bytes.
@@ -12,6 +12,17 @@
 applets() {
 	"$root/bin/busybox" --list | while read -r applet; do
 		[ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"
+	done
+}
+
+# storage: what opens arrays, containers and volume groups, and its short names.
+storage() {
+	for tool in cryptsetup e2fsck lvm mdadm; do
+		[ -f "$tools/$tool" ] || die "mkinitramfs.sh: $tools/$tool is not there; run ./build.sh image"
+		install -m 755 "$tools/$tool" "$root/bin/$tool"
+	done
+	for name in lvchange lvcreate lvextend lvs pvcreate pvs vgchange vgcreate vgs; do
+		ln -s lvm "$root/bin/$name"
 	done
 }
 
@@ -47,11 +58,12 @@ pack() {
 }
 
 main() {
-	binary='' busybox='' modules='' output=''
+	binary='' busybox='' tools='' modules='' output=''
 	while [ $# -gt 1 ]; do
 		case $1 in
 		--binary) binary=$2 ;;
 		--busybox) busybox=$2 ;;
+		--tools) tools=$2 ;;
 		--modules) modules=$2 ;;
 		--output) output=$2 ;;
 		*) die "mkinitramfs.sh: unknown option $1" ;;
@@ -81,6 +93,7 @@ main() {
 	ln -s /proc/self/mounts "$root/etc/mtab"
 	install -m 755 "$busybox" "$root/bin/busybox"
 	install -m 755 "$binary" "$root/bin/etcd-rescue"
+	storage
 	applets
 	for applet in init sh modprobe mdev mount; do
 		[ -e "$root/bin/$applet" ] || die "BusyBox has no $applet: look at config/busybox.config"

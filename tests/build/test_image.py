@@ -274,7 +274,7 @@ def test_firmware_is_complete(image_file, info, top):
         if entry.is_link:
             assert name.rsplit("/", 1)[0] + "/" + entry.data.decode() in carried, f"{name} points to nothing"
     for name in ("bnx2/bnx2-mips-09-6.2.1b.fw", "tigon/tg3.bin", "intel/ice/ddp/ice.pkg", "ql2500_fw.bin",
-                 "cxgb4/t6fw.bin", "netronome/nic_AMDA0099-0001_2x25.nffw"):
+                 "cxgb4/t6fw.bin", "qed/qed_init_values_zipped-8.59.1.0.bin"):
         assert f"lib/firmware/{name}.xz" in carried
 
 
