@@ -8,6 +8,7 @@ const struct applet *const applets[] = {
 	&applet_boot,
 	&applet_console,
 	&applet_plan,
+	&applet_run,
 	&applet_target,
 	&applet_rewrite,
 	&applet_certs,

@@ -240,10 +240,11 @@ static int run_run(struct app *app, struct err *e)
 	const int bad = plan_run(r, e);
 	app->status = statuses[r->outcome];
 	/* The object says what is true of the target, also after a failure. */
-	if ((!bad || o->common.json) && print_result(app, r, &printed) && !bad)
+	const int unprinted = !bad || o->common.json ? print_result(app, r, &printed) : 0;
+	if (!bad)
 		*e = printed;
 	plan_run_close(r);
-	return e->code;
+	return bad ? bad : unprinted;
 }
 
 const struct applet applet_run = {

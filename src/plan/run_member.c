@@ -127,9 +127,9 @@ static int decide_cluster(
 		    w->n_replace, e))
 		return e->code;
 	event_info(r->listener, step_member, "%s: members %s", k.what, c->members_from);
-	c->token = r->plan->cluster.token
-			   ? base_token(a, r, &k)
-			   : plan_token(a, base_token(a, r, &k), c->snapshot.sha256, &c->edits);
+	c->token = r->plan->cluster.token ? base_token(a, r, &k)
+					  : plan_token(a, base_token(a, r, &k), c->snapshot.sha256,
+						    &c->edits, r->plan->generation);
 	const struct etcd_restore_config ident = {
 		.name = str_from(c->name),
 		.initial_cluster = str_from(kube_print_members(a, &c->members)),

@@ -73,7 +73,7 @@ static void add_keys(struct codec_sha256 *sha, struct arena *a, const char *what
 }
 
 const char *plan_token(struct arena *a, const char *layout_token, const uint8_t snapshot_sha256[32],
-	const struct etcd_edits *edits)
+	const struct etcd_edits *edits, uint64_t generation)
 {
 	uint8_t digest[CODEC_SHA256_SIZE];
 	char hex[2 * SHOWN + 1];
@@ -89,6 +89,8 @@ const char *plan_token(struct arena *a, const char *layout_token, const uint8_t 
 	add(&sha, edits->drop_leases ? STR("drop-leases\n") : STR(""));
 	add(&sha, edits->clear_alarms ? STR("clear-alarms\n") : STR(""));
 	add(&sha, edits->fix_markers ? STR("fix-version-markers\n") : STR(""));
+	if (generation > 1)
+		add_number(&sha, "generation ", generation, "\n");
 	codec_sha256_final(digest, &sha);
 	print_hex(hex, digest, SHOWN);
 	return arena_print(a, "%s-%s", layout_token, hex);

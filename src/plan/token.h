@@ -15,6 +15,10 @@
  *	drop-leases\n
  *	clear-alarms\n
  *	fix-version-markers\n
+ *	generation <number>\n                the plan's; not the first
+ *
+ * So masters that restore the same snapshot a second time, by a plan of a higher generation, are
+ * told from those that still run with what they restored the first time.
  *
  * The membership is no part of it: it has the token in it, and enters the ids by itself.
  *
@@ -39,7 +43,7 @@
 #include "etcd/edit.h"
 
 const char *plan_token(struct arena *a, const char *layout_token, const uint8_t snapshot_sha256[32],
-	const struct etcd_edits *edits);
+	const struct etcd_edits *edits, uint64_t generation);
 
 /* One cluster of this node, as it is about to be committed. */
 struct plan_ready {

@@ -30,9 +30,9 @@ static void token_is_of_snapshot_and_edits(void **state)
 	struct arena a = ARENA(1 << 20);
 
 	(void)state;
-	assert_string_equal(plan_token(&a, "tkn", snapshot, &none), "tkn-2e0ea3cbcd97");
+	assert_string_equal(plan_token(&a, "tkn", snapshot, &none, 1), "tkn-2e0ea3cbcd97");
 	assert_string_equal(
-		plan_token(&a, "etcd-cluster", snapshot, &all), "etcd-cluster-c273a16e21cb");
+		plan_token(&a, "etcd-cluster", snapshot, &all, 1), "etcd-cluster-c273a16e21cb");
 	arena_free(&a);
 }
 
@@ -48,9 +48,10 @@ static void token_does_not_know_the_members(void **state)
 
 	(void)state;
 	assert_int_equal(etcd_ident_cluster(&cluster, &own, &a, &config, &e), 0);
-	const char *without = plan_token(&a, "t", snapshot, &edits);
+	const char *without = plan_token(&a, "t", snapshot, &edits, 1);
+	assert_string_not_equal(plan_token(&a, "t", snapshot, &edits, 2), without);
 	edits.cluster = &cluster;
-	assert_string_equal(plan_token(&a, "t", snapshot, &edits), without);
+	assert_string_equal(plan_token(&a, "t", snapshot, &edits, 1), without);
 	arena_free(&a);
 }
 
@@ -75,7 +76,7 @@ static void token_is_another_one_for_each_edit(void **state)
 	for (size_t i = 0; i < 12; i++) {
 		if (i >= 10)
 			snapshot[31 * (i - 10)] ^= 1;
-		token[i] = plan_token(&a, "t", snapshot, &v[i]);
+		token[i] = plan_token(&a, "t", snapshot, &v[i], 1);
 		if (i >= 10)
 			snapshot[31 * (i - 10)] ^= 1;
 		for (size_t j = 0; j < i; j++)
