@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-static int start(pid_t *pid, int write_end, const char *const *argv, struct err *e)
+static int start(pid_t *pid, int read_end, int write_end, const char *const *argv, struct err *e)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -26,7 +26,10 @@ static int start(pid_t *pid, int write_end, const char *const *argv, struct err 
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (read_end < 0)
+		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	else
+		posix_spawn_file_actions_adddup2(&actions, read_end, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, write_end, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, write_end, STDERR_FILENO);
 	/* posix_spawn wants char *const *, as execve does, and like it changes nothing. */
@@ -80,8 +83,8 @@ static int wait_end(pid_t pid, int *how, int64_t deadline)
 	}
 }
 
-int process_run(
-	int *status, const char *const *argv, int timeout_ms, struct buf *output, struct err *e)
+static int run(int *status, const char *const *argv, int input, int timeout_ms, struct buf *output,
+	struct err *e)
 {
 	const int64_t deadline = monotonic_ms() + timeout_ms;
 	int ends[2], how = 0;
@@ -89,7 +92,7 @@ int process_run(
 
 	if (pipe2(ends, O_CLOEXEC))
 		return err_sys(e, "pipe");
-	if (start(&pid, ends[1], argv, e)) {
+	if (start(&pid, input, ends[1], argv, e)) {
 		close(ends[0]);
 		close(ends[1]);
 		return e->code;
@@ -112,4 +115,30 @@ int process_run(
 	}
 	*status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
 	return 0;
+}
+
+int process_run(
+	int *status, const char *const *argv, int timeout_ms, struct buf *output, struct err *e)
+{
+	return run(status, argv, -1, timeout_ms, output, e);
+}
+
+int process_feed(int *status, const char *const *argv, struct span input, int timeout_ms,
+	struct buf *output, struct err *e)
+{
+	CLOSE_FD int read_end = -1;
+	CLOSE_FD int write_end = -1;
+	int ends[2];
+
+	/* All of it fits into the pipe, so nobody waits for a reader. */
+	if (input.len > PROCESS_INPUT_MAX)
+		return err_set(e, ERR_SPACE, "more than %d bytes of input", PROCESS_INPUT_MAX);
+	if (pipe2(ends, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	read_end = ends[0];
+	write_end = ends[1];
+	if (input.len && file_write(write_end, input.p, input.len, e))
+		return e->code;
+	file_close(&write_end);
+	return run(status, argv, read_end, timeout_ms, output, e);
 }

@@ -24,6 +24,26 @@ static void process_run_gives_output_and_status(void **state)
 	assert_true(str_is(buf_text(&out), "out\nerr\n"));
 }
 
+static void process_feed_gives_the_input_and_its_end(void **state)
+{
+	static uint8_t much[PROCESS_INPUT_MAX + 1];
+	const char *argv[] = { "/usr/bin/wc", "-c", NULL };
+	CLEAN_BUF struct buf out = BUF(100);
+	struct err e = { 0 };
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(process_feed(&status, argv, SPAN("se\0cret"), 10000, &out, &e), 0);
+	assert_true(str_is(buf_text(&out), "7\n"));
+	buf_clear(&out);
+	/* Nobody reads it: that holds nobody up either. */
+	argv[0] = "/bin/true";
+	const struct span most = { much, PROCESS_INPUT_MAX }, more = { much, sizeof much };
+	assert_int_equal(process_feed(&status, argv, most, 10000, &out, &e), 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(process_feed(&status, argv, more, 10000, &out, &e), ERR_SPACE);
+}
+
 static void process_run_keeps_only_what_fits(void **state)
 {
 	const char *argv[] = { "/bin/sh", "-c",
@@ -99,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(process_run_gives_output_and_status),
+		cmocka_unit_test(process_feed_gives_the_input_and_its_end),
 		cmocka_unit_test(process_run_keeps_only_what_fits),
 		cmocka_unit_test(process_run_names_what_is_not_there),
 		cmocka_unit_test(process_run_ends_what_takes_too_long),
