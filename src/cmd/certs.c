@@ -2,7 +2,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "plan/stored.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "kube/pki.h"
@@ -10,6 +9,7 @@
 #include "plan/bundle.h"
 #include "plan/file.h"
 #include "plan/rewrite.h"
+#include "plan/stored.h"
 #include "target/file.h"
 
 enum { OUTPUT_MAX = 1 << 20 };
@@ -123,8 +123,10 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	if (o->snapshot && !snapshot.cluster_configuration.len)
 		event_warning(app->listener, "certs", "%s: holds no kubeadm-config", o->snapshot);
 	if (plan_rewrite(&r, &files, o->file ? &plan : NULL, NULL, e) ||
-		kube_pki_facts(&facts, &r.node, &r.wanted, snapshot.cluster_configuration, e) ||
-		kube_pki(pki, &files, &facts, time(NULL), e))
+		kube_pki_facts(&facts, &r.node, &r.wanted, snapshot.cluster_configuration, e))
+		return e->code;
+	facts.listener = app->listener;
+	if (kube_pki(pki, &files, &facts, time(NULL), e))
 		return e->code;
 	for (size_t i = 0; !o->dry_run && i < pki->n; i++) {
 		if (pki->v[i].state != KUBE_PKI_ISSUED)

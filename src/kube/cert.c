@@ -4,6 +4,7 @@
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/oid.h>
+#include <mbedtls/pem.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_util.h>
@@ -14,7 +15,15 @@
 
 #include "base/str.h"
 
-enum { SERIAL = 8, BACKDATE = 300, DAY = 24 * 3600, RSA_BITS = 2048, PEM_MAX = 16384, KEY_ID = 64 };
+enum {
+	SERIAL = 8,
+	BACKDATE = 300,
+	DAY = 24 * 3600,
+	RSA_BITS = 2048,
+	PEM_MAX = 16384,
+	KEY_ID = 64,
+	CHAIN_MAX = 8
+};
 
 struct kube_ca {
 	mbedtls_x509_crt cert;    /* all of the file, in a list */
@@ -443,6 +452,45 @@ static bool names_its_ca(const unsigned char *pem, const struct kube_ca *ca)
 	return same;
 }
 
+static bool is_own(const mbedtls_x509_crt *c)
+{
+	return c->issuer_raw.len == c->subject_raw.len &&
+	       !memcmp(c->issuer_raw.p, c->subject_raw.p, c->issuer_raw.len);
+}
+
+/* The CA of the file whose name the certificate's issuer is; of several of one name, as when a CA
+ * is exchanged for one of the same name, the one that lasts longest.  NULL: none is. */
+static const mbedtls_x509_crt *issuer_of(const struct kube_ca *ca, const mbedtls_x509_crt *cert)
+{
+	const mbedtls_x509_crt *found = NULL;
+
+	for (const mbedtls_x509_crt *c = &ca->cert; c; c = c->next) {
+		if (c->subject_raw.len == cert->issuer_raw.len &&
+			!memcmp(c->subject_raw.p, cert->issuer_raw.p, c->subject_raw.len) &&
+			(!found || seconds(&c->valid_to) > seconds(&found->valid_to)))
+			found = c;
+	}
+	return found;
+}
+
+/* A CA that another one vouches for: who knows only that other one needs the steps in between,
+ * up to but without the one that vouches for itself. */
+static int add_chain(unsigned char *text, const struct kube_ca *ca)
+{
+	const mbedtls_x509_crt *c = ca->signer;
+
+	for (int step = 0; c && !is_own(c) && step < CHAIN_MAX; step++) {
+		const size_t used = strlen((char *)text);
+		size_t len;
+		if (mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n",
+			    "-----END CERTIFICATE-----\n", c->raw.p, c->raw.len, text + used,
+			    PEM_MAX - used, &len))
+			return -1;
+		c = issuer_of(ca, c);
+	}
+	return 0;
+}
+
 int kube_leaf_issue(const char **cert, char **key_pem, struct arena *a, struct kube_ca *ca,
 	const struct kube_leaf *leaf, struct err *e)
 {
@@ -471,6 +519,7 @@ int kube_leaf_issue(const char **cert, char **key_pem, struct arena *a, struct k
 	if (!new_key(&key, ca, leaf->algorithm) && !fill(&w, ca, leaf, sans, &key) &&
 		!mbedtls_x509write_crt_pem(
 			&w, text, PEM_MAX, mbedtls_ctr_drbg_random, &ca->random) &&
+		!add_chain(text, ca) &&
 		!mbedtls_pk_write_key_pem(&key, (unsigned char *)key_text, PEM_MAX))
 		status = 0;
 	mbedtls_pk_free(&key);
@@ -527,7 +576,8 @@ static const char *fault(struct arena *a, struct kube_ca *ca, const mbedtls_x509
 		(mbedtls_x509_crt *)(uintptr_t)cert, &ca->cert, NULL, NULL, &flags, NULL, NULL);
 	if (flags & ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE))
 		return "it was signed by another CA";
-	if (seconds(&ca->signer->valid_to) <= leaf->now)
+	const mbedtls_x509_crt *issuer = issuer_of(ca, cert);
+	if (seconds(&(issuer ? issuer : ca->signer)->valid_to) <= leaf->now)
 		return "its CA has run out";
 	if (seconds(&cert->valid_to) < leaf->now + DAY)
 		return "it has run out, or will within a day";

@@ -9,7 +9,8 @@
  * issuer's.
  *
  * A file of several CAs, as while a CA is exchanged, signs with the one that the key is of and
- * believes all.
+ * believes all.  Where that one is itself signed by another, its certificate (and further ones, as
+ * far as the file has them, but none that signs itself) stands behind the leaf's.
  *
  * Source:     RFC 5280; kubernetes cmd/kubeadm/app/util/pkiutil (NewSignedCert), 1.13 to 1.34;
  *             Go's crypto/x509 for the order of the extensions.

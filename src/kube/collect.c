@@ -13,7 +13,15 @@
 
 enum { ONE_MAX = 4 << 20, ALL_MAX = 64 << 20, DEPTH = 16 };
 
+/* Without these a fresh master cannot be made. */
+static const char *const wanted[] = { "etc/kubernetes/pki/ca.crt", "etc/kubernetes/pki/ca.key",
+	"etc/kubernetes/pki/sa.key", "etc/kubernetes/pki/sa.pub",
+	"etc/kubernetes/pki/front-proxy-ca.crt", "etc/kubernetes/pki/front-proxy-ca.key",
+	"etc/kubernetes/pki/etcd/ca.crt", "etc/kubernetes/pki/etcd/ca.key" };
+enum { WANTED = sizeof wanted / sizeof *wanted };
+
 struct pack {
+	bool has[WANTED];
 	struct kube_collected *done;
 	struct kube_files *files;
 	struct arena *a;
@@ -59,6 +67,8 @@ static int add_file(struct pack *p, const char *path, const struct stat *st)
 	if (!good)
 		return broken(p, path);
 	p->done->bytes += text.len;
+	for (size_t i = 0; i < WANTED; i++)
+		p->has[i] = p->has[i] || !strcmp(path, wanted[i]);
 	kube_add_text(&p->done->files, p->a, path);
 	return 0;
 }
@@ -120,11 +130,6 @@ static int add_all(struct pack *p)
 	static const char *const more[] = { "var/lib/kubelet/config.yaml",
 		"var/lib/kubelet/kubeadm-flags.env", "etc/default/kubelet", "etc/sysconfig/kubelet",
 		"etc/cray/kubernetes", "etc/cfc/conf", NULL };
-	static const char *const wanted[] = { "etc/kubernetes/pki/ca.crt",
-		"etc/kubernetes/pki/ca.key", "etc/kubernetes/pki/sa.key",
-		"etc/kubernetes/pki/sa.pub", "etc/kubernetes/pki/front-proxy-ca.crt",
-		"etc/kubernetes/pki/front-proxy-ca.key", "etc/kubernetes/pki/etcd/ca.crt",
-		"etc/kubernetes/pki/etcd/ca.key", NULL };
 	const struct root *root = p->files->root;
 	const char *encryption = kube_encryption_path(p->files);
 
@@ -141,9 +146,10 @@ static int add_all(struct pack *p)
 		return p->e->code;
 	if (encryption && !root_exists(root, encryption))
 		kube_add_text(&p->done->missing, p->a, encryption);
-	for (const char *const *w = wanted; *w; w++) {
-		if (!root_exists(root, *w))
-			kube_add_text(&p->done->missing, p->a, *w);
+	/* What a link leads to is left out, and so it is not there. */
+	for (size_t i = 0; i < WANTED; i++) {
+		if (!p->has[i])
+			kube_add_text(&p->done->missing, p->a, wanted[i]);
 	}
 	return 0;
 }
@@ -151,7 +157,12 @@ static int add_all(struct pack *p)
 int kube_collect(struct kube_collected *collected, int fd, struct kube_files *files,
 	const struct listener *listener, struct err *e)
 {
-	struct pack p = { collected, files, files->arena, archive_write_new(), listener, e };
+	struct pack p = { .done = collected,
+		.files = files,
+		.a = files->arena,
+		.archive = archive_write_new(),
+		.listener = listener,
+		.e = e };
 
 	*collected = (struct kube_collected){ 0 };
 	if (!p.archive)

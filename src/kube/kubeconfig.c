@@ -2,9 +2,12 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
+#include "codec/json.h"
 #include "codec/text.h"
+#include "kube/check.h"
 
-enum { DATA_MAX = 1 << 18 };
+enum { DATA_MAX = 1 << 18, NAME_BYTES = 8192 };
 
 static int print_base64(struct buf *out, const char *key, struct str text, struct err *e)
 {
@@ -16,17 +19,46 @@ static int print_base64(struct buf *out, const char *key, struct str text, struc
 		       : 0;
 }
 
+/* Bare where that is a text for every reader; else in quotes. */
+static int print_text(struct buf *out, const char *text, struct err *e)
+{
+	bool bare = *text && !kube_is_typed(str_from(text)) && !strchr("-?:@", *text);
+
+	for (const char *p = text; *p; p++)
+		bare = bare && (ascii_is_word(*p) || strchr("-.:@/", *p)) && !(*p == ':' && !p[1]);
+	if (bare)
+		return buf_add(out, text, strlen(text), e);
+	struct json j = JSON(out);
+	json_text(&j, text);
+	return json_end(&j, e);
+}
+
+static int print_pair(struct buf *out, const char *key, const char *text, struct err *e)
+{
+	return buf_print(out, e, "%s: ", key) || print_text(out, text, e) ||
+			       buf_add(out, "\n", 1, e)
+		       ? e->code
+		       : 0;
+}
+
 int kube_kubeconfig_print(struct buf *out, const struct kube_kubeconfig *c, struct err *e)
 {
+	CLEAN_BUF struct buf both = BUF(NAME_BYTES);
+
+	if (buf_print(&both, e, "%s@%s", c->user, c->cluster) || buf_add(&both, "", 1, e))
+		return e->code;
+	const char *context = (const char *)both.p;
 	if (buf_print(out, e, "apiVersion: v1\nclusters:\n- cluster:\n") ||
 		print_base64(out, "certificate-authority-data", c->ca, e) ||
-		buf_print(out, e,
-			"    server: %s\n  name: %s\ncontexts:\n- context:\n    cluster: %s\n    "
-			"user: %s\n"
-			"  name: %s@%s\ncurrent-context: %s@%s\nkind: Config\n%susers:\n"
-			"- name: %s\n  user:\n",
-			c->server, c->cluster, c->cluster, c->user, c->user, c->cluster, c->user,
-			c->cluster, c->preferences ? "preferences: {}\n" : "", c->user) ||
+		print_pair(out, "    server", c->server, e) ||
+		print_pair(out, "  name", c->cluster, e) ||
+		buf_print(out, e, "contexts:\n- context:\n") ||
+		print_pair(out, "    cluster", c->cluster, e) ||
+		print_pair(out, "    user", c->user, e) || print_pair(out, "  name", context, e) ||
+		print_pair(out, "current-context", context, e) ||
+		buf_print(out, e, "kind: Config\n%susers:\n",
+			c->preferences ? "preferences: {}\n" : "") ||
+		print_pair(out, "- name", c->user, e) || buf_print(out, e, "  user:\n") ||
 		print_base64(out, "client-certificate-data", c->cert, e) ||
 		print_base64(out, "client-key-data", c->key, e))
 		return e->code;

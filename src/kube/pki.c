@@ -157,6 +157,7 @@ static void judge(struct kube_pki_item *item, struct work *w, const char *ca_nam
 	else if (kube_leaf_is_good(&item->why, w->a, ca, cert, key, leaf))
 		item->state = KUBE_PKI_GOOD;
 	if (item->state != KUBE_PKI_GOOD) {
+		event_info(w->facts->listener, "certs", "making a key for %s", item->path);
 		if (kube_leaf_issue(&item->cert, &new_key, w->a, ca, leaf, &e)) {
 			item->why = arena_print(w->a, "%s, and %s", item->why, e.text);
 		} else {

@@ -24,6 +24,7 @@
  */
 #pragma once
 
+#include "base/event.h"
 #include "kube/cert.h"
 #include "kube/layout.h"
 
@@ -42,6 +43,9 @@ struct kube_pki_facts {
 	const char *cluster;         /* "kubernetes", of the kubeconfigs */
 	struct kube_texts sans, etcd_server_sans, etcd_peer_sans;
 	unsigned minor; /* of Kubernetes 1.x; 0: not known, taken as new */
+	/* Hears of each key that is made, which with RSA takes seconds; set after kube_pki_facts.
+	 */
+	const struct listener *listener;
 };
 
 /* From the API server's manifest, kubeadm's files and the kubelet's on the disk; what those leave

@@ -66,7 +66,7 @@ static void add_list(
 
 	for (const struct doc_node *c = list && list->kind == DOC_LIST ? list->first : NULL; c;
 		c = c->next) {
-		if (c->kind == DOC_SCALAR)
+		if (c->kind == DOC_SCALAR && c->text.len)
 			kube_add_text(texts, r->a, replaced(r, c->text));
 	}
 }
@@ -93,6 +93,13 @@ static const char *url_of(struct arena *a, const char *host, const char *port)
 	return arena_print(a, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
 }
 
+/* An empty text says as little as none. */
+static bool says(struct kube_slot *slot, const struct kube_kubeadm *k,
+	const struct doc_node *document, const char *pointer)
+{
+	return kube_kubeadm_text(slot, k, document, pointer) && slot->value.len;
+}
+
 static void read_kubeadm(struct reader *r, struct kube_file *file)
 {
 	struct kube_pki_facts *f = r->facts;
@@ -102,24 +109,21 @@ static void read_kubeadm(struct reader *r, struct kube_file *file)
 
 	if (kube_kubeadm(&k, file, &none))
 		return;
-	if (!f->endpoint && kube_kubeadm_text(&slot, &k, k.cluster, "/controlPlaneEndpoint") &&
-		slot.value.len)
+	if (!f->endpoint && says(&slot, &k, k.cluster, "/controlPlaneEndpoint"))
 		read_endpoint(r, slot.value);
-	if (!f->domain && kube_kubeadm_text(&slot, &k, k.cluster, "/networking/dnsDomain"))
+	if (!f->domain && says(&slot, &k, k.cluster, "/networking/dnsDomain"))
 		f->domain = arena_copy(r->a, slot.value);
-	if (!f->service_address &&
-		kube_kubeadm_text(&slot, &k, k.cluster, "/networking/serviceSubnet"))
+	if (!f->service_address && says(&slot, &k, k.cluster, "/networking/serviceSubnet"))
 		f->service_address = first_address(r->a, slot.value);
-	if (!f->cluster && kube_kubeadm_text(&slot, &k, k.cluster, "/clusterName"))
+	if (!f->cluster && says(&slot, &k, k.cluster, "/clusterName"))
 		f->cluster = arena_copy(r->a, slot.value);
-	if (!f->minor && kube_kubeadm_text(&slot, &k, k.cluster, "/kubernetesVersion"))
+	if (!f->minor && says(&slot, &k, k.cluster, "/kubernetesVersion"))
 		f->minor = minor_of(slot.value);
-	if (!f->address &&
-		kube_kubeadm_text(&slot, &k, k.init, "/localAPIEndpoint/advertiseAddress"))
+	if (!f->address && says(&slot, &k, k.init, "/localAPIEndpoint/advertiseAddress"))
 		f->address = replaced(r, slot.value);
-	if (!f->port && kube_kubeadm_text(&slot, &k, k.init, "/localAPIEndpoint/bindPort"))
+	if (!f->port && says(&slot, &k, k.init, "/localAPIEndpoint/bindPort"))
 		f->port = arena_copy(r->a, slot.value);
-	if (!f->algorithm && kube_kubeadm_text(&slot, &k, k.cluster, "/encryptionAlgorithm"))
+	if (!f->algorithm && says(&slot, &k, k.cluster, "/encryptionAlgorithm"))
 		f->algorithm = arena_copy(r->a, slot.value);
 	if (k.cluster && doc_find(k.cluster, "/etcd/external"))
 		f->external_etcd = true;

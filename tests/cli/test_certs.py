@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 TOP = Path(__file__).resolve().parents[2]
 LAYOUT = TOP / "tests" / "golden" / "layouts" / "kubeadm"
@@ -279,6 +280,56 @@ def test_bundle_of_an_old_and_a_new_ca(certs, root):
     assert certs(root)[0]["pki/apiserver.crt"]["state"] == "issued"
     (pki / "new.crt").write_text(new)
     openssl("verify", "-x509_strict", "-CAfile", pki / "new.crt", pki / "apiserver.crt")
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["root-in-file", "intermediate-alone"])
+def test_ca_that_another_one_vouches_for(certs, root, whole, tmp_path):
+    """A company's root signs the cluster's CA: who knows the root alone accepts what the leaf's file holds."""
+    pki = root / "etc/kubernetes/pki"
+    top = tmp_path / "top"
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=company",
+        "-days", "3650", "-addext", "keyUsage=critical,keyCertSign", "-keyout", f"{top}.key", "-out", f"{top}.crt")
+    request = openssl("req", "-new", "-key", pki / "ca.key", "-subj", "/CN=kubernetes")
+    (tmp_path / "ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,digitalSignature\n"
+        "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+    middle = openssl("x509", "-req", "-CA", f"{top}.crt", "-CAkey", f"{top}.key", "-CAcreateserial", "-days", "900",
+        "-extfile", tmp_path / "ext", input=request)
+    (pki / "ca.crt").write_text(middle + (Path(f"{top}.crt").read_text() if whole else ""))
+    items, _ = certs(root)
+    assert items["pki/apiserver.crt"]["state"] == "issued"
+    leaf = (pki / "apiserver.crt").read_text()
+    assert leaf.count("BEGIN CERTIFICATE") == 2 and middle.strip() in leaf
+    openssl("verify", "-x509_strict", "-CAfile", f"{top}.crt", "-untrusted", pki / "apiserver.crt", pki / "apiserver.crt")
+    assert (pki / "etcd/peer.crt").read_text().count("BEGIN CERTIFICATE") == 1 # its CA is its own
+    assert {item["state"] for item in certs(root)[0].values()} == {"good"}
+
+
+def test_leaf_of_the_newer_ca_is_good_though_the_older_has_run_out(certs, root):
+    """Without the key nothing tells which of two CAs is meant but the name of the issuer."""
+    pki = root / "etc/kubernetes/pki"
+    certs(root)
+    openssl("genrsa", "-out", pki / "old.key", "2048")
+    old = self_signed(pki, pki / "old.key", "20100101000000Z", "20110101000000Z")
+    (pki / "ca.crt").write_text(old + (pki / "ca.crt").read_text())
+    (pki / "ca.key").unlink()
+    items, _ = certs(root)
+    assert items["pki/apiserver.crt"]["state"] == "good" and items["pki/ca.key"]["state"] == "absent"
+
+
+@pytest.mark.parametrize("name", ["1234", "yes", "a: b", "#x", 'q"q', "prod-1.example.org"])
+def test_kubeconfig_of_a_cluster_of_any_name_is_read_by_others(certs, root, name):
+    (root / "etc/kubernetes/kubeadm.yaml").write_text("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"
+        f"clusterName: {json.dumps(name)}\nnetworking: {{dnsDomain: ''}}\napiServer: {{certSANs: ['']}}\n")
+    certs(root)
+    config = yaml.safe_load((root / "etc/kubernetes/scheduler.conf").read_text())
+    assert config["clusters"][0]["name"] == config["contexts"][0]["context"]["cluster"] == name
+    assert config["current-context"] == config["contexts"][0]["name"] == f"system:kube-scheduler@{name}"
+
+
+def test_keys_are_told_while_they_are_made(certs, root):
+    _, told = certs(root)
+    assert "making a key for etc/kubernetes/pki/apiserver.crt" in told
+    assert "making a key" not in certs(root)[1]
 
 
 def test_etcd_elsewhere_wants_no_ca_of_etcd(certs, root):

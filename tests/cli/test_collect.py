@@ -163,3 +163,13 @@ def test_what_is_not_brought_back_is_said(program, root, tmp_path):
     done = subprocess.run([program, "certs", "--root", fresh, "--bundle", bundle], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "srv/keys/current.yaml lies in none of the places" in done.stderr
     assert not (fresh / "srv").exists()
+
+
+def test_keys_behind_a_link_are_said_to_be_missing(program, root, tmp_path):
+    pki = root / "etc/kubernetes/pki"
+    pki.rename(root / "keys")
+    pki.symlink_to("/keys")
+    done = collect(program, root, tmp_path / "bundle.tar.zst")
+    assert done.returncode == 0 and "etc/kubernetes/pki is a link to /keys and left out" in done.stderr
+    for name in PKI:
+        assert f"etc/kubernetes/pki/{name} is not here" in done.stderr
