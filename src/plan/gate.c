@@ -80,9 +80,11 @@ void gate_hear(struct gate *gate, size_t i, const struct gate_note *note, int64_
 
 	m->heard = GATE_NOTE;
 	if (m->seen && is_newer(note, &m->note)) {
+		/* Written since we looked before, and perhaps just then. */
 		m->changed = true;
-		m->changed_ms = now_ms;
+		m->changed_ms = m->heard_ms;
 	}
+	m->heard_ms = now_ms;
 	m->note = *note;
 	m->seen = true;
 	if (i == gate->own)
@@ -162,7 +164,7 @@ static void stop_for(struct gate_decision *d, const struct gate *gate, const str
 		m->name, m->name);
 }
 
-enum part { PART_NONE, PART_IN, PART_COMMITTED, PART_RELEASED, PART_ASIDE, PART_STOPS };
+enum part { PART_NONE, PART_IN, PART_COMMITTED, PART_ASIDE, PART_STOPS };
 
 /* What another one's note of this round means for us. */
 static enum part part_of(const struct gate *gate, const struct gate_member *m, int64_t now_ms)
@@ -186,9 +188,7 @@ static enum part part_of(const struct gate *gate, const struct gate_member *m, i
 		return PART_STOPS;
 	if (gate_phase_is_committed(note->phase))
 		return PART_COMMITTED;
-	if (note->phase == GATE_STOPPED || !alive)
-		return PART_NONE;
-	return note->phase == GATE_RELEASED ? PART_RELEASED : PART_IN;
+	return note->phase == GATE_STOPPED || !alive ? PART_NONE : PART_IN;
 }
 
 static void say_missing(
@@ -256,9 +256,9 @@ void gate_decide(struct gate_decision *d, struct gate *gate, int64_t now_ms)
 			stop_for(d, gate, m);
 			return;
 		}
-		in += part == PART_IN || part == PART_RELEASED || part == PART_COMMITTED;
+		in += part == PART_IN || part == PART_COMMITTED;
 		aside += part == PART_ASIDE;
-		if (part == PART_COMMITTED || (part == PART_RELEASED && !open))
+		if (part == PART_COMMITTED)
 			open = m;
 	}
 	d->ready = in + aside;

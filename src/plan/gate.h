@@ -20,8 +20,9 @@
  *	the same, and those aside        >= N_old - q_old + 1     else the old cluster could go on
  *
  * Who counts: `committed` and later phases; `ready` and `released` only while they live, which is
- * when their note was seen to change not longer ago than `fresh_ms`. So a master that was switched
- * off after it was ready, and may come back with its old disk, does not count.
+ * when it is known that their note was written not longer ago than `fresh_ms`: it changed between
+ * two looks of ours, and so after the first of them. So a master that was switched off after it
+ * was ready, and may come back with its old disk, does not count.
  *
  * missing: wait      everybody has to be there as well
  * missing: proceed   the rule is enough
@@ -29,8 +30,7 @@
  * Said first and looked at then: of two masters that are about to commit different things at least
  * one finds the other's `released`, however slow they are, and stops.
  *
- * Where somebody has committed the same, the gate was open: who comes late just goes on. Somebody
- * `released` lets the others go on while it lives.
+ * Where somebody has committed the same, the gate was open: who comes late just goes on.
  *
  * Notes of another plan: with a lower generation they are left alone and do not count; a higher
  * one stops us; so does one of the same generation that lives, or that has begun to commit. Else
@@ -66,8 +66,9 @@ struct gate_member {
 	enum gate_heard heard; /* in this round */
 	struct gate_note note;
 	bool seen;          /* `note` is of some round */
+	int64_t heard_ms;   /* when it was read */
 	bool changed;       /* it was seen to change */
-	int64_t changed_ms; /* when the last time */
+	int64_t changed_ms; /* it was written then or later */
 };
 
 enum gate_verdict { GATE_HOLD, GATE_CONFIRM, GATE_RELEASE, GATE_STOP };
