@@ -9,6 +9,7 @@ const struct applet *const applets[] = {
 	&applet_console,
 	&applet_plan,
 	&applet_run,
+	&applet_handoff,
 	&applet_target,
 	&applet_rewrite,
 	&applet_certs,

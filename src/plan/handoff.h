@@ -2,7 +2,7 @@
  *
  *   firmware   BootNext of the target's own entry, then a reset         UEFI only
  *   kexec      the target's kernel as its own boot loader would start it
- *   flag       "done" put to the report address, where boot.ipxe looks; then a reset
+ *   flag       "done" put to the report address, where the boot server looks; then a reset
  *   halt       a banner, and the shell
  *
  * A rung that cannot be, or was tried and led back here, gives way to the next.  A try is counted
@@ -10,64 +10,77 @@
  * back within half an hour goes one rung down; after the third round only halt is left.  When the
  * target ran since, the last rung worked and is taken again.
  *
+ *   STATE/handoff   "plan ID", "rung firmware", "tries 1", "at 1795286400", one a line
+ *
  *   handoff_find     /boot and ESP of a target
  *   handoff_prepare  decides, counts, writes BootNext or loads the kernel or puts the flag
  *   handoff_act      does it, once everything is unmounted
  *
  * Source:     design of the hand-off; os/efivar.h, os/kexec.h, target/boot_entry.h.
  * Units:      seconds since 1970.
- * Ownership:  texts live in the arena, roots are borrowed.
- * Errors:     handoff_prepare: ERR_USAGE for a rung that is asked for by name and cannot be;
- *             else none, since halt is always left: each step's `why` says what was found.
+ * Ownership:  texts live in the arena, roots are borrowed from the site.
+ * Errors:     handoff_prepare: ERR_UNSUPPORTED when the one rung that is asked for by name cannot
+ *             be; else none, since halt is always left: each step's `why` says what was found.
  */
 #pragma once
 
 #include "base/event.h"
 #include "plan/handoff_ladder.h"
 #include "plan/schema.h"
-#include "plan/target.h"
+#include "plan/site.h"
 #include "target/boot_entry.h"
 
 struct handoff_place {
-	struct boot_roots roots;      /* what boot_entry_find looks into */
+	const struct site *site;
+	struct boot_roots roots; /* what boot_entry_find looks into */
+	struct root esp_root;    /* of a mounted tree: opened here */
+	const struct block *esp_disk;
 	const struct block_part *esp; /* NULL: none */
-	const char *esp_name;         /* "sda1" */
 	const char *esp_why;          /* why there is none */
-	struct root running;          /* of the target: where etc is; borrowed */
 };
 
 struct handoff_from {
-	const struct root *machine; /* sys, dev and proc */
-	const struct handoff_place *place;
-	const struct root *state; /* the journal's directory, to be written; NULL: not there */
+	const struct root *machine;        /* sys, proc and etc */
+	const struct handoff_place *place; /* NULL: for poweroff and stay alone */
 	enum plan_handoff choice;
 	enum handoff_rung
-		only;       /* a person's word: this rung alone; HANDOFF_NONE: as the plan says */
-	const char *report; /* the plan's; NULL: none */
-	const char *proxy;  /* as in net/http.h */
-	int64_t now;        /* 0: not known */
+		only;        /* a person's word: this rung alone; HANDOFF_NONE: as the plan says */
+	const char *report;  /* the plan's; NULL: none */
+	const char *proxy;   /* as in net/http.h */
+	const char *plan_id; /* of the journal; NULL: nothing was restored here */
+	int64_t now;         /* 0: not known */
 	bool dry_run;
 	const struct listener *listener;
 };
 
 struct handoff {
 	enum handoff_rung rung; /* what handoff_act does */
-	const char *text;       /* in one line, for people: "starts debian (Boot0003) of sda1" */
+	const char *text;       /* in one line, for people */
 	struct handoff_steps steps;
-	unsigned round; /* 1 to 3; 0: nothing is restarted */
+	unsigned round;        /* 1 to 3; 0: nothing is restarted */
+	const char *round_why; /* NULL, or why the ladder begins where it does */
 };
 
-/* Of what plan_target found; `t->volume` may be NULL (a tree that was mounted already: then /boot
- * and the ESP are as they are mounted below it). */
-void handoff_find(struct handoff_place *place, struct arena *a, const struct plan_target *t,
-	const struct root *root, const struct target_volumes *volumes);
+/* The site is open; for a hand-off in earnest, writable.  `machine` says whether it is UEFI. */
+void handoff_find(struct handoff_place *place, struct arena *a, const struct site *site,
+	const struct root *machine);
+void handoff_find_close(struct handoff_place *place);
 
 /* With `dry_run` nothing is written or loaded, and h says what would be. */
 int handoff_prepare(
 	struct handoff *h, struct arena *a, const struct handoff_from *from, struct err *e);
 
-/* Returns for stay and halt, where h->text is the banner's, and on failure. */
+/* Returns for stay and halt, and when it fails. */
 int handoff_act(const struct handoff *h, struct err *e);
 
-/* The banner of halt, several lines. */
+/* The banner of halt and stay, several lines. */
 const char *handoff_banner(struct arena *a, const struct handoff *h);
+
+/* When the target last ran, by what a running system writes; 0: not known, or in the future. */
+int64_t handoff_alive(struct arena *a, const struct site *site, int64_t now);
+
+/* Rungs, for plan/handoff*.c alone: `*text` says what will be, the error why it cannot be. */
+int handoff_firmware(
+	const char **text, struct arena *a, const struct handoff_from *from, struct err *e);
+int handoff_flag(
+	const char **text, struct arena *a, const struct handoff_from *from, struct err *e);
