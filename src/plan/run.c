@@ -100,11 +100,10 @@ static int decide(enum decision *d, struct run *r, struct err *e)
 	switch (j->phase) {
 	case JOURNAL_NONE:
 	case JOURNAL_INTENT:
-		return 0;
 	case JOURNAL_PREPARED:
-		if (same && !r->again)
-			*d = DECIDED_RESUME;
+		/* Whoever lives, and what the others have, is asked anew. */
 		return 0;
+	case JOURNAL_COMMITTING:
 	case JOURNAL_ROLLING_BACK:
 		*d = DECIDED_RESUME;
 		return 0;

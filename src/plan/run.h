@@ -13,8 +13,8 @@
  *
  * What a journal on the disk means:
  *
- *   none, intent              a restore begins
- *   prepared, same plan       goes on where it stopped; another plan: that one is dropped
+ *   none, intent, prepared    a restore begins; what is staged is dropped
+ *   committing                goes on where it stopped, whatever the plan
  *   committed, same plan      nothing is written, unless the generation is higher
  *   committed, another plan   refused, unless the generation is higher
  *   rolling-back              the way back is gone to its end first

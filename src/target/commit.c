@@ -53,6 +53,11 @@ int commit_open(struct commit *c, struct err *e)
 	/* An attempt whose own record is torn has left nothing but names we know. */
 	if (journal_read(&c->left, c->arena, &state, JOURNAL_INTENT_NAME, &why))
 		c->left = (struct journal){ 0 };
+	/* Cut before the attempt's own record was gone: it has become the restore. */
+	if (c->journal.phase && c->left.phase && c->journal.began == c->left.began &&
+		c->journal.plan_id && c->left.plan_id &&
+		!strcmp(c->journal.plan_id, c->left.plan_id))
+		c->left = (struct journal){ 0 };
 	if (!c->journal.phase && c->left.phase)
 		c->journal = c->left;
 	return 0;
@@ -114,7 +119,7 @@ int commit_begin(struct commit *c, const struct journal *about, struct err *e)
 	CLEAN_ROOT struct root state = NO_ROOT;
 	const enum journal_phase phase = c->journal.phase;
 
-	if (phase == JOURNAL_PREPARED || phase == JOURNAL_ROLLING_BACK)
+	if (phase == JOURNAL_COMMITTING || phase == JOURNAL_ROLLING_BACK)
 		return err_set(e, ERR_DECLINED,
 			"a restore of before is %s and not finished; etcd-rescue commit or "
 			"etcd-rescue rollback first",
@@ -251,7 +256,6 @@ static int keep_journal(const struct root *state, struct arena *a, struct err *e
 
 int commit_prepare(struct commit *c, struct err *e)
 {
-	CLEAN_ROOT struct root state = NO_ROOT;
 	uint64_t total = 0;
 
 	if (c->journal.phase != JOURNAL_INTENT)
@@ -275,10 +279,7 @@ int commit_prepare(struct commit *c, struct err *e)
 		if (stopped(c, e) || read_back(c, &c->journal.items[i], total, e))
 			return e->code;
 	}
-	if (stopped(c, e) || commit_look_all(c, e) || commit_state(&state, c, false, e) ||
-		keep_journal(&state, c->arena, e) || commit_save(c, JOURNAL_PREPARED, e))
-		return e->code;
-	if (drop_name(&state, JOURNAL_INTENT_NAME, e))
+	if (stopped(c, e) || commit_check(c, e) || commit_save(c, JOURNAL_PREPARED, e))
 		return e->code;
 	event_done(c->listener, "prepare", "all is staged, and what was read back is the same");
 	return 0;
@@ -320,13 +321,28 @@ static int go(struct commit *c, struct err *e)
 	return 0;
 }
 
+/* The attempt becomes the restore of this disk. */
+static int promote(struct commit *c, struct err *e)
+{
+	CLEAN_ROOT struct root state = NO_ROOT;
+
+	return commit_state(&state, c, false, e) || keep_journal(&state, c->arena, e) ||
+			       commit_save(c, JOURNAL_COMMITTING, e) ||
+			       drop_name(&state, JOURNAL_INTENT_NAME, e)
+		       ? e->code
+		       : 0;
+}
+
 int commit_go(struct commit *c, struct err *e)
 {
-	if (c->journal.phase != JOURNAL_PREPARED)
+	const enum journal_phase phase = c->journal.phase;
+
+	if (phase != JOURNAL_PREPARED && phase != JOURNAL_COMMITTING)
 		return err_set(e, ERR_BUG, "the journal does not say prepared");
 	event_step(c->listener, "commit", "the new state takes the place of the old one");
-	if (commit_look_all(c, e) || commit_unlock(c, e) || go(c, e) || commit_lock(c, e) ||
-		commit_sync_all(c, e) || commit_save(c, JOURNAL_COMMITTED, e))
+	if (commit_check(c, e) || (phase == JOURNAL_PREPARED && promote(c, e)) ||
+		commit_unlock(c, e) || go(c, e) || commit_lock(c, e) || commit_sync_all(c, e) ||
+		commit_save(c, JOURNAL_COMMITTED, e))
 		return e->code;
 	event_done(c->listener, "commit", "the new state is in place");
 	return commit_tidy(c, &c->journal, e) || commit_drop_intent(c, e) ? e->code : 0;
@@ -334,8 +350,8 @@ int commit_go(struct commit *c, struct err *e)
 
 int commit_abandon(struct commit *c, struct err *e)
 {
-	if (c->journal.phase > JOURNAL_INTENT)
-		return err_set(e, ERR_BUG, "what is prepared is not abandoned, but rolled back");
+	if (c->journal.phase > JOURNAL_PREPARED)
+		return err_set(e, ERR_BUG, "what is committed is not abandoned, but rolled back");
 	if (c->journal.phase == JOURNAL_NONE)
 		return 0;
 	if (commit_lock(c, e) || commit_tidy(c, &c->journal, e) || commit_drop_intent(c, e))
@@ -351,6 +367,7 @@ int commit_resume(struct commit *c, struct err *e)
 	case JOURNAL_INTENT:
 		return commit_abandon(c, e);
 	case JOURNAL_PREPARED:
+	case JOURNAL_COMMITTING:
 		return commit_go(c, e);
 	case JOURNAL_ROLLING_BACK:
 		return commit_rollback(c, e);

@@ -6,7 +6,7 @@
  *   commit_go          fence; directories change places; files; the fence back in: `committed`
  *   commit_resume      on what a journal says: commit_go again, or the rest of a rollback
  *   commit_rollback    the same items backwards; what was new is kept aside
- *   commit_abandon     before `prepared`: staged things are gone, the journal says so
+ *   commit_abandon     before commit_go: staged things are gone, the journal says so
  *
  * Cut the power anywhere: the disk boots into the old state, or etcd does not start, or into the
  * new state.  Each step looks what is there before it acts, so it can be done again: a file by
@@ -25,7 +25,8 @@
  *   STATE/rolled-back-<8>/PATH      new files, after a rollback
  *
  * Nothing is deleted but what was staged and never committed.  A journal that says `committed`
- * stays until the next one is prepared: an interrupted or abandoned attempt does not hide it.
+ * stays until the next one begins to commit: an interrupted or abandoned attempt does not hide
+ * it.  What is prepared may be abandoned, too; commit_go is where it begins to count.
  *
  * Source:     design of the commit protocol; renameat2(2), fsync(2), sync(2).
  * Units:      bytes.
@@ -110,6 +111,10 @@ int commit_abandon(struct commit *c, struct err *e);
 int commit_resume(struct commit *c, struct err *e);
 int commit_rollback(struct commit *c, struct err *e);
 
+/* Is everything what the journal says?  ERR_DECLINED names the first that is not: then neither a
+ * commit nor a rollback would begin. */
+int commit_check(const struct commit *c, struct err *e);
+
 /* Is somebody holding the database of an item's directory?  `*what` names it. */
 int commit_in_use(const char **what, const struct commit *c, struct err *e);
 
@@ -117,5 +122,7 @@ int commit_in_use(const char **what, const struct commit *c, struct err *e);
  * not.  A member that etcd has been started on since is no error: `*served` says so. */
 int commit_verify(bool *served, const struct commit *c, struct err *e);
 
-/* The old state, once the new one serves, and what rollbacks kept: deleted, bytes freed. */
+/* The old state, once the new one serves, and what rollbacks kept: deleted, bytes freed.
+ * commit_old_size deletes nothing, and tells how much it would be. */
 int commit_forget(uint64_t *freed, struct commit *c, struct err *e);
+int commit_old_size(uint64_t *bytes, struct commit *c, struct err *e);

@@ -75,9 +75,14 @@ static bool is_old_name(const char *text)
 	       (!*rest || (*rest == '-' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")]));
 }
 
+struct forgotten {
+	uint64_t bytes;
+	bool pretend;
+};
+
 /* In one directory: STEM followed by one of those names. */
-static int forget_in(
-	uint64_t *freed, struct commit *c, struct commit_spot dir, const char *stem, struct err *e)
+static int forget_in(struct forgotten *f, struct commit *c, struct commit_spot dir,
+	const char *stem, struct err *e)
 {
 	struct names names = { 0 };
 	const size_t len = strlen(stem);
@@ -95,7 +100,8 @@ static int forget_in(
 		const struct commit_spot at = { dir.root,
 			arena_print(
 				c->arena, "%s%s%s", dir.path, *dir.path ? "/" : "", names.v[i]) };
-		if (commit_remove(freed, at, e)) {
+		if (f->pretend ? commit_measure(&f->bytes, at, e)
+			       : commit_remove(&f->bytes, at, e)) {
 			if (e->errnum == EPERM)
 				return err_set(e, ERR_DECLINED,
 					"%s holds something immutable; chattr -R -i it", at.path);
@@ -106,7 +112,7 @@ static int forget_in(
 }
 
 static int forget_item(
-	uint64_t *freed, struct commit *c, const struct journal_item *i, struct err *e)
+	struct forgotten *f, struct commit *c, const struct journal_item *i, struct err *e)
 {
 	const char *slash = strrchr(i->path, '/');
 	const char *name = slash ? slash + 1 : i->path;
@@ -115,33 +121,56 @@ static int forget_item(
 	if (commit_at(&dir, c, i, e))
 		return e->code;
 	if (i->kind == JOURNAL_CONTENTS)
-		return forget_in(freed, c, dir, ".", e);
+		return forget_in(f, c, dir, ".", e);
 	if (i->kind != JOURNAL_DIRECTORY)
 		return 0;
 	dir.path = arena_print(c->arena, "%.*s", slash ? (int)(slash - i->path) : 0, i->path);
-	return forget_in(freed, c, dir, arena_print(c->arena, "%s.", name), e);
+	return forget_in(f, c, dir, arena_print(c->arena, "%s.", name), e);
+}
+
+static int forget_all(struct forgotten *f, struct commit *c, struct err *e)
+{
+	const struct commit_spot state = { c->roots[0].root, c->state };
+
+	for (size_t n = 0; n < c->journal.n_items; n++) {
+		if (forget_item(f, c, &c->journal.items[n], e))
+			return e->code;
+	}
+	return forget_in(f, c, state, "", e);
+}
+
+static int is_forgettable(const struct commit *c, struct err *e)
+{
+	return c->journal.phase == JOURNAL_COMMITTED
+		       ? 0
+		       : err_set(e, ERR_DECLINED,
+				 "only what a committed restore has replaced can be forgotten; "
+				 "this "
+				 "one is %s",
+				 c->journal.phase ? journal_phase_word(c->journal.phase)
+						  : "not there");
+}
+
+int commit_old_size(uint64_t *bytes, struct commit *c, struct err *e)
+{
+	struct forgotten f = { .pretend = true };
+
+	if (is_forgettable(c, e) || forget_all(&f, c, e))
+		return e->code;
+	*bytes = f.bytes;
+	return 0;
 }
 
 int commit_forget(uint64_t *freed, struct commit *c, struct err *e)
 {
-	const struct commit_spot state = { c->roots[0].root, c->state };
-	uint64_t bytes = 0;
+	struct forgotten f = { 0 };
 
-	if (c->journal.phase != JOURNAL_COMMITTED)
-		return err_set(e, ERR_DECLINED,
-			"only what a committed restore has replaced can be forgotten; this one is "
-			"%s",
-			c->journal.phase ? journal_phase_word(c->journal.phase) : "not there");
+	if (is_forgettable(c, e))
+		return e->code;
 	/* Before the first byte goes: a rollback may not begin on what is half there. */
 	c->journal.forgotten = true;
-	if (commit_save(c, JOURNAL_COMMITTED, e))
+	if (commit_save(c, JOURNAL_COMMITTED, e) || forget_all(&f, c, e))
 		return e->code;
-	for (size_t n = 0; n < c->journal.n_items; n++) {
-		if (forget_item(&bytes, c, &c->journal.items[n], e))
-			return e->code;
-	}
-	if (forget_in(&bytes, c, state, "", e))
-		return e->code;
-	*freed = bytes;
+	*freed = f.bytes;
 	return 0;
 }

@@ -146,42 +146,6 @@ static int make_parents(struct commit_spot at, mode_t mode, struct err *e)
 	return len ? target_make_directories(at.root, parent, mode, e) : 0;
 }
 
-static int copy_bytes(int from, int to, const char *path, struct err *e)
-{
-	uint8_t block[16384];
-	size_t got;
-
-	do {
-		if (file_read_some(&got, from, block, sizeof block, e) ||
-			file_write(to, block, got, e))
-			return err_wrap(e, "%s", path);
-	} while (got);
-	if (target_copy_metadata(from, to, path, e))
-		return e->code;
-	return fsync(to) ? err_sys(e, "%s", path) : 0;
-}
-
-/* Under a name of its own until it is whole. */
-static int copy(int from_dir, const char *from_name, int to_dir, const char *to_name, struct err *e)
-{
-	char sibling[300];
-	CLOSE_FD int from = -1, to = -1;
-
-	if (snprintf(sibling, sizeof sibling, ".%s.new", to_name) > 255)
-		return err_set(e, ERR_USAGE, "%s: this name is too long", to_name);
-	from = openat(from_dir, from_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (from < 0 || (unlinkat(to_dir, sibling, 0) && errno != ENOENT))
-		return err_sys(e, "%s", from_name);
-	to = openat(to_dir, sibling, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (to < 0)
-		return err_sys(e, "%s", to_name);
-	if (copy_bytes(from, to, from_name, e)) {
-		unlinkat(to_dir, sibling, 0);
-		return e->code;
-	}
-	return renameat(to_dir, sibling, to_dir, to_name) ? err_sys(e, "%s", to_name) : 0;
-}
-
 int commit_second(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
 {
 	char is[DIGEST_HEX], want[DIGEST_HEX];
@@ -201,14 +165,9 @@ int commit_second(struct commit *c, struct commit_spot from, struct commit_spot 
 	}
 	if (watch(c, "link", to.path, e))
 		return e->code;
-	if (linkat(a, name_a, b, name_b, 0)) {
-		/* EPERM: a file system without links, or too many of them. */
-		if (errno != EXDEV && errno != EPERM && errno != EMLINK)
-			return err_sys(e, "keeping %s as %s", from.path, to.path);
-		if (copy(a, name_a, b, name_b, e))
-			return err_wrap(e, "keeping %s as %s", from.path, to.path);
-	}
-	return fsync(b) ? err_sys(e, "the directory of %s", to.path) : 0;
+	return target_second_name(a, name_a, b, name_b, e)
+		       ? err_wrap(e, "keeping %s as %s", from.path, to.path)
+		       : 0;
 }
 
 int commit_carry(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e)
@@ -246,10 +205,15 @@ int commit_bring(struct commit *c, struct commit_spot from, struct commit_spot t
 	return commit_drop(c, from, e);
 }
 
-static int remove_at(
-	uint64_t *freed, int dir, const char *name, dev_t device, unsigned depth, struct err *e);
+struct removal {
+	uint64_t bytes;
+	bool pretend;
+	dev_t device;
+};
 
-static int empty(uint64_t *freed, int fd, dev_t device, unsigned depth, struct err *e)
+static int remove_at(struct removal *r, int dir, const char *name, unsigned depth, struct err *e);
+
+static int empty(struct removal *r, int fd, unsigned depth, struct err *e)
 {
 	CLEAN_ROOT struct root root = { fd };
 	struct arena arena = ARENA(64 << 20);
@@ -257,36 +221,36 @@ static int empty(uint64_t *freed, int fd, dev_t device, unsigned depth, struct e
 	int status = names_read(&names, &arena, &root, ".", e);
 
 	for (size_t i = 0; i < names.n && !status; i++)
-		status = remove_at(freed, fd, names.v[i], device, depth + 1, e);
+		status = remove_at(r, fd, names.v[i], depth + 1, e);
 	arena_free(&arena);
 	return status;
 }
 
-static int remove_at(
-	uint64_t *freed, int dir, const char *name, dev_t device, unsigned depth, struct err *e)
+static int remove_at(struct removal *r, int dir, const char *name, unsigned depth, struct err *e)
 {
 	struct stat st;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : err_sys(e, "%s", name);
-	if (st.st_dev != device || depth > DIGEST_DEPTH_MAX)
+	if (st.st_dev != r->device || depth > DIGEST_DEPTH_MAX)
 		return err_set(
 			e, ERR_DECLINED, "%s is another file system, or lies too deep", name);
 	if (S_ISDIR(st.st_mode)) {
 		const int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, "%s", name);
-		if (empty(freed, fd, device, depth, e))
+		if (empty(r, fd, depth, e))
 			return e->code;
 	}
-	if (unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) && errno != ENOENT)
+	if (!r->pretend && unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) &&
+		errno != ENOENT)
 		return err_sys(e, "removing %s", name);
-	if (freed && (S_ISDIR(st.st_mode) || st.st_nlink == 1))
-		*freed += (uint64_t)st.st_blocks * 512;
+	if (S_ISDIR(st.st_mode) || st.st_nlink == 1)
+		r->bytes += (uint64_t)st.st_blocks * 512;
 	return 0;
 }
 
-int commit_remove(uint64_t *freed, struct commit_spot at, struct err *e)
+static int remove_tree(uint64_t *bytes, bool pretend, struct commit_spot at, struct err *e)
 {
 	CLOSE_FD int dir = -1;
 	const char *name;
@@ -298,7 +262,20 @@ int commit_remove(uint64_t *freed, struct commit_spot at, struct err *e)
 		return 0;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : err_sys(e, "%s", at.path);
-	if (remove_at(freed, dir, name, st.st_dev, 0, e))
+	struct removal r = { .pretend = pretend, .device = st.st_dev };
+	if (remove_at(&r, dir, name, 0, e))
 		return err_wrap(e, "%s", at.path);
-	return fsync(dir) ? err_sys(e, "the directory of %s", at.path) : 0;
+	if (bytes)
+		*bytes += r.bytes;
+	return !pretend && fsync(dir) ? err_sys(e, "the directory of %s", at.path) : 0;
+}
+
+int commit_remove(uint64_t *freed, struct commit_spot at, struct err *e)
+{
+	return remove_tree(freed, false, at, e);
+}
+
+int commit_measure(uint64_t *bytes, struct commit_spot at, struct err *e)
+{
+	return remove_tree(bytes, true, at, e);
 }

@@ -64,7 +64,6 @@ int commit_sum(char hex[DIGEST_HEX], struct commit_spot at, struct err *e);
 
 int commit_look(
 	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e);
-int commit_look_all(const struct commit *c, struct err *e); /* ERR_DECLINED names who is other */
 int commit_other(const struct journal_item *i, struct err *e);
 
 int commit_move(struct commit *c, struct commit_spot from, struct commit_spot to, unsigned flags,
@@ -125,6 +124,7 @@ int commit_sync_all(const struct commit *c, struct err *e);
 
 /* A tree that is ours, never through a link; nothing there is no error. */
 int commit_remove(uint64_t *freed, struct commit_spot at, struct err *e);
+int commit_measure(uint64_t *bytes, struct commit_spot at, struct err *e);
 
 /* Owner, mode, labels of an old tree to a new one, name by name; `old` is -1: there is none,
  * `above` has owner and label then. */

@@ -70,7 +70,7 @@ int commit_save(struct commit *c, enum journal_phase phase, struct err *e)
 	c->journal.phase = phase;
 	c->journal.changed = time(NULL);
 	return journal_write(&c->journal, &state,
-		phase == JOURNAL_INTENT ? JOURNAL_INTENT_NAME : JOURNAL_NAME, e);
+		phase <= JOURNAL_PREPARED ? JOURNAL_INTENT_NAME : JOURNAL_NAME, e);
 }
 
 const char *commit_short(const struct commit *c)
@@ -151,7 +151,7 @@ int commit_look(
 	return 0;
 }
 
-int commit_look_all(const struct commit *c, struct err *e)
+int commit_check(const struct commit *c, struct err *e)
 {
 	for (size_t n = 0; n < c->journal.n_items; n++) {
 		enum commit_is is;

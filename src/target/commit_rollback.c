@@ -74,6 +74,7 @@ int commit_rollback(struct commit *c, struct err *e)
 	case JOURNAL_NONE:
 		return err_set(e, ERR_NOTFOUND, "no restore has been done here");
 	case JOURNAL_INTENT:
+	case JOURNAL_PREPARED:
 		return commit_abandon(c, e);
 	case JOURNAL_ROLLED_BACK:
 		return commit_tidy(c, &c->journal, e);
@@ -84,8 +85,8 @@ int commit_rollback(struct commit *c, struct err *e)
 		return err_set(e, ERR_DECLINED,
 			"what was there before the restore has been deleted by etcd-rescue forget");
 	event_step(c->listener, "rollback", "the old state takes its place again");
-	if (commit_look_all(c, e) || commit_save(c, JOURNAL_ROLLING_BACK, e) ||
-		commit_unlock(c, e) || fences(c, true, true, e))
+	if (commit_check(c, e) || commit_save(c, JOURNAL_ROLLING_BACK, e) || commit_unlock(c, e) ||
+		fences(c, true, true, e))
 		return e->code;
 	const bool whole = is_whole(c);
 	if (c->idle && c->idle(c->ctx, e))

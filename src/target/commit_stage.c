@@ -59,8 +59,10 @@ static int new_stage(
 }
 
 int commit_stage_directory(struct root *dir, const char **inside, struct commit *c,
-	const struct commit_place *place, struct err *e)
+	const struct commit_place *told, struct err *e)
 {
+	const struct commit_place top = { told->device, "" };
+	const struct commit_place *place = strcmp(told->path, ".") ? told : &top;
 	struct commit_spot at;
 	CLOSE_FD int fd = -1;
 	bool known = false;

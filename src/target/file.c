@@ -55,8 +55,11 @@ int target_copy_metadata(int from, int to, const char *name, struct err *e)
 	if (fstat(from, &st) || fchown(to, st.st_uid, st.st_gid) ||
 		fchmod(to, st.st_mode & 07777) || (len < 0 && errno != EOPNOTSUPP))
 		status = err_sys(e, "%s: owner and mode", name);
-	for (ssize_t at = 0; !status && at < len; at += (ssize_t)strlen(names + at) + 1)
-		status = copy_attribute(from, to, names + at, value, name, e);
+	for (ssize_t at = 0; !status && at < len; at += (ssize_t)strlen(names + at) + 1) {
+		/* An overlay's notes are about the old one's place in its layers. */
+		if (strncmp(names + at, "trusted.overlay.", 16))
+			status = copy_attribute(from, to, names + at, value, name, e);
+	}
 	free(names);
 	free(value);
 	return status;
@@ -87,6 +90,50 @@ int target_make_directories(const struct root *root, const char *path, mode_t mo
 	return 0;
 }
 
+/* Where a second name cannot be: the same bytes and metadata, under it only when whole. */
+static int copy(int from_dir, const char *from_name, int to_dir, const char *name, struct err *e)
+{
+	char sibling[300];
+	uint8_t block[16384];
+	size_t got;
+	CLOSE_FD int from = -1, to = -1;
+
+	if (snprintf(sibling, sizeof sibling, ".%s.new", name) > 255)
+		return err_set(e, ERR_USAGE, "%s: this name is too long", name);
+	from = openat(from_dir, from_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (from < 0 || (unlinkat(to_dir, sibling, 0) && errno != ENOENT))
+		return err_sys(e, "%s", from_name);
+	to = openat(to_dir, sibling, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to < 0)
+		return err_sys(e, "%s", name);
+	do {
+		if (file_read_some(&got, from, block, sizeof block, e) ||
+			file_write(to, block, got, e))
+			goto gone;
+	} while (got);
+	if (target_copy_metadata(from, to, name, e))
+		goto gone;
+	if (fsync(to) || renameat(to_dir, sibling, to_dir, name)) {
+		err_sys(e, "%s", name);
+		goto gone;
+	}
+	return fsync(to_dir) ? err_sys(e, "the directory of %s", name) : 0;
+gone:
+	unlinkat(to_dir, sibling, 0);
+	return e->code;
+}
+
+int target_second_name(
+	int from_dir, const char *from_name, int to_dir, const char *name, struct err *e)
+{
+	if (!linkat(from_dir, from_name, to_dir, name, 0))
+		return fsync(to_dir) ? err_sys(e, "the directory of %s", name) : 0;
+	/* EPERM: a file system without links; EMLINK: too many of them. */
+	if (errno != EXDEV && errno != EPERM && errno != EMLINK)
+		return err_sys(e, "%s", name);
+	return copy(from_dir, from_name, to_dir, name, e);
+}
+
 /* A second name for the old file. */
 static int keep(const struct root *root, int dir, const char *name, const char *path, struct err *e)
 {
@@ -100,14 +147,11 @@ static int keep(const struct root *root, int dir, const char *name, const char *
 	if (split(parent, &kept, place, e) || target_make_directories(root, parent, 0700, e) ||
 		root_open_at(&fd, root, parent, O_RDONLY | O_DIRECTORY, e))
 		return e->code;
-	if (!linkat(dir, name, fd, kept, 0))
-		return fsync(fd) ? err_sys(e, "%s", parent) : 0;
-	if (errno == EEXIST)
+	if (!faccessat(fd, kept, F_OK, AT_SYMLINK_NOFOLLOW))
 		return 0;
-	if (errno == EXDEV)
-		return err_set(e, ERR_UNSUPPORTED,
-			"%s lies on another file system than " TARGET_STATE, path);
-	return err_sys(e, "keeping %s as %s", path, place);
+	return target_second_name(dir, name, fd, kept, e)
+		       ? err_wrap(e, "keeping %s as %s", path, place)
+		       : 0;
 }
 
 static int check(int fd, const char *path, struct err *e)

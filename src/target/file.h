@@ -2,7 +2,8 @@
  *
  *   PATH                                   the new file: same owner, mode, ACLs, extended
  *                                          attributes and SELinux label
- *   var/lib/etcd-rescue/before/PATH        the old one, the very file under another name
+ *   var/lib/etcd-rescue/before/PATH        the old one, the very file under another name;
+ *                                          a copy where that is another file system
  *
  * The new file is written and synced beside the old one, whose second name is made and synced
  * before the rename, so that a power cut leaves one of the two and never loses the old.
@@ -34,5 +35,10 @@ int target_create(const struct root *root, const char *path, const char *like, m
 /* All directories of a path below the root that are missing, synced. */
 int target_make_directories(const struct root *root, const char *path, mode_t mode, struct err *e);
 
-/* Owner, mode and extended attributes, ACLs and labels among them. */
+/* One more name for a file, a copy where that is another file system; synced, and never torn. */
+int target_second_name(
+	int from_dir, const char *from_name, int to_dir, const char *name, struct err *e);
+
+/* Owner, mode and extended attributes, ACLs and labels among them; what an overlay notes about its
+ * layers is not taken over. */
 int target_copy_metadata(int from, int to, const char *name, struct err *e);

@@ -16,6 +16,7 @@ static const char *const phases[] = {
 	[JOURNAL_NONE] = "none",
 	[JOURNAL_INTENT] = "intent",
 	[JOURNAL_PREPARED] = "prepared",
+	[JOURNAL_COMMITTING] = "committing",
 	[JOURNAL_COMMITTED] = "committed",
 	[JOURNAL_ROLLING_BACK] = "rolling-back",
 	[JOURNAL_ROLLED_BACK] = "rolled-back",

@@ -2,10 +2,12 @@
  *
  *   STATE/journal   one JSON object and a line with its CRC-32C, replaced atomically
  *   STATE/intent    the same, of a restore that is being staged; the journal of the one
- *                   before stays what it is until the new one is prepared
+ *                   before stays what it is until the new one begins to commit
  *
  *   intent        something is being staged; nothing of the old has been touched
- *   prepared      all is staged, synced and read back; from here it only rolls forward
+ *   prepared      all is staged, synced and read back, and may wait for others; still
+ *                 nothing of the old has been touched
+ *   committing    from here it only rolls forward
  *   committed     the new state is in place
  *   rolling-back  the way back has begun, and only goes on
  *   rolled-back   the old state is in place again
@@ -35,6 +37,7 @@ enum journal_phase {
 	JOURNAL_NONE,
 	JOURNAL_INTENT,
 	JOURNAL_PREPARED,
+	JOURNAL_COMMITTING,
 	JOURNAL_COMMITTED,
 	JOURNAL_ROLLING_BACK,
 	JOURNAL_ROLLED_BACK,
