@@ -121,15 +121,18 @@ static bool change(struct world *w, size_t kind, size_t choice, struct str text,
 		{ name, { (const char *[]){ "https://[fd00::9]:2380" }, 1 } },
 		{ "other", { (const char *[]){ "https://10.0.0.2:2380" }, 1 } }
 	};
-	const struct kube_wanted_cluster clusters[] = { { name, "tok", { members, 2 } },
-		{ name, "tok-events", { members, 2 } } };
+	const char *state = choice & 128 ? "existing" : NULL;
+	const struct kube_wanted_cluster clusters[] = {
+		{ .name = name, .token = "tok", .state = state, .members = { members, 2 } },
+		{ .name = name, .token = "tok-events", .state = state, .members = { members, 2 } }
+	};
 	const struct kube_replacement replace[] = { { "10.0.0.12", "10.9.9.9" },
-		{ "master-2.example.org", "node-7.example.com" }, { "master-2", "node-7" },
-		{ "m1", name } };
+		{ "fd00:10::11", "fd00:10::21" }, { "master-2.example.org", "node-7.example.com" },
+		{ "master-2", "node-7" }, { "m1", name } };
 	const struct kube_wanted wanted = { choice & 16 ? NULL : clusters, replace,
 		choice & 32   ? 0
-		: choice & 64 ? 4
-			      : 3 };
+		: choice & 64 ? 5
+			      : 4 };
 	struct kube_node node = { .layout = layout, .marker = "", .files = &w->set };
 
 	w->set = kube_files(&w->arena, &w->root);
