@@ -28,13 +28,14 @@ KEY_PAUSE = 0.06    # between key strokes: QEMU's USB keyboard holds 16 events
 class Vm:
     def __init__(self, name, work, accel, *, memory=512, machine="pc", cpu="qemu64", firmware=None, kernel=None,
                  initrd=None, append=None, cdrom=None, usb_disk=None, efi_app=None, nic=None, http_boot=None, serial=("read",), usb_keyboard=False,
-                 disks=(), wires=(), reboot=False, extra=(), qemu="qemu-system-x86_64"):
+                 disks=(), disk_first=False, wires=(), reboot=False, extra=(), qemu="qemu-system-x86_64"):
         """
         work: directory for this machine's files, emptied at the end but for the transcript.
         firmware: None for SeaBIOS, or a Firmware whose variables are copied for this machine.
         cdrom, usb_disk: images, never written to. nic: None, or options of -netdev user ("" for plain).
         serial: one entry a UART: "read" has a reader, "stuck" has one that never reads.
-        disks: images that are written to, as virtio disks, after whatever else boots. wires: (socket, MAC) of each card at
+        disks: images that are written to, as virtio disks; the firmware tries them after whatever else boots, or with
+        disk_first before. wires: (socket, MAC) of each card at
         a Switch (switch.py). reboot: a reset starts the machine again instead of ending it.
         """
         self.name, self.memory = name, memory
@@ -73,7 +74,7 @@ class Vm:
             argv += self._http_boot(http_boot)
         for number, path in enumerate(disks):
             argv += ["-drive", f"if=none,id=disk{number},format=raw,file={path}",
-                     "-device", f"virtio-blk-pci,drive=disk{number},serial=DISK-{number},bootindex={number + 5}"]
+                     "-device", f"virtio-blk-pci,drive=disk{number},serial=DISK-{number},bootindex={number if disk_first and not number else number + 5}"]
         for number, (sock, mac) in enumerate(wires):
             argv += ["-netdev", f"dgram,id=wire{number},local.type=fd,local.str={self._inherit(sock)}",
                      "-device", f"virtio-net-pci,netdev=wire{number},mac={mac},romfile="]
