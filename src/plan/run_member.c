@@ -141,6 +141,20 @@ static int decide_cluster(
 	return etcd_edits_digest(c->edits_digest, &c->edits, e);
 }
 
+/* A refusal that somebody has foreseen becomes a warning.  The next older snapshot would be no
+ * better. */
+static bool overruled(struct run *r, bool foreseen, struct err *e)
+{
+	if (r->force || foreseen) {
+		event_warning(r->listener, step_member, "%s", e->text);
+		*e = (struct err){ 0 };
+		return true;
+	}
+	r->outcome = RUN_REFUSED;
+	e->code = ERR_DECLINED;
+	return false;
+}
+
 /* Is it this cluster's, and has the disk the keys to read it? */
 static int check_stored(
 	struct run *r, struct run_cluster *c, const struct bolt_db *db, struct err *e)
@@ -150,19 +164,13 @@ static int check_stored(
 
 	if (plan_stored_read(&c->stored, r->arena, db, e))
 		return e->code;
-	const int bad = plan_stored_same_cluster(&c->stored, node, e) ||
-			plan_stored_judge(&c->stored, node, e);
+	if (plan_stored_same_cluster(&c->stored, node, e) &&
+		!overruled(r, r->plan->other_cluster == PLAN_OTHER_CLUSTER_PROCEED, e))
+		return e->code;
+	const int bad = plan_stored_judge(&c->stored, node, e);
 	for (size_t i = warned; i < node->warnings.n; i++)
 		event_warning(r->listener, step_member, "%s", node->warnings.v[i]);
-	if (bad && r->force) {
-		event_warning(r->listener, step_member, "%s", e->text);
-		*e = (struct err){ 0 };
-	}
-	if (!e->code || e->code == ERR_IO)
-		return e->code;
-	/* The next older snapshot would be no better. */
-	r->outcome = RUN_REFUSED;
-	return e->code = ERR_DECLINED;
+	return bad && !overruled(r, false, e) ? e->code : 0;
 }
 
 /* A database that is whole and proved: what is it to become?  Then it is that. */

@@ -118,6 +118,8 @@ const struct schema_row schema[] = {
 		"drop the leases of masters that are gone"),
 	ONE("survivors", WORD, "stop|none|proceed", "stop", AT(survivors),
 		"when a master of the old cluster answers; none: I know that nothing old answers"),
+	ONE("other-cluster", WORD, "stop|proceed", "stop", AT(other_cluster),
+		"when the CA in the snapshot is not the one on the disk"),
 	ONE("gate", URL, "none|s3:|https:", "none", AT(gate),
 		"where several masters compare what they are about to commit"),
 	ONE("missing", WORD, "wait|proceed", "wait", AT(missing),

@@ -36,6 +36,7 @@ enum plan_role {
 };
 enum plan_drop_keys { PLAN_DROP_KEYS_AUTO, PLAN_DROP_KEYS_NO };
 enum plan_survivors { PLAN_SURVIVORS_STOP, PLAN_SURVIVORS_NONE, PLAN_SURVIVORS_PROCEED };
+enum plan_other_cluster { PLAN_OTHER_CLUSTER_STOP, PLAN_OTHER_CLUSTER_PROCEED };
 enum plan_missing { PLAN_MISSING_WAIT, PLAN_MISSING_PROCEED };
 enum plan_handoff {
 	PLAN_HANDOFF_AUTO,
@@ -129,6 +130,7 @@ struct plan {
 	uint64_t bump_revision;
 	enum plan_drop_keys drop_keys;
 	enum plan_survivors survivors;
+	enum plan_other_cluster other_cluster;
 	const char *gate; /* "none" or an address */
 	enum plan_missing missing;
 	const char *old; /* "keep", "move:/path", "upload:URL" */

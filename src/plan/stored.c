@@ -131,7 +131,8 @@ int plan_stored_same_cluster(
 		return 0;
 	return err_set(e, ERR_DECLINED,
 		"this snapshot is of another cluster: the CA in it (ConfigMap kube-root-ca.crt) is "
-		"not the one in %s of this disk; --force restores it all the same",
+		"not the one in %s of this disk; `other-cluster: proceed` in the plan, or --force, "
+		"restores it all the same",
 		ca_path);
 }
 

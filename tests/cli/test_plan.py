@@ -137,6 +137,7 @@ role: auto                                      # default
 bump-revision: auto                             # default
 drop-keys: auto                                 # default
 survivors: stop                                 # default
+other-cluster: stop                             # default
 gate: none                                      # default
 missing: wait                                   # default
 old: keep                                       # default
