@@ -8,6 +8,7 @@
 #include "os/clock.h"
 #include "plan/bundle.h"
 #include "plan/file.h"
+#include "plan/fresh.h"
 #include "plan/rewrite.h"
 #include "plan/stored.h"
 #include "target/file.h"
@@ -16,7 +17,7 @@ enum { OUTPUT_MAX = 1 << 20 };
 
 struct certs_options {
 	struct option_common common;
-	const char *root, *file, *bundle, *snapshot;
+	const char *root, *file, *bundle, *snapshot, *layout, *name, *address;
 	bool dry_run;
 };
 
@@ -101,6 +102,46 @@ static int unpack(struct app *app, const struct plan *said, const char *url,
 	return o->dry_run ? 0 : plan_bundle_write(&bundle, root, e);
 }
 
+/* The control plane that is there; else, if that is what the person says, a kubeadm master that
+ * is to come. */
+static int look(struct plan_rewrite *r, bool *is_fresh, struct kube_files *files,
+	const struct certs_options *o, const struct plan *plan,
+	const struct etcd_known_member *known, struct err *e)
+{
+	const char *said = o->layout ? o->layout : plan ? plan->layout : NULL, *marker;
+	const struct kube_layout *layout;
+	struct err none = { 0 };
+
+	const int found =
+		kube_layout_find(&layout, &marker, files->root, files->arena, NULL, &none);
+	*is_fresh = found == ERR_NOTFOUND;
+	if (*is_fresh && said && !strcmp(said, kube_layout_kubeadm.name))
+		return plan_fresh(
+			r, files, plan, &(struct plan_fresh){ o->name, o->address }, known, e);
+	if (*is_fresh)
+		return err_set(e, ERR_NOTFOUND,
+			"%s; if this is a disk for a fresh kubeadm master, say --layout kubeadm",
+			none.text);
+	if (o->name || o->address)
+		return err_set(e, ERR_USAGE,
+			"--name and --address are for a disk without a control plane; what is here "
+			"is renamed by replace: in the plan, in all its files");
+	if (o->layout && !found && strcmp(o->layout, layout->name))
+		return err_set(e, ERR_MISMATCH, "this is no %s, but %s (%s)", o->layout,
+			layout->name, marker);
+	return plan_rewrite(r, files, plan, NULL, e);
+}
+
+/* What its API server will not be able to read. */
+static void judge_fresh(struct app *app, const struct plan_stored *snapshot, struct kube_node *node)
+{
+	struct err why = { 0 };
+
+	plan_stored_judge(snapshot, node, &why);
+	for (size_t i = 0; i < node->warnings.n; i++)
+		event_warning(app->listener, "certs", "%s", node->warnings.v[i]);
+}
+
 static int make(struct app *app, struct kube_pki *pki, const struct root *root, struct err *e)
 {
 	const struct certs_options *o = app->options;
@@ -110,6 +151,7 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 	struct plan_stored snapshot = { 0 };
 	struct plan_rewrite r;
 	struct plan plan;
+	bool is_fresh;
 
 	if (o->file && cmd_plan_file(&plan, app, o->file, e))
 		return e->code;
@@ -122,10 +164,12 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 		return e->code;
 	if (o->snapshot && !snapshot.cluster_configuration.len)
 		event_warning(app->listener, "certs", "%s: holds no kubeadm-config", o->snapshot);
-	if (plan_rewrite(&r, &files, o->file ? &plan : NULL, NULL, e) ||
+	if (look(&r, &is_fresh, &files, o, o->file ? &plan : NULL, snapshot.members, e) ||
+		(is_fresh && o->snapshot && plan_stored_same_cluster(&snapshot, &r.node, e)) ||
 		kube_pki_facts(&facts, &r.node, &r.wanted, snapshot.cluster_configuration, e))
 		return e->code;
 	facts.listener = app->listener;
+	facts.fresh = is_fresh;
 	if (kube_pki(pki, &files, &facts, time(NULL), e))
 		return e->code;
 	for (size_t i = 0; !o->dry_run && i < pki->n; i++) {
@@ -136,6 +180,8 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 			return e->code;
 		}
 	}
+	if (is_fresh && o->snapshot)
+		judge_fresh(app, &snapshot, &r.node);
 	return print(&out, pki, &facts, o->common.json, e) ? e->code : app_print(&out, e);
 }
 
@@ -169,8 +215,8 @@ static int certs_run(struct app *app, struct err *e)
 				app->listener, "certs", "%s: %s", pki.v[i].path, pki.v[i].why);
 		if (pki.v[i].state == KUBE_PKI_LOST)
 			return err_set(e, ERR_NOTFOUND,
-				"%s: %s; bring it back from a backup of "
-				"etc/kubernetes/pki (pki: in the plan)",
+				"%s: %s; bring it back from a backup of etc/kubernetes (pki: in "
+				"the plan)",
 				pki.v[i].path, pki.v[i].why);
 	}
 	return 0;
@@ -187,6 +233,12 @@ static const struct option_row options[] = {
 	{ "snapshot", 0, OPTION_TEXT, offsetof(struct certs_options, snapshot), "FILE",
 		"what no file on the disk says (names, networks, version) from this snapshot's "
 		"kubeadm-config" },
+	{ "layout", 0, OPTION_TEXT, offsetof(struct certs_options, layout), "LAYOUT",
+		"kubeadm: also for a disk on which no control plane is yet" },
+	{ "name", 0, OPTION_TEXT, offsetof(struct certs_options, name), "NAME",
+		"of such a node; else its host name, or who it is by the plan" },
+	{ "address", 0, OPTION_TEXT, offsetof(struct certs_options, address), "IP",
+		"of such a node; else its member's in plan or snapshot, or the disk's only one" },
 	{ "dry-run", 'n', OPTION_FLAG, offsetof(struct certs_options, dry_run), NULL,
 		"say what is good, what would be issued and what is lost; write nothing" },
 	{ 0 },

@@ -278,6 +278,24 @@ static void look_for_lost(struct work *w)
 	}
 }
 
+/* Nobody makes up how a cluster's API server is started. */
+static void look_for_pods(struct work *w)
+{
+	static const char *const paths[] = { ETC "manifests/kube-apiserver.yaml",
+		ETC "manifests/kube-controller-manager.yaml", ETC "manifests/kube-scheduler.yaml",
+		ETC "manifests/etcd.yaml", "var/lib/kubelet/config.yaml",
+		"var/lib/kubelet/kubeadm-flags.env" };
+
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		if (root_exists(w->files->root, paths[i]))
+			continue;
+		w->pki->v[w->pki->n++] = (struct kube_pki_item){ .path = paths[i],
+			.state = KUBE_PKI_LOST,
+			.why = "it is missing and cannot be made up; the archive that `collect` "
+			       "makes on a healthy master brings it (--bundle)" };
+	}
+}
+
 /* An etcd elsewhere: only what was put here by hand is looked at. */
 static bool is_wanted(const struct work *w, const struct row *row)
 {
@@ -293,7 +311,7 @@ int kube_pki(struct kube_pki *pki, struct kube_files *files, const struct kube_p
 {
 	struct work w = { files, files->arena, facts, pki, now, e };
 
-	*pki = (struct kube_pki){ arena_array(w.a, ROWS + CONFIGS + 8, sizeof *pki->v), 0 };
+	*pki = (struct kube_pki){ arena_array(w.a, ROWS + CONFIGS + 16, sizeof *pki->v), 0 };
 	for (int i = 0; i < ROWS; i++) {
 		if (is_wanted(&w, &rows[i]))
 			do_row(&w, &rows[i]);
@@ -305,6 +323,8 @@ int kube_pki(struct kube_pki *pki, struct kube_files *files, const struct kube_p
 			return e->code;
 	}
 	look_for_lost(&w);
+	if (facts->fresh)
+		look_for_pods(&w);
 	return 0;
 }
 

@@ -46,6 +46,7 @@ struct kube_pki_facts {
 	/* Hears of each key that is made, which with RSA takes seconds; set after kube_pki_facts.
 	 */
 	const struct listener *listener;
+	bool fresh; /* no control plane is here yet: what a master has beside is lost, too */
 };
 
 /* From the API server's manifest, kubeadm's files and the kubelet's on the disk; what those leave

@@ -1,6 +1,7 @@
 """etcd-rescue certs: what kubeadm would have issued, from the CAs that are left, judged by OpenSSL."""
 
 import base64
+import gzip
 import json
 import re
 import shutil
@@ -356,3 +357,71 @@ def test_no_key_is_ever_printed(program, root):
     keys = [line for path in root.rglob("*.key") for line in path.read_text().splitlines()
         if len(line) > 20 and not line.startswith("-----")]
     assert len(keys) > 20 and not [line for line in keys if line in told]
+
+
+@pytest.fixture
+def snapshot(program, tmp_path):
+    """A real cluster's snapshot with its kubeadm-config, whose members are master-1 and master-2."""
+    golden, out = tmp_path / "golden.db", tmp_path / "restored"
+    golden.write_bytes(gzip.decompress((TOP / "tests/golden/kubernetes/snapshot.db.gz").read_bytes()))
+    subprocess.run([program, "snapshot", "restore", golden, "--data-dir", out, "--name", "master-1",
+        "--initial-advertise-peer-urls", "https://10.0.0.11:2380", "--initial-cluster",
+        "master-1=https://10.0.0.11:2380,master-2=https://10.0.0.12:2380"], check=True, capture_output=True, timeout=60)
+    return out / "member/snap/db"
+
+
+PODS = {f"manifests/{name}.yaml" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")}
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A disk with a system and the CAs, and nothing else of a control plane."""
+    tree = tmp_path / "fresh"
+    make_cas(tree, "ecdsa")
+    (tree / "etc/hostname").write_text("master-2\n")
+    return tree
+
+
+def test_fresh_master_gets_what_cas_and_snapshot_can_give(certs, fresh, snapshot, program):
+    refused = subprocess.run([program, "certs", "--root", fresh], capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 1 and "no control plane here" in refused.stderr and "--layout kubeadm" in refused.stderr
+    items, told = certs(fresh, "--layout", "kubeadm", "--snapshot", snapshot, status=1)
+    pki = fresh / "etc/kubernetes/pki"
+    assert {name for name, item in items.items() if item["state"] == "issued"} >= \
+        {f"pki/{leaf}.crt" for leaf in LEAVES} | {f"{c}.conf" for c in CONFIGS if c != "super-admin"}
+    assert {name for name, item in items.items() if item["state"] == "lost"} == \
+        PODS | {"var/lib/kubelet/config.yaml", "var/lib/kubelet/kubeadm-flags.env"}
+    assert "cannot be made up" in told
+    names = openssl("x509", "-in", pki / "etcd/peer.crt", "-noout", "-subject", "-ext", "subjectAltName")
+    assert "CN = master-2" in names and "IP Address:10.0.0.12" in names # of the snapshot's member of that name
+    for leaf, ca in LEAVES.items():
+        openssl("verify", "-x509_strict", "-CAfile", pki / f"{ca}.crt", pki / f"{leaf}.crt")
+    again, _ = certs(fresh, "--layout", "kubeadm", "--snapshot", snapshot, status=1)
+    assert {item["state"] for item in again.values()} == {"good", "lost"}
+
+
+def test_fresh_master_is_told_who_it_is(certs, fresh, program):
+    def run(*args):
+        return subprocess.run([program, "certs", "--root", fresh, *args], capture_output=True, text=True, timeout=60)
+    done = run("--layout", "kubeadm")
+    assert done.returncode == 2 and "the address of master-2 stands neither" in done.stderr
+    done = run("--layout", "kubeadm", "--address", "master-2")
+    assert done.returncode == 2 and "no IP address" in done.stderr
+    items, _ = certs(fresh, "--layout", "kubeadm", "--name", "m9", "--address", "fd00::9", "--dry-run", status=1)
+    assert items["pki/etcd/peer.crt"]["state"] == "issued" and not (fresh / "etc/kubernetes/pki/etcd/peer.crt").exists()
+    (fresh / "etc/hostname").unlink()
+    done = run("--layout", "kubeadm", "--address", "10.0.0.9")
+    assert done.returncode == 2 and "say --name" in done.stderr
+
+
+def test_fresh_master_without_cas_says_all_that_is_lost(certs, fresh):
+    shutil.rmtree(fresh / "etc/kubernetes/pki")
+    items, _ = certs(fresh, "--layout", "kubeadm", "--address", "10.0.0.12", status=1)
+    assert {item["state"] for item in items.values()} == {"lost"}
+    assert PODS | {"pki/sa.key", "pki/ca.key", "pki/apiserver.crt", "admin.conf"} <= set(items)
+
+
+def test_name_is_not_told_to_a_master_that_has_one(program, root):
+    for args, words in ((["--name", "x"], "replace: in the plan"), (["--layout", "csm"], "this is no csm, but kubeadm")):
+        done = subprocess.run([program, "certs", "--root", root, *args], capture_output=True, text=True, timeout=30)
+        assert done.returncode in (1, 2) and words in done.stderr
