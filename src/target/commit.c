@@ -114,6 +114,15 @@ int commit_tidy(struct commit *c, const struct journal *j, struct err *e)
 	return commit_remove(NULL, at, e);
 }
 
+void commit_tidy_after(struct commit *c)
+{
+	struct err why = { 0 };
+
+	if (commit_tidy(c, &c->journal, &why) || commit_drop_intent(c, &why))
+		event_warning(c->listener, "commit", "%s; what is left goes with the next restore",
+			why.text);
+}
+
 int commit_begin(struct commit *c, const struct journal *about, struct err *e)
 {
 	CLEAN_ROOT struct root state = NO_ROOT;
@@ -135,6 +144,9 @@ int commit_begin(struct commit *c, const struct journal *about, struct err *e)
 	c->journal = old;
 	if (status || commit_tidy(c, &c->left, e) ||
 		(phase > JOURNAL_INTENT && commit_tidy(c, &old, e)))
+		return e->code;
+	/* btrfs gives the room back with its next transaction. */
+	if ((c->left.phase || phase > JOURNAL_INTENT) && commit_sync_all(c, e))
 		return e->code;
 	c->left = (struct journal){ 0 };
 	c->journal = *about;
@@ -345,7 +357,8 @@ int commit_go(struct commit *c, struct err *e)
 		commit_save(c, JOURNAL_COMMITTED, e))
 		return e->code;
 	event_done(c->listener, "commit", "the new state is in place");
-	return commit_tidy(c, &c->journal, e) || commit_drop_intent(c, e) ? e->code : 0;
+	commit_tidy_after(c);
+	return 0;
 }
 
 int commit_abandon(struct commit *c, struct err *e)

@@ -119,6 +119,8 @@ int commit_note_flags(
 
 /* All that is staged: gone. */
 int commit_tidy(struct commit *c, const struct journal *j, struct err *e);
+/* The same and its record, when all else is done: a failure is only told. */
+void commit_tidy_after(struct commit *c);
 int commit_drop_intent(const struct commit *c, struct err *e);
 int commit_sync_all(const struct commit *c, struct err *e);
 

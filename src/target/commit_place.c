@@ -67,10 +67,15 @@ int commit_save(struct commit *c, enum journal_phase phase, struct err *e)
 		return e->code;
 	if (c->watch && c->watch(c->ctx, journal_phase_word(phase), e))
 		return e->code;
+	const enum journal_phase was = c->journal.phase;
 	c->journal.phase = phase;
 	c->journal.changed = time(NULL);
-	return journal_write(&c->journal, &state,
-		phase <= JOURNAL_PREPARED ? JOURNAL_INTENT_NAME : JOURNAL_NAME, e);
+	if (!journal_write(&c->journal, &state,
+		    phase <= JOURNAL_PREPARED ? JOURNAL_INTENT_NAME : JOURNAL_NAME, e))
+		return 0;
+	/* What is not on the disk is not so, whatever the caller says of it. */
+	c->journal.phase = was;
+	return e->code;
 }
 
 const char *commit_short(const struct commit *c)

@@ -95,7 +95,8 @@ int commit_rollback(struct commit *c, struct err *e)
 		commit_sync_all(c, e) || commit_save(c, JOURNAL_ROLLED_BACK, e))
 		return e->code;
 	event_done(c->listener, "rollback", "the old state is in place again");
-	return commit_tidy(c, &c->journal, e) || commit_drop_intent(c, e) ? e->code : 0;
+	commit_tidy_after(c);
+	return 0;
 }
 
 /* bbolt locks with flock(2); other builds of etcd with fcntl(2). */
