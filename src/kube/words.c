@@ -100,7 +100,7 @@ static void backslash(struct reader *r, char quote)
 		r->at += next == '\r' && peek(r, 2) == '\n' ? 3 : 2;
 		if (r->dialect == KUBE_SYSTEMD) { /* a blank in its place */
 			if (quote)
-				keep(r, ' ', r->at - 1, quote);
+				keep(r, ' ', r->at - 1, '\\'); /* no byte of its own */
 			else
 				end_word(r);
 			skip_comments(r);
