@@ -90,6 +90,13 @@ compile() {
 		[ "$kind" = go ] || continue
 		go mod edit -require="$module@$version" || exit 1
 	done
+	lines "$1" | while read -r _ kind module version staged; do
+		[ "$kind" = staged ] || continue
+		go mod download "$module@$version" || exit 1
+		# In its own repository they are folders beside it; elsewhere they are modules.
+		sed -n 's,^[[:space:]]*\([^ ]*\) => \./staging/.*,\1,p' "$GOMODCACHE/cache/download/$module/@v/$version.mod" |
+			while read -r part; do go mod edit -replace="$part=$part@$staged" || exit 1; done
+	done
 	lines "$1" | while read -r _ kind _ _ program package; do
 		[ "$kind" = go ] || continue
 		nice -n 10 go build -ldflags='-s -w' -o "$stage/$program" "$package" || exit 1
