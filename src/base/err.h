@@ -61,3 +61,11 @@ int err_status(enum err_code code);
 
 /* What to do next, NULL when there is nothing to say; by errno too, where there was one. */
 const char *err_advice(const struct err *e);
+
+/* An error that is none here: of this code, it is taken back.  The status that is left. */
+static inline int err_forgive(struct err *e, int code)
+{
+	if (e->code == code)
+		*e = (struct err){ 0 };
+	return e->code;
+}

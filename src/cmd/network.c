@@ -39,7 +39,7 @@ static int read_words(struct network *n, const struct app *app, struct err *e)
 		return 0;
 	buf_clear(&text);
 	if (file_read(&text, &app->root, "/etc/etcd-rescue/network", e))
-		return e->code == ERR_NOTFOUND ? 0 : (int)e->code;
+		return err_forgive(e, ERR_NOTFOUND);
 	return node_cmdline_network(n, app->arena, buf_text(&text), e)
 		       ? err_wrap(e, "/etc/etcd-rescue/network")
 		       : 0;

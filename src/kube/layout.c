@@ -23,6 +23,7 @@ static int first_of(
 			*found = *m;
 		else if (e->errnum != ENOENT && e->errnum != ENOTDIR && e->errnum != ELOOP)
 			return e->code;
+		*e = (struct err){ 0 };
 	}
 	return 0;
 }

@@ -22,7 +22,7 @@ static int read_node(struct kube_node *node, struct err *e)
 		struct kube_pod_etcd etcd;
 		struct kube_file *file;
 		if (kube_file(&file, node->files, etcds[i].path, e)) {
-			if (e->code != ERR_NOTFOUND || !i)
+			if (!i || err_forgive(e, ERR_NOTFOUND))
 				return e->code;
 			kube_warn(node, "no %s", etcds[i].path);
 			continue;

@@ -208,7 +208,7 @@ int kube_rewrite_replace(struct kube_files *files, const char *path, enum kube_k
 	if (!wanted->n_replace)
 		return 0;
 	if (kube_file(&file, files, path, e))
-		return e->code == ERR_NOTFOUND ? 0 : e->code;
+		return err_forgive(e, ERR_NOTFOUND);
 	if (kind == KUBE_TEXT)
 		return replace_in_lines(file, wanted, e);
 	if (kube_file_parse(file, kind == KUBE_JSON ? DOC_JSON : DOC_YAML, e))
@@ -239,7 +239,7 @@ int kube_rewrite_replace_in(struct kube_files *files, const char *dir, const cha
 	if (!wanted->n_replace)
 		return 0;
 	if (names_read(&names, files->arena, files->root, dir, e))
-		return e->code == ERR_NOTFOUND ? 0 : e->code;
+		return err_forgive(e, ERR_NOTFOUND);
 	for (size_t i = 0; i < names.n; i++) {
 		for (const char *const *end = endings; *end; end++) {
 			if (!str_ends(str_from(names.v[i]), str_from(*end)))

@@ -150,7 +150,7 @@ int efivar_boot_order(
 
 	*order = (struct efi_boots){ 0 };
 	if (efivar_read(&attributes, &b, machine, "BootOrder", e))
-		return e->code == ERR_NOTFOUND ? 0 : e->code;
+		return err_forgive(e, ERR_NOTFOUND);
 	if (b.len % 2 || b.len / 2 > EFI_BOOT_MAX)
 		return err_set(e, ERR_FORMAT, "UEFI variable BootOrder: is %zu bytes", b.len);
 	order->v = arena_array(a, b.len / 2 + 1, sizeof *order->v);

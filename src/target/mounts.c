@@ -230,7 +230,7 @@ static int read_fstab(struct target_mounts *mounts, struct arena *a, const struc
 	CLEAN_BUF struct buf text = BUF(TEXT_MAX);
 
 	if (file_read(&text, root, path, e))
-		return e->code == ERR_NOTFOUND ? 0 : e->code;
+		return err_forgive(e, ERR_NOTFOUND);
 	return target_mounts_fstab(mounts, a, buf_text(&text), path, e);
 }
 
@@ -258,7 +258,7 @@ static int read_units(struct target_mounts *mounts, struct seen *seen, struct ar
 	struct err none;
 
 	if (names_read(&names, a, root, dir, e))
-		return e->code == ERR_NOTFOUND ? 0 : e->code;
+		return err_forgive(e, ERR_NOTFOUND);
 	for (size_t i = 0; i < names.n; i++) {
 		CLEAN_BUF struct buf text = BUF(TEXT_MAX);
 		if (!str_ends(str_from(names.v[i]), STR(".mount")))

@@ -73,7 +73,7 @@ static int newest(struct entry *best, struct arena *a, const struct root *root, 
 	struct names names;
 
 	if (names_read(&names, a, root, dir, e))
-		return e->code == ERR_NOTFOUND ? 0 : e->code;
+		return err_forgive(e, ERR_NOTFOUND);
 	if (names.n > ENTRIES)
 		return err_set(e, ERR_SPACE, "%s: more than %d entries", dir, ENTRIES);
 	for (size_t i = 0; i < names.n; i++) {
