@@ -7,9 +7,13 @@
 const struct applet *const applets[] = {
 	&applet_boot,
 	&applet_console,
+	&applet_report,
 	&applet_plan,
 	&applet_run,
 	&applet_handoff,
+	&applet_rollback,
+	&applet_commit,
+	&applet_forget,
 	&applet_target,
 	&applet_rewrite,
 	&applet_certs,

@@ -44,6 +44,7 @@ extern const struct applet *const applets[]; /* NULL ends it */
 
 extern const struct applet applet_boot;
 extern const struct applet applet_console;
+extern const struct applet applet_report;
 extern const struct applet applet_plan;
 extern const struct applet applet_run;
 extern const struct applet applet_handoff;
@@ -51,6 +52,9 @@ extern const struct applet applet_gate;
 extern const struct applet applet_survivors;
 extern const struct applet applet_list;
 extern const struct applet applet_fetch;
+extern const struct applet applet_rollback;
+extern const struct applet applet_commit;
+extern const struct applet applet_forget;
 extern const struct applet applet_target;
 extern const struct applet applet_rewrite;
 extern const struct applet applet_certs;

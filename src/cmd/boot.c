@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "plan/report.h"
 #include "ui/console.h"
 #include "ui/json.h"
 #include "ui/speaker.h"
@@ -134,6 +135,10 @@ static int run_steps(struct boot *b, bool json, struct err *e)
 	const char *const *words;
 	size_t n_words;
 
+	if (!b->dry)
+		event_step(b->listener, "boot",
+			"etcd-rescue " VERSION
+			" looks at this machine; nothing is written to its disks");
 	boot_check_image(b);
 	boot_check_memory(b);
 	if (!b->dry)
@@ -163,6 +168,7 @@ static struct boot *fresh(const struct boot *before)
 		.arena = before->arena,
 		.root = before->root,
 		.listener = before->listener,
+		.screen = before->screen,
 		.lock = -1,
 	};
 	return b;
@@ -231,9 +237,14 @@ static int boot_run(struct app *app, struct err *e)
 	if (by_init)
 		console.shows = CONSOLE_LINES;
 	b->listener = &listener;
-	event_step(b->listener, "boot",
-		"etcd-rescue " VERSION " looks at this machine; nothing is written to its disks");
-	return by_init && !o->common.json ? stay(b, e) : run_steps(b, o->common.json, e);
+	if (!by_init || o->common.json)
+		return run_steps(b, o->common.json, e);
+	b->screen = &listener;
+	struct report *report = report_open(app->arena,
+		&(struct report_wish){ .dir = run_directory, .image = true, .next = &listener });
+	const struct listener kept = report_listener(report);
+	b->listener = &kept;
+	return stay(b, e);
 }
 
 static const struct option_row options[] = {

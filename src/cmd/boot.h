@@ -56,9 +56,10 @@ struct boot {
 	struct arena *arena;
 	const struct root *root;
 	const struct listener *listener;
-	bool dry;        /* only look */
-	bool other_root; /* at a tree that is not this machine */
-	int lock;        /* held while drivers and network are touched; -1: not */
+	const struct listener *screen; /* the same without the log; NULL: no difference */
+	bool dry;                      /* only look */
+	bool other_root;               /* at a tree that is not this machine */
+	int lock;                      /* held while drivers and network are touched; -1: not */
 
 	struct boot_image image;
 	enum { MEMORY_NOT_ASKED, MEMORY_ENOUGH, MEMORY_LOW } memory;

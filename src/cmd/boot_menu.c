@@ -150,6 +150,11 @@ static bool count_down(struct situation *now)
 	unsigned left = seconds_of(b, "rescue.wait", b->cmdline.wait, WAIT_S);
 
 	make_head(&state, now);
+	event_step(b->listener, "ask", "is anybody there who wants something else?");
+	/* First the consoles, which drop what was typed before; then the words for it. */
+	state.seconds = left;
+	menu_server_tell(now->s, &state);
+	menu_server_wait(now->s, &ask, -1, 200);
 	say("\n%s  RESTORE BEGINS in %u seconds, by the plan %s.\n"
 	    "  Any key on any console stops it and shows the menu.\n%s",
 		rule, left, b->delivery->name, rule);
@@ -264,6 +269,7 @@ static bool ask_somebody(struct menu_ask *ask, struct situation *now)
 	struct err e = { 0 };
 
 	make_head(&state, now);
+	event_step(now->b->listener, "ask", "what is done next is for a person to say");
 	if (!menu_print(&text, &state, &e))
 		say("%.*s", (int)text.len, (const char *)text.p);
 	menu_server_tell(now->s, &state);

@@ -14,6 +14,7 @@ static const char result_path[] = "/run/etcd-rescue/result.json";
 
 struct relay {
 	struct boot *b;
+	const struct listener *to; /* the child keeps its own log */
 	struct boot_outcome *outcome;
 };
 
@@ -80,7 +81,7 @@ static void relay_line(void *ctx, struct str line)
 	if (doc_parse(&doc, a, line, "event", DOC_JSON, DOC_LIMITS, &ignored) || !doc.root) {
 		/* A library that speaks past us; a person may need it. */
 		if (line.len)
-			event_info(r->b->listener, "run", "%.*s", STR_ARG(line));
+			event_info(r->to, "run", "%.*s", STR_ARG(line));
 		arena_release(a, mark);
 		return;
 	}
@@ -89,7 +90,7 @@ static void relay_line(void *ctx, struct str line)
 	if (str_is(word, "error")) {
 		copy(r->outcome->reason, sizeof r->outcome->reason, text);
 		copy(r->outcome->hint, sizeof r->outcome->hint, doc_text(doc.root, "hint"));
-	} else if (known && r->b->listener) {
+	} else if (known && r->to) {
 		if (kind == EVENT_STEP || kind == EVENT_FAILED)
 			copy(r->outcome->step, sizeof r->outcome->step, doc_text(doc.root, "step"));
 		const struct event event = {
@@ -99,7 +100,7 @@ static void relay_line(void *ctx, struct str line)
 			.done = number(doc.root, "done"),
 			.total = number(doc.root, "total"),
 		};
-		r->b->listener->hear(r->b->listener->ctx, &event);
+		r->to->hear(r->to->ctx, &event);
 	}
 	arena_release(a, mark);
 }
@@ -107,7 +108,7 @@ static void relay_line(void *ctx, struct str line)
 int boot_do(struct boot_outcome *outcome, struct boot *b, struct menu_server *s,
 	const char *const *argv, struct err *e)
 {
-	struct relay relay = { b, outcome };
+	struct relay relay = { b, b->screen ? b->screen : b->listener, outcome };
 	struct child *child = arena_alloc(b->arena, sizeof *child);
 	struct menu_ask ignored;
 	CLOSE_FD int out =
