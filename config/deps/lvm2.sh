@@ -24,12 +24,14 @@ recipe() {
 	# One option a word; the answers are what a cross build cannot find out.
 	# shellcheck disable=SC2086
 	ac_cv_func_malloc_0_nonnull=yes ac_cv_func_realloc_0_nonnull=yes \
-		./configure --host="${target:?}" --build="$(uname -m)-linux-gnu" --prefix="$sys" $off \
+		./configure --host="${target:?}" --build="$(uname -m)-linux-gnu" --prefix= --sbindir=/bin $off \
 		--enable-static_link --with-optimisation= --without-blkid --without-udev --without-systemd \
 		--without-libnvme --with-vdo=none --with-integrity=none --with-thin-check= --with-cache-check= \
 		--with-default-pid-dir=/run --with-default-dm-run-dir=/run --with-default-run-dir=/run/lvm \
 		--with-default-locking-dir=/run/lock/lvm --with-confdir=/etc \
 		CC="$CC" AR="$AR" RANLIB="$RANLIB" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS"
+	# It would tell with which options it was made, paths of this machine among them.
+	sed -i 's/^#define LVM_CONFIGURE_LINE .*/#define LVM_CONFIGURE_LINE ""/' include/configure.h
 	make -C include
 	commands
 	sed -i '/^DESC:/d' tools/command-lines.in
@@ -66,8 +68,7 @@ quiet() {
 # commands: without those left out; their numbers, which the rest knows, stay.
 commands() {
 	awk -v out="$left_out" 'BEGIN { n = split(out, v); for (i = 1; i <= n; i++) drop[v[i]] = 1 }
-		/^[a-z]/ { skip = $1 in drop } /^(---|#|OO_|[A-Z]+_[A-Z]+:)/ && !/^(OO|OP|IO|ID|RULE|FLAGS|AUTOTYPE):/ { skip = 0 }
-		!skip' tools/command-lines.in >lines
+		/^[a-z]/ { skip = $1 in drop } /^[A-Z]+_[A-Z0-9_]+:/ { skip = 0 } !skip' tools/command-lines.in >lines
 	mv lines tools/command-lines.in
 	for command in $left_out; do
 		printf '#define %s ((command_fn) 0)\n' "$command"
