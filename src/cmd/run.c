@@ -132,9 +132,10 @@ static int print_result(struct app *app, const struct run *r, struct err *e)
 	const struct options *o = app->options;
 	CLEAN_BUF struct buf out = BUF(OUTPUT_LIMIT);
 
-	if (o->common.json && r->outcome == RUN_REHEARSED && cmd_target_json(&out, &r->rewrite, e))
+	const bool shown = r->outcome == RUN_REHEARSED && !r->site.interrupted;
+	if (o->common.json && shown && cmd_target_json(&out, &r->rewrite, e))
 		return e->code;
-	if (!o->common.json && r->outcome == RUN_REHEARSED && cmd_target_text(&out, &r->rewrite, e))
+	if (!o->common.json && shown && cmd_target_text(&out, &r->rewrite, e))
 		return e->code;
 	if (o->common.json ? print_json(&out, app, r, e) : print_text(&out, r, e))
 		return e->code;

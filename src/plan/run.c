@@ -58,8 +58,14 @@ static int identify(struct run *r, struct err *e)
 		.layout = layout,
 		.tree = NO_ROOT,
 		.target = { .running = NO_ROOT } };
-	if (site_look(&r->site, e) ||
-		plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e))
+	if (site_look(&r->site, e))
+		return e->code;
+	if (r->site.interrupted) {
+		event_done(r->listener, "identify", "a disk with a restore that is not finished");
+		open_commit(r);
+		return commit_open(&r->commit, e);
+	}
+	if (plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e))
 		return e->code;
 	const struct kube_node *node = &r->rewrite.node;
 	for (size_t i = 0; i < node->warnings.n; i++)

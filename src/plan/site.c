@@ -81,26 +81,77 @@ static int find_roots(struct site *s, struct err *e)
 	return find_state(s, e);
 }
 
+/* All that the journal of an unfinished commit or rollback names; n_roots 0: there is none. */
+static int find_interrupted(
+	struct site *s, const struct root *root, const struct target_volume *v, struct err *e)
+{
+	const struct root *boot = v ? plan_target_boot(&s->volumes, v) : NULL;
+	CLEAN_ROOT struct root state = NO_ROOT;
+	struct journal j = { 0 };
+	struct err none = { 0 };
+
+	s->n_roots = 0;
+	s->target = (struct plan_target){ .volume = v, .running = NO_ROOT };
+	if (target_tree(&s->target.tree, s->arena, root, boot, &none) || find_state(s, &none) ||
+		root_open_at(&state.fd, root, s->state, O_RDONLY | O_DIRECTORY, &none) ||
+		journal_read(&j, s->arena, &state, JOURNAL_NAME, &none) ||
+		(j.phase != JOURNAL_COMMITTING && j.phase != JOURNAL_ROLLING_BACK))
+		return 0;
+	add_root(s, "", root, e);
+	for (size_t i = 0; i < j.n_items; i++) {
+		const char *device = j.items[i].device;
+		const struct target_volume *other =
+			*device ? target_probe_find(&s->volumes, device) : v;
+		if (*device && !s->dir && (!other || other->why))
+			return err_set(e, ERR_NOTFOUND,
+				"%s takes part in a restore that is not finished; attach or unlock "
+				"it",
+				device);
+		if (*device && other && add_root(s, device, &other->root, e))
+			return e->code;
+	}
+	return 0;
+}
+
 static int look_at_tree(struct site *s, struct err *e)
 {
 	const struct plan_target_from from = { .root = &s->tree, .layout = s->layout };
 
-	if (s->tree.fd < 0 && root_open(&s->tree, s->dir, e))
+	if ((s->tree.fd < 0 && root_open(&s->tree, s->dir, e)) ||
+		find_interrupted(s, &s->tree, NULL, e))
 		return e->code;
-	return plan_target(&s->target, s->arena, &from, e);
+	s->interrupted = s->n_roots;
+	if (s->interrupted)
+		return 0;
+	return plan_target(&s->target, s->arena, &from, e) ? e->code : find_roots(s, e);
+}
+
+static int look_at_disks(struct site *s, struct err *e)
+{
+	for (size_t i = 0; i < s->volumes.n; i++) {
+		const struct target_volume *v = &s->volumes.v[i];
+		if (v->why)
+			continue;
+		if (find_interrupted(s, &v->root, v, e))
+			return e->code;
+		s->interrupted = s->n_roots;
+		if (s->interrupted)
+			return 0;
+	}
+	return plan_target_choose(&s->target, &s->why, s->arena, &s->volumes, s->layout, e)
+		       ? e->code
+		       : find_roots(s, e);
 }
 
 int site_look(struct site *s, struct err *e)
 {
 	if (s->dir)
-		return look_at_tree(s, e) ? e->code : find_roots(s, e);
+		return look_at_tree(s, e);
 	if (block_list(&s->blocks, &s->n_blocks, s->arena, s->machine, e))
 		return e->code;
 	block_probe(s->blocks, s->n_blocks, s->arena, s->machine, SITE_PROBE_MS);
 	target_probe(&s->volumes, s->arena, s->machine, s->blocks, s->n_blocks);
-	return plan_target_choose(&s->target, &s->why, s->arena, &s->volumes, s->layout, e)
-		       ? e->code
-		       : find_roots(s, e);
+	return look_at_disks(s, e);
 }
 
 /* Which volumes are the roots'; by number, since they are opened anew. */
@@ -150,6 +201,10 @@ int site_write(struct site *s, struct err *e)
 			return e->code;
 	}
 	const struct target_volume *v = &s->volumes.v[chosen];
+	if (s->interrupted) {
+		s->writable = true;
+		return find_interrupted(s, &v->root, v, e);
+	}
 	const struct plan_target_from from = { &v->root, plan_target_boot(&s->volumes, v),
 		&s->volumes, s->layout };
 	if (plan_target(&s->target, s->arena, &from, e))
@@ -169,9 +224,15 @@ void site_close(struct site *s)
 
 int site_file(struct commit_place *place, const struct site *s, const char *path, struct err *e)
 {
-	const char *base = s->target.tree.base;
+	const char *base = s->target.tree.base, *inside;
+	const struct kube_files *files = &s->target.files;
 
 	(void)e;
+	/* With ostree /var, and /home in it, is no directory of the deployment. */
+	if (files->var && kube_below(&inside, files, path) == files->var) {
+		base = s->target.tree.ostree.var;
+		path = inside;
+	}
 	*place = (struct commit_place){ "",
 		*base ? arena_print(s->arena, "%s/%s", base, path) : path };
 	return 0;

@@ -5,6 +5,9 @@
  *   site_write   the same file systems, and no others, writable; everything is read again
  *   site_close   unmounted
  *
+ * A commit or rollback that was cut has etcd's manifest away, and no control plane is recognised:
+ * then the journal says what takes part, and the site is interrupted.
+ *
  * A place for the commit is a device and a path below its top.  Of a mounted tree there is one
  * device, "", and paths are as the tree has them: whoever mounted it has put the other file
  * systems where they belong.
@@ -38,6 +41,7 @@ struct site {
 	size_t n_roots;
 	const char *state; /* the state directory below the first root */
 	bool writable;
+	bool interrupted; /* there is no layout; commit_resume goes on */
 };
 
 #define NO_SITE    ((struct site){ .tree = NO_ROOT, .target.running = NO_ROOT })

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import requirement
+
 TOP = Path(__file__).resolve().parents[2]
 GOLDEN = TOP / "tests" / "golden"
 MANIFEST = "etc/kubernetes/manifests/etcd.yaml"
@@ -190,3 +192,25 @@ def test_token_that_is_told_is_not_for_the_unattended(program, tree, plan, snaps
     digest = hashlib.sha256(snapshot.read_bytes()).hexdigest()
     plan.write_text(plan.read_text() + f"snapshot: {{sha256: {digest}}}\nsurvivors: none\n")
     assert run(program, tree, plan, "--unattended")[0]["clusters"][0]["token"] == "tkn"
+
+
+@pytest.mark.parametrize("how", ["run", "rollback"])
+def test_a_fenced_disk_is_gone_on_with(program, tree, plan, how):
+    """Nothing tells a control plane while etcd's manifest is away; the journal does."""
+    strace = requirement.need("strace")
+    before = contents(tree)
+    # The exchange of the member directories comes behind the fence.
+    done = subprocess.run([strace, "-f", "-qq", "-o", tree.parent / "log", "--trace=renameat2",
+                           "--inject=renameat2:error=EIO:when=3", program, "run", "--root", tree, "--file", plan, "--yes"],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 4, done.stderr
+    assert not (tree / MANIFEST).exists()
+    call(program, "run", "--root", tree, "--file", plan, "--dry-run")
+    assert not (tree / MANIFEST).exists()
+    if how == "run":
+        assert run(program, tree, plan)[0]["outcome"] == "restored"
+        call(program, "verify", tree / DATA)
+    else:
+        call(program, "rollback", "--root", tree)
+        assert below(contents(tree), f"{DATA}/member") == below(before, f"{DATA}/member")
+        assert contents(tree)[MANIFEST] == before[MANIFEST]
