@@ -4,8 +4,8 @@ Run as a program of its own, since it has a mount namespace of its own:
 
     cd tests && python3 -m crash.replay '{"kind": "ext4", "workload": "staged", "cuts": 1000, ...}'    ->  one JSON object
 
-    cuts        how many power cuts: each entry of the log as a prefix, the rest at random with a fixed seed, evenly
-                over the log.  Only cuts that leave a disk of their own are counted (same entries, same blocks: once).
+    cuts        how many power cuts to try: each entry of the log as a prefix, the rest at random with a fixed seed.
+                Those that leave the same disk (same entries, same blocks) are tried and counted once.
     resume      after how many of those that leave a tree of their own the workload is run again (1: each, 5: each
                 fifth, 0: none).  Two disks with the same tree (names, owners, labels, content, inodes of directories)
                 are the same to it.
@@ -50,18 +50,24 @@ def record(tool, directory, kind, work):
 
 
 def cuts(entries, count, seed):
-    """(n, seed) in the order of n; seed 0: all of the first n entries are done."""
-    random_source = random.Random(seed)
-    pending, places = 0, []
+    """(n, seed) in the order of n; seed 0: all of the first n entries are done.
+
+    Where few blocks may be lost, about every choice of them is drawn; where many may, the rest of `count`.
+    """
+    source = random.Random(seed)
+    few, many, pending = [], [], 0
     for n in range(len(entries) + 1):
-        places += [n] * min(pending, 64)  # more where more may be lost
+        if 0 < pending <= 6:
+            few += [n] * (2 << pending)
+        elif pending:
+            many.append(n)
         if n < len(entries):
             pending = 0 if entries.kinds[n] == "f" else pending + max(1, entries.blocks[n])
-    prefixes = list(range(len(entries) + 1))
-    if len(prefixes) > count:
-        prefixes = random_source.sample(prefixes, count)
-    lost = random_source.choices(places, k=max(0, count - len(prefixes))) if places else []
-    return sorted([(n, 0) for n in prefixes] + [(n, random_source.randrange(1, 1 << 48)) for n in lost])
+    chosen = [(n, 0) for n in range(len(entries) + 1)] + [(n, source.randrange(1, 1 << 48)) for n in few]
+    if len(chosen) > count:
+        chosen = source.sample(chosen, count)
+    chosen += [(n, source.randrange(1, 1 << 48)) for n in source.choices(many, k=count - len(chosen) if many else 0)]
+    return sorted(chosen)
 
 
 def replay(tool, directory, kind, work, wanted, resume, seed):

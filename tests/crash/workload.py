@@ -1,12 +1,16 @@
-"""What is cut short: a stand-in that does right, two that do wrong (a harness that does not see those sees nothing).
+"""What is cut short: `etcd-rescue run` and `rollback` on a kubeadm master; before them a stand-in that does right, and
+two that do wrong (a harness that does not see those sees nothing).
 
 A workload fills a fresh disk with populate(), does its work once with go(), and does it again with resume(), which
 returns None or one line on what went wrong.
 """
 
 import ctypes
+import gzip
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 from crash import blocklog, states
 
@@ -90,4 +94,133 @@ class Deleted(Staged):
         stage.rename(top / states.MEMBER)
 
 
-WORKLOADS = {"staged": Staged, "unsynced": Unsynced, "deleted": Deleted}
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+# Addresses where nobody answers, and says so at once.
+RENAMED = """generation: {generation}
+source: file:{snapshot}
+survivors: none
+replace:
+  - {{from: 127.0.10.12, to: 127.0.10.22}}
+  - {{from: master-2, to: master-4}}
+cluster:
+  members:
+    - {{name: master-1, peer: "https://127.0.10.11:2380"}}
+    - {{name: master-3, peer: "https://127.0.10.13:2380"}}
+    - {{name: master-4, peer: "https://127.0.10.22:2380"}}
+"""
+SAME = """generation: {generation}
+source: file:{snapshot}
+survivors: none
+cluster:
+  members:
+    - {{name: master-1, peer: "https://127.0.10.11:2380"}}
+    - {{name: master-2, peer: "https://127.0.10.12:2380"}}
+    - {{name: master-3, peer: "https://127.0.10.13:2380"}}
+"""
+LABELS = {"etc": b"system_u:object_r:etc_t:s0", "etc/kubernetes": b"system_u:object_r:kubernetes_file_t:s0",
+          "var/lib/etcd": b"system_u:object_r:container_file_t:s0"}
+
+
+def write_plans(directory):
+    """Plans and snapshots, outside of the disk: `renamed` changes four files and has a snapshot of 48 KiB, `large`
+    changes one and has 6 MB; `later` is renamed's next generation."""
+    small, large = directory / "small.db", directory / "large.db"
+    shutil.copy(GOLDEN / "etcd-3.5" / "snapshot.db", small)
+    large.write_bytes(gzip.decompress((GOLDEN / "kubernetes" / "snapshot.db.gz").read_bytes()))
+    plans = {"renamed": RENAMED.format(generation=1, snapshot=small), "large": SAME.format(generation=1, snapshot=large),
+             "later": RENAMED.format(generation=2, snapshot=large)}
+    for name, text in plans.items():
+        (directory / f"{name}.yaml").write_text(text)
+    return directory
+
+
+def make_master(program, top):
+    """A kubeadm master that joined others, with a member of before, owners and labels."""
+    subprocess.run(["cp", "-a", f"{GOLDEN}/layouts/kubeadm/before/.", top], check=True)
+    manifest = top / states.FENCE
+    for path in (p for p in top.rglob("*") if p.is_file()):
+        path.write_text(path.read_text().replace("10.0.0.", "127.0.10."))
+    manifest.write_text(manifest.read_text().replace("/mnt/fast/etcd", "/var/lib/etcd"))
+    manifest.chmod(0o600)
+    for name in ("kube-apiserver", "kube-scheduler"):
+        (manifest.parent / f"{name}.yaml").write_text(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n")
+    subprocess.run([program, "snapshot", "restore", GOLDEN / "etcd-3.5" / "snapshot.db", "--data-dir", top / states.DATA,
+                    "--name", "master-2", "--initial-cluster", "master-2=https://127.0.10.12:2380"],
+                   check=True, capture_output=True)
+    for path in sorted((top / states.DATA).rglob("*")):
+        os.chown(path, 997, 996)
+    for folder, label in LABELS.items():
+        for path in [top / folder, *(top / folder).rglob("*")]:
+            os.setxattr(path, "security.selinux", label)
+
+
+def labels_wrong(last):
+    """What in the new state has not the owner or label that its like had: one line, or None."""
+    for path, thing in last.items():
+        want = [label for folder, label in LABELS.items() if (path + "/").startswith(folder + "/")][-1:]
+        if want and not states.OWN.match(path) and ("security.selinux", want[0]) not in thing.attributes:
+            return f"{path} has not the label {want[0].decode()}"
+        if path.startswith(states.MEMBER) and thing.owner != (997, 996):
+            return f"{path} is owned by {thing.owner}"
+    return None
+
+
+class Run:
+    """`run`, with a snapshot in a file, on a master that other etcds know under another name and address."""
+
+    fence = states.FENCE
+    plan = "renamed"
+
+    def __init__(self, asked):
+        self.asked = asked
+        self.program = asked["program"]
+
+    def command(self, top):
+        # The snapshots are of other clusters than the master's.
+        return [self.program, "run", "--root", top, "--file", f"{self.asked['plans']}/{self.plan}.yaml", "--yes", "--force"]
+
+    def populate(self, top):
+        make_master(self.program, top)
+
+    def call(self, command, prefix=()):
+        return subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+
+    def go(self, top):
+        done = self.call(self.command(top))
+        if done.returncode:
+            raise SystemExit(f"{' '.join(map(str, self.command(top)))}: {done.returncode}: {done.stderr}")
+
+    def resume(self, top):
+        done = self.call(self.command(top))
+        return f"exit {done.returncode}: {done.stderr.strip().splitlines()[-1:]}" if done.returncode else None
+
+
+class Large(Run):
+    """The same with megabytes, and the node as it was."""
+
+    plan = "large"
+
+
+class Again(Run):
+    """A higher generation on a disk that has been restored."""
+
+    plan = "later"
+
+    def populate(self, top):
+        super().populate(top)
+        Run(self.asked).go(top)
+
+
+class Rollback(Run):
+    """`rollback` of what `run` did."""
+
+    def command(self, top):
+        return [self.program, "rollback", "--root", top]
+
+    def populate(self, top):
+        super().populate(top)
+        Run(self.asked).go(top)
+
+
+WORKLOADS = {"staged": Staged, "unsynced": Unsynced, "deleted": Deleted, "run": Run, "large": Large, "again": Again,
+             "rollback": Rollback}
