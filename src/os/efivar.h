@@ -7,11 +7,12 @@
  * is taken off before.  What already has the value is not written: flash wears out.  Below a
  * directory that is no efivarfs the same works on plain files, for tests.
  *
- * Source:     UEFI specification 2.10, sections 3.1.2 to 3.3;
- * Documentation/filesystems/efivarfs.rst. Units:      none. Ownership:  values go to the caller's
- * buffer; lists live in the arena. Errors:     ERR_NOTFOUND: no such variable, no UEFI; ERR_FORMAT:
- * shorter than it must be; ERR_IO; ERR_SPACE when the firmware has no room; ERR_MISMATCH: written,
- * and reads back otherwise.
+ * Source:     UEFI specification 2.10, sections 3.1.2 to 3.3; efivarfs.rst of Linux 6.12.
+ * Units:      none.
+ * Ownership:  values go to the caller's buffer; lists live in the arena.
+ * Errors:     ERR_NOTFOUND: no such variable, no UEFI; ERR_FORMAT: shorter than it must be;
+ *             ERR_IO; ERR_SPACE when the firmware has no room; ERR_MISMATCH: written, and reads
+ *             back otherwise.
  */
 #pragma once
 
