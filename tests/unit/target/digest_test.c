@@ -1,0 +1,164 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "target/digest.h"
+
+static char dir[64];
+static struct root root = NO_ROOT;
+static struct err e;
+static const struct digest_way plain;
+
+static const char *at(const char *path)
+{
+	static char whole[256];
+
+	snprintf(whole, sizeof whole, "%s/%s", dir, path);
+	return whole;
+}
+
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(at(path), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	strcpy(dir, "./digest_test.XXXXXX");
+	if (!mkdtemp(dir) || root_open(&root, dir, &e))
+		return 1;
+	mkdir(at("m"), 0700);
+	mkdir(at("m/snap"), 0700);
+	mkdir(at("m/wal"), 0700);
+	put("m/snap/db", "pages");
+	put("m/wal/0.wal", "records");
+	return symlink("wal/0.wal", at("m/z"));
+}
+
+static int end(void **state)
+{
+	char command[128];
+
+	(void)state;
+	root_close(&root);
+	snprintf(command, sizeof command, "rm -rf %s", dir);
+	return system(command);
+}
+
+static const char *sum(void)
+{
+	static char hex[2][DIGEST_HEX];
+	static int turn;
+
+	turn = !turn;
+	assert_int_equal(digest_directory(hex[turn], NULL, &root, "m", &plain, &e), 0);
+	return hex[turn];
+}
+
+/* As the header has it, written down by hand: journals on disks hold such sums. */
+static void the_sum_is_the_one_that_is_documented(void **state)
+{
+	static const char records[] = "dsnap\0"
+				      "fdb\0\5\0\0\0\0\0\0\0pages"
+				      "u\0"
+				      "dwal\0"
+				      "f0.wal\0\7\0\0\0\0\0\0\0records"
+				      "u\0"
+				      "lz\0wal/0.wal\0";
+	char want[DIGEST_HEX];
+
+	(void)state;
+	digest_span(want, SPAN(records));
+	assert_string_equal(sum(), want);
+}
+
+static void each_change_of_content_changes_it_and_none_of_metadata(void **state)
+{
+	char was[DIGEST_HEX];
+
+	(void)state;
+	strcpy(was, sum());
+	assert_int_equal(chmod(at("m/snap/db"), 0640), 0);
+	assert_string_equal(sum(), was);
+	put("m/snap/db", "pageS");
+	assert_string_not_equal(sum(), was);
+	put("m/snap/db", "pages");
+	assert_string_equal(sum(), was);
+	put("m/more", "");
+	assert_string_not_equal(sum(), was);
+	assert_int_equal(unlink(at("m/more")), 0);
+	assert_int_equal(mkdir(at("m/more"), 0700), 0);
+	assert_string_not_equal(sum(), was);
+	assert_int_equal(rmdir(at("m/more")), 0);
+	char from[256];
+	strcpy(from, at("m/wal/0.wal"));
+	assert_int_equal(rename(from, at("m/wal/1.wal")), 0);
+	assert_string_not_equal(sum(), was);
+}
+
+static void dropping_what_memory_holds_gives_the_same(void **state)
+{
+	const struct digest_way way = { .drop = true };
+	char hex[DIGEST_HEX];
+	uint64_t bytes;
+
+	(void)state;
+	sync();
+	assert_int_equal(digest_directory(hex, &bytes, &root, "m", &way, &e), 0);
+	assert_string_equal(hex, sum());
+	assert_int_equal(bytes, 12);
+}
+
+static void what_is_no_file_is_refused(void **state)
+{
+	char hex[DIGEST_HEX];
+
+	(void)state;
+	assert_int_equal(mkfifo(at("m/wal/pipe"), 0600), 0);
+	assert_int_equal(digest_directory(hex, NULL, &root, "m", &plain, &e), ERR_FORMAT);
+	assert_non_null(strstr(e.text, "pipe"));
+	assert_int_equal(digest_file(hex, NULL, &root, "m/wal/pipe", &plain, &e), ERR_FORMAT);
+	assert_int_equal(digest_file(hex, NULL, &root, "m/z", &plain, &e), ERR_IO);
+	assert_int_equal(digest_directory(hex, NULL, &root, "gone", &plain, &e), ERR_NOTFOUND);
+}
+
+static void too_deep_is_refused(void **state)
+{
+	char path[256] = "m", hex[DIGEST_HEX];
+
+	(void)state;
+	for (int i = 0; i < DIGEST_DEPTH_MAX + 1; i++) {
+		strcat(path, "/d");
+		assert_int_equal(mkdir(at(path), 0700), 0);
+	}
+	assert_int_equal(digest_directory(hex, NULL, &root, "m", &plain, &e), ERR_FORMAT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(the_sum_is_the_one_that_is_documented),
+		TEST(each_change_of_content_changes_it_and_none_of_metadata),
+		TEST(dropping_what_memory_holds_gives_the_same),
+		TEST(what_is_no_file_is_refused),
+		TEST(too_deep_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
