@@ -10,8 +10,9 @@
  * and the installers write is understood and the rest refused with file and line.
  *
  * Source:     GRUB 2.12 manual and its util/grub.d; Fedora's blscfg; the Boot Loader
- *             Specification of the UAPI group; syslinux 6.04 wiki; systemd-boot(7),
- * systemd-stub(7). Units:      bytes. Ownership:  texts live in the arena; roots are borrowed.
+ *             Specification of the UAPI group; syslinux 6.04; systemd-boot(7), systemd-stub(7).
+ * Units:      bytes.
+ * Ownership:  texts live in the arena; roots are borrowed.
  * Errors:     ERR_NOTFOUND no boot configuration, or a file that it names; ERR_UNSUPPORTED,
  *             ERR_FORMAT with file and line.
  */
