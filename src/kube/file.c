@@ -10,7 +10,31 @@
 
 struct kube_files kube_files(struct arena *a, const struct root *root)
 {
-	return (struct kube_files){ a, root, NULL, NULL };
+	return (struct kube_files){ .arena = a, .root = root };
+}
+
+const struct root *kube_below(const char **inside, const struct kube_files *set, const char *path)
+{
+	static const char *const places[][2] = { { "var/", "" }, { "home/", "home/" },
+		{ "root/", "roothome/" } };
+
+	path += strspn(path, "/");
+	*inside = path;
+	for (size_t i = 0; set->var && i < sizeof places / sizeof *places; i++) {
+		const size_t len = strlen(places[i][0]);
+		if (strncmp(path, places[i][0], len))
+			continue;
+		*inside = arena_print(set->arena, "%s%s", places[i][1], path + len);
+		return set->var;
+	}
+	return set->root;
+}
+
+bool kube_exists(const struct kube_files *set, const char *path)
+{
+	const struct root *root = kube_below(&path, set, path);
+
+	return root_exists(root, path);
 }
 
 static struct kube_file *add(struct kube_files *set, const char *path)
@@ -95,11 +119,14 @@ int kube_file(struct kube_file **file, struct kube_files *set, const char *path,
 	*file = known(set, path);
 	if (*file)
 		return 0;
-	path = without_links(set, path);
+	const char *inside;
+	const struct root *root = kube_below(&inside, set, path);
+	if (root == set->root)
+		inside = path = without_links(set, path);
 	*file = known(set, path);
 	if (*file)
 		return 0;
-	if (file_read(&text, set->root, path, e))
+	if (file_read(&text, root, inside, e))
 		return e->code;
 	*file = add(set, path);
 	(*file)->text = (struct str){ arena_copy(set->arena, buf_text(&text)), text.len };
@@ -109,7 +136,7 @@ int kube_file(struct kube_file **file, struct kube_files *set, const char *path,
 int kube_file_new(struct kube_file **file, struct kube_files *set, const char *path, struct err *e)
 {
 	path += strspn(path, "/");
-	if (known(set, path) || root_exists(set->root, path))
+	if (known(set, path) || kube_exists(set, path))
 		return err_set(e, ERR_MISMATCH, "%s exists already", path);
 	*file = add(set, path);
 	(*file)->is_new = true;

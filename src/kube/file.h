@@ -52,9 +52,16 @@ struct kube_files {
 	struct arena *arena;
 	const struct root *root;
 	struct kube_file *first, **last;
+	/* With ostree: what the running system has as /var, with /home and /root in it; NULL: it
+	 * is a directory like others. */
+	const struct root *var;
 };
 
 struct kube_files kube_files(struct arena *a, const struct root *root);
+
+/* Where `path` of the running system is looked for: below the root that is given back. */
+const struct root *kube_below(const char **inside, const struct kube_files *set, const char *path);
+bool kube_exists(const struct kube_files *set, const char *path);
 
 /* ERR_NOTFOUND when there is none. */
 int kube_file(struct kube_file **file, struct kube_files *set, const char *path, struct err *e);

@@ -23,7 +23,7 @@ static const char *manifest(const struct kube_files *files)
 {
 	const char *const *p = places;
 
-	while (p[1] && !root_exists(files->root, *p))
+	while (p[1] && !kube_exists(files, *p))
 		p++;
 	return *p;
 }

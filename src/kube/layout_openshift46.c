@@ -14,7 +14,7 @@ static const char *const places[] = { MANIFEST, STOPPED, NULL };
 
 static const char *manifest(const struct kube_files *files)
 {
-	return root_exists(files->root, MANIFEST) ? MANIFEST : STOPPED;
+	return kube_exists(files, MANIFEST) ? MANIFEST : STOPPED;
 }
 
 static const char *env_of(const struct kube_pod_etcd *etcd, struct str node, const char *end)

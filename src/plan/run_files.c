@@ -212,6 +212,7 @@ int run_files(struct run *r, struct err *e)
 
 	event_step(r->listener, "rewrite", "names, addresses, members and token");
 	*files = kube_files(r->arena, &site->target.running);
+	files->var = site->target.files.var;
 	for (size_t i = 0; i < r->n_clusters; i++)
 		decided[i] = (struct kube_wanted_cluster){ .token = r->clusters[i].token,
 			.members = r->clusters[i].members };

@@ -1,5 +1,6 @@
 #include "plan/target.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "os/names.h"
@@ -69,11 +70,21 @@ static int find(struct plan_target_directory *d, const struct plan_target *t,
 int plan_target(
 	struct plan_target *t, struct arena *a, const struct plan_target_from *from, struct err *e)
 {
+	struct err none = { 0 };
+
 	*t = (struct plan_target){ .running = NO_ROOT };
 	if (target_tree(&t->tree, a, from->root, from->boot, e) ||
 		target_tree_open(&t->running, &t->tree, e))
 		return e->code;
 	t->files = kube_files(a, &t->running);
+	if (t->tree.ostree.deployment) {
+		t->var = arena_alloc(a, sizeof *t->var);
+		*t->var = NO_ROOT;
+		/* A stateroot without it has nothing to say. */
+		if (!root_open_at(&t->var->fd, from->root, t->tree.ostree.var, O_PATH | O_DIRECTORY,
+			    &none))
+			t->files.var = t->var;
+	}
 	if (kube_node(&t->node, &t->files, from->layout, e))
 		return e->code;
 	if (t->node.layout == &kube_layout_csm && add_csm(&t->tree.mounts, a, e))
@@ -97,6 +108,8 @@ int plan_target(
 void plan_target_close(struct plan_target *t)
 {
 	root_close(&t->running);
+	if (t->var)
+		root_close(t->var);
 }
 
 const struct root *plan_target_boot(

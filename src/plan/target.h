@@ -35,6 +35,7 @@ struct plan_target {
 	const struct target_volume *volume; /* NULL: a tree that was mounted already */
 	struct target_tree tree;
 	struct root running; /* the running system's root: the deployment with ostree */
+	struct root *var;    /* with ostree its /var; NULL: none */
 	struct kube_files files;
 	struct kube_node node;
 	struct plan_target_cluster *clusters; /* as many as the node has */
