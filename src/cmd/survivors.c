@@ -13,6 +13,7 @@ enum { OUTPUT_MAX = 1 << 20, PEM_MAX = 1 << 20, COLUMNS = 4 };
 struct options {
 	struct option_common common;
 	const char *cluster, *token, *name, *old_cluster, *old_id, *ca, *cert, *key, *policy;
+	struct option_list committed;
 };
 
 static const struct option_row rows[] = {
@@ -26,6 +27,8 @@ static const struct option_row rows[] = {
 		"members that the old cluster had, where they are others" },
 	{ "old-id", 0, OPTION_TEXT, offsetof(struct options, old_id), "HEX",
 		"id of the old cluster" },
+	{ "committed", 0, OPTION_LIST, offsetof(struct options, committed), "NAME",
+		"a member that the gate says has committed; may be repeated" },
 	{ "cacert", 0, OPTION_TEXT, offsetof(struct options, ca), "FILE",
 		"the CA of the peers (etcd/ca.crt)" },
 	{ "cert", 0, OPTION_TEXT, offsetof(struct options, cert), "FILE",
@@ -146,6 +149,10 @@ static int survivors_run(struct app *app, struct err *e)
 		kube_read_members(&old, app->arena, str_from(o->old_cluster));
 		q.old = &old;
 	}
+	const char **committed = arena_array(app->arena, o->committed.n + 1, sizeof *committed);
+	for (size_t i = 0; i < o->committed.n; i++)
+		committed[i] = o->committed.v[i];
+	q.committed = committed;
 	q.ca = buf_span(&ca);
 	q.cert = buf_span(&cert);
 	q.key = buf_span(&key);

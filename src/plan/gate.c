@@ -87,8 +87,11 @@ void gate_hear(struct gate *gate, size_t i, const struct gate_note *note, int64_
 	m->heard_ms = now_ms;
 	m->note = *note;
 	m->seen = true;
-	if (i == gate->own)
-		gate->rivals += !same(note->start, gate->settings.self.start);
+	if (i == gate->own && !same(note->start, gate->settings.self.start)) {
+		gate->rivals += note->phase == GATE_STOPPED ? RIVALS : 1;
+		gate->rival_ms = now_ms;
+		snprintf(gate->rival, sizeof gate->rival, "%s", note->hardware);
+	}
 }
 
 void gate_hear_nothing(struct gate *gate, size_t i)
@@ -212,7 +215,22 @@ static void say_missing(
 	say(d, "%s%s%s", (*n)++ ? ", " : "; missing ", m->name, how);
 }
 
-/* True: the round is complete and our own note lies where it should. */
+static bool has_rival(struct gate_decision *d, const struct gate *gate, int64_t now_ms)
+{
+	const char *name = gate->members[gate->own].name;
+
+	if (!gate->rivals || now_ms - gate->rival_ms > (int64_t)gate->settings.fresh_ms)
+		return false;
+	if (gate->rivals >= RIVALS)
+		d->verdict = GATE_STOP;
+	say(d,
+		"another machine calls itself %s (%.80s, and this one is %.80s): two masters with "
+		"one name; give one of them its own",
+		name, gate->rival, gate->settings.self.hardware);
+	return true;
+}
+
+/* The round is complete and our own note lies where it should. */
 static bool is_complete(struct gate_decision *d, const struct gate *gate)
 {
 	const struct gate_member *own = &gate->members[gate->own];
@@ -226,15 +244,6 @@ static bool is_complete(struct gate_decision *d, const struct gate *gate)
 	if (own->heard == GATE_NOTE && same(own->note.start, gate->settings.self.start) &&
 		own->note.beat == gate->settings.self.beat)
 		return true;
-	if (own->heard == GATE_NOTE && !same(own->note.start, gate->settings.self.start) &&
-		gate->rivals >= RIVALS) {
-		d->verdict = GATE_STOP;
-		say(d,
-			"another machine calls itself %s (%.80s, and this one is %.80s): two "
-			"masters with one name; give one of them its own",
-			own->name, own->note.hardware, gate->settings.self.hardware);
-		return false;
-	}
 	say(d, "the gate does not give back what this master says of itself");
 	return false;
 }
@@ -247,7 +256,7 @@ void gate_decide(struct gate_decision *d, struct gate *gate, int64_t now_ms)
 	int n = 0;
 
 	*d = (struct gate_decision){ .verdict = GATE_HOLD, .need = gate_need(s->n_old, s->n_new) };
-	if (!is_complete(d, gate))
+	if (has_rival(d, gate, now_ms) || !is_complete(d, gate))
 		return;
 	for (size_t i = 0; i < s->n_names; i++) {
 		const struct gate_member *m = &gate->members[i];

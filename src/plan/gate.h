@@ -37,6 +37,9 @@
  * it is of an earlier try and left alone. So a cluster that is restored again takes a higher
  * generation; one master that repeats the plan of the others finds the gate open, as a late one.
  *
+ * A note of our own name that is not ours is another machine's: hold, and stop at the third time,
+ * or when it has stopped for us. It is best looked for before we write ours again.
+ *
  * Source:     design, "Several masters"; boot-safety notes, "Gate".
  * Units:      milliseconds of a clock that only goes forward.
  * Ownership:  the struct holds what it knows; names are borrowed. Texts of a verdict are its own.
@@ -78,6 +81,8 @@ struct gate {
 	struct gate_member members[GATE_NAMES_MAX];
 	size_t own;
 	size_t rivals; /* times that our own note was another machine's */
+	int64_t rival_ms;
+	char rival[256]; /* its hardware */
 };
 
 struct gate_decision {

@@ -180,15 +180,33 @@ static int begin(struct gate_place *p, struct err *e)
 	return 0;
 }
 
+/* Whose is what lies there under our name, before we write it again? */
+static int look_for_rival(struct gate_place *p, struct err *e)
+{
+	struct gate_note note;
+	bool there;
+
+	if (read_note(&there, &note, p, p->gate.settings.self.node, e))
+		return e->code;
+	if (there)
+		gate_hear(&p->gate, p->gate.own, &note, monotonic_ms());
+	return 0;
+}
+
 static int do_round(struct gate_decision *d, struct gate_place *p, struct err *e)
 {
+	const enum gate_phase phase = p->confirming ? GATE_RELEASED : GATE_READY;
+
 	*d = (struct gate_decision){ .verdict = GATE_HOLD,
 		.need = gate_need(p->gate.settings.n_old, p->gate.settings.n_new) };
 	e->code = ERR_OK;
-	const enum gate_phase phase = p->confirming ? GATE_RELEASED : GATE_READY;
 	p->confirming = false;
-	if (p->begun ? publish(p, phase, false, e) : begin(p, e))
+	if (!p->begun) {
+		if (begin(p, e))
+			return e->code;
+	} else if (look_for_rival(p, e) || publish(p, phase, false, e)) {
 		return e->code;
+	}
 	if (read_all(p, e))
 		return e->code;
 	gate_decide(d, &p->gate, monotonic_ms());
@@ -263,9 +281,14 @@ static int stop(struct gate_place *p, const struct gate_decision *d, struct err 
 	struct gate_note *self = &p->gate.settings.self;
 
 	snprintf(self->against, sizeof self->against, "%s", d->against);
-	/* A rival has our name: what lies there is his. */
-	if (*d->against)
+	publish_stop(p);
+	/* With a rival it has to lie there when he looks, and he writes there too. */
+	for (int i = 1; !*d->against && i < TRIES; i++) {
+		struct err ignored = { 0 };
+		if (nap(p, monotonic_ms() + p->settings.every_ms, &ignored))
+			break;
 		publish_stop(p);
+	}
 	return err_set(e, ERR_DECLINED, "%s", d->text);
 }
 

@@ -128,6 +128,8 @@ def test_same_token_cannot_be_told_apart(etcd, survivors):
         assert (status, answers) == (6, {}) and "leave cluster.token out" in said, said
     status, answers, said = survivors(ports, *same, "--survivors", "none", token="tkn", scheme="http")
     assert (status, answers["m2"]["kind"]) == (6, "survivor") and "nobody can tell" in said
+    status, answers, said = survivors(ports, *same, "--survivors", "none", "--committed", "m2", token="tkn", scheme="http")
+    assert (status, answers["m2"]["kind"]) == (0, "restored"), said
     server.close()
     status, answers, said = survivors(ports, *same, "--survivors", "none", token="tkn", scheme="http")
     assert (status, answers["m2"]["kind"]) == (0, "nobody"), said
