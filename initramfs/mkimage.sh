@@ -79,11 +79,13 @@ main() {
 		--release "$(cat "$image/kernel/version")" --initramfs "$image/initramfs.img" \
 		--output "$image/etcd-rescue.efi"
 	cp "$kernel" "$image/vmlinuz"
-	cp "$scripts/boot/boot.ipxe" "$image/boot.ipxe"
+	for file in boot.ipxe done.ipxe done.cfg; do
+		cp "$scripts/boot/$file" "$image/$file"
+	done
 	"$scripts/mksbom.sh" "$image/sbom.spdx.json"
 
-	all='boot.ipxe etcd-rescue-firmware.iso etcd-rescue.efi etcd-rescue.iso firmware.img initramfs.img
-		sbom.spdx.json vmlinuz'
+	all='boot.ipxe done.cfg done.ipxe etcd-rescue-firmware.iso etcd-rescue.efi etcd-rescue.iso firmware.img
+		initramfs.img sbom.spdx.json vmlinuz'
 	# One list, split at blanks.
 	# shellcheck disable=SC2086
 	(cd "$image" && sha256sum $all) >"$image/sums"

@@ -11,8 +11,8 @@ import pytest
 from contents import entries, iso_file, iso_places, module_bytes, pe_sections
 
 MARKS = {"etcd-rescue": 3_500_000, "initramfs.img": 18_000_000, "etcd-rescue.iso": 36_000_000}
-OUTPUTS = ["boot.ipxe", "etcd-rescue", "etcd-rescue-firmware.iso", "etcd-rescue.efi", "etcd-rescue.iso",
-           "firmware.img", "initramfs.img", "sbom.spdx.json", "vmlinuz"]
+OUTPUTS = ["boot.ipxe", "done.cfg", "done.ipxe", "etcd-rescue", "etcd-rescue-firmware.iso", "etcd-rescue.efi",
+           "etcd-rescue.iso", "firmware.img", "initramfs.img", "sbom.spdx.json", "vmlinuz"]
 
 # What servers and hypervisors are made of. Left: the device as its bus describes it; right: its driver.
 DEVICES = {
