@@ -3,10 +3,11 @@
  *   etc/fstab, etc/fstab.metal               UUID=.. /var/lib/etcd xfs defaults 0 2
  *   etc/systemd/system/var-lib-etcd.mount    [Mount] What= Where= Type= Options=
  *   run/, usr/lib/ and lib/systemd/system    the same, behind fstab
+ *   ../var-lib-etcd.mount.d/ *.conf          drop-ins, of what fstab says as well
  *
  * The first that names a place wins, as in systemd: units of etc before fstab before the
  * others.  A unit whose name is not that of its place does not count, nor does a masked one.
- * Whether a unit is enabled, and drop-ins of mount units, are not looked at.
+ * Whether a unit is enabled is not looked at: a unit for etcd's directory is there to be used.
  *
  * Source:     fstab(5), systemd.mount(5), systemd.unit(5) on escaping, systemd-escape(1);
  *             fstab.metal as HPE Cray's live images write it.

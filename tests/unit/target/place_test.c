@@ -150,6 +150,35 @@ static void units_are_followed(void **state)
 	lies("/tmp", "tmpfs", "");
 }
 
+/* What drop-ins say comes last, by their names, whichever directory they are in. */
+static void drop_ins_are_read(void **state)
+{
+	(void)state;
+	put("etc/fstab", "LABEL=old /data ext4 defaults 0 2\n");
+	put("etc/systemd/system/data.mount.d/10-disk.conf", "[Mount]\nWhat=LABEL=new\n");
+	put("etc/systemd/system/var-lib-etcd.mount",
+		"[Mount]\nWhat=/dev/sdb1\nWhere=/var/lib/etcd\nType=xfs\n");
+	put("usr/lib/systemd/system/var-lib-etcd.mount.d/20-b.conf", "[Mount]\nWhat=/dev/sdc1\n");
+	put("etc/systemd/system/var-lib-etcd.mount.d/10-a.conf",
+		"[Unit]\nWhat=/dev/never\n[Mount]\nWhat=/dev/sdd1\nType=ext4\n");
+	put("usr/lib/systemd/system/var-lib-etcd.mount.d/10-a.conf",
+		"[Mount]\nType=never\n"); /* hidden by that of etc */
+	put("etc/systemd/system/var-lib-etcd.mount.d/30-readme.txt", "[Mount]\nWhat=/dev/no\n");
+	link_to("/nowhere", "etc/systemd/system/var-lib-etcd.mount.d/40-gone.conf");
+	put("etc/systemd/system/srv.mount", "[Mount]\nWhat=/dev/sde1\nWhere=/srv\n");
+	put("etc/systemd/system/srv.mount.d/x.conf", "[Mount]\nWhere=/elsewhere\n");
+	find("/data/etcd");
+	assert_string_equal(place.spot.device, "LABEL=new");
+	assert_string_equal(place.spot.type, "ext4");
+	find("/var/lib/etcd");
+	assert_string_equal(place.spot.device, "/dev/sdc1");
+	assert_string_equal(place.spot.type, "ext4");
+	says("20-b.conf");
+	/* systemd would refuse it; what was said before is taken */
+	find("/srv/x");
+	assert_string_equal(place.spot.device, "/dev/sde1");
+}
+
 static void links_stay_inside(void **state)
 {
 	(void)state;
@@ -283,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(fstab_is_followed, begin, end),
 		cmocka_unit_test_setup_teardown(units_are_followed, begin, end),
+		cmocka_unit_test_setup_teardown(drop_ins_are_read, begin, end),
 		cmocka_unit_test_setup_teardown(links_stay_inside, begin, end),
 		cmocka_unit_test_setup_teardown(overlay_upper_is_found, begin, end),
 		cmocka_unit_test_setup_teardown(circles_end, begin, end),
