@@ -44,9 +44,43 @@ static void hex_of(char hex[DIGEST_HEX], struct codec_sha256 *sha)
 		snprintf(hex + 2 * i, 3, "%02x", raw[i]);
 }
 
-static int content(struct walk *w, int fd, const char *name, uint64_t size)
+/* Behind the last byte that was ever written: a segment of the log is allocated long before. */
+static uint64_t end_of_data(int fd, uint64_t size)
 {
-	uint64_t left = size;
+	off_t data, hole = 0;
+
+	while ((data = lseek(fd, hole, SEEK_DATA)) >= 0) {
+		hole = lseek(fd, data, SEEK_HOLE);
+		if (hole < 0)
+			return size;
+	}
+	/* ENXIO: no more data; anything else: this file system does not tell. */
+	return errno == ENXIO ? (uint64_t)hole : size;
+}
+
+/* Without the zeros at its end. */
+static size_t trimmed(const uint8_t *p, size_t n)
+{
+	if (n && !p[0] && !memcmp(p, p + 1, n - 1))
+		return 0;
+	while (n && !p[n - 1])
+		n--;
+	return n;
+}
+
+static void add_zeros(struct walk *w, uint64_t n)
+{
+	static const uint8_t zeros[64 << 10];
+
+	for (; n; n -= n < sizeof zeros ? n : sizeof zeros)
+		add(w, zeros, n < sizeof zeros ? n : sizeof zeros);
+}
+
+/* With `trim`, zeros at the end are not added: their number follows from the size. */
+static int content(struct walk *w, int fd, const char *name, uint64_t size, bool trim)
+{
+	const uint64_t end = trim ? end_of_data(fd, size) : size;
+	uint64_t left = end, zeros = 0;
 
 	/* A whole file at once: pages that are dirty are not dropped, so it has been synced. */
 	if (w->way->drop)
@@ -54,25 +88,36 @@ static int content(struct walk *w, int fd, const char *name, uint64_t size)
 	else if (w->way->write)
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	for (;;) {
+	if (lseek(fd, 0, SEEK_SET))
+		return err_sys(w->e, "%s", name);
+	while (left || !trim) {
+		const size_t want = trim && left < BLOCK ? (size_t)left : BLOCK;
 		size_t got = 0;
 		if (w->way->go_on && w->way->go_on(w->way->ctx, w->e))
 			return w->e->code;
-		if (file_read_some(&got, fd, w->block, BLOCK, w->e))
+		if (file_read_some(&got, fd, w->block, want, w->e))
 			return err_wrap(w->e, "%s", name);
 		if (!got)
 			break;
 		if (got > left)
 			return err_set(w->e, ERR_MISMATCH, "%s grows while it is read", name);
 		left -= got;
-		add(w, w->block, got);
 		w->bytes += got;
+		const size_t used = trim ? trimmed(w->block, got) : got;
+		if (used) {
+			add_zeros(w, zeros);
+			add(w, w->block, used);
+			zeros = 0;
+		}
+		zeros += got - used;
 		if (w->way->step)
 			event_progress(w->way->listener, w->way->step, w->bytes, w->way->total);
 	}
-	return left ? err_set(w->e, ERR_FORMAT, "%s ends %ju bytes too early", name,
-			      (uintmax_t)left)
-		    : 0;
+	if (left)
+		return err_set(
+			w->e, ERR_FORMAT, "%s ends %ju bytes too early", name, (uintmax_t)left);
+	w->bytes += size - end;
+	return 0;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -157,7 +202,7 @@ static int entry(struct walk *w, int dir, const char *name, int depth)
 		put_le64(size, (uint64_t)st.st_size);
 		add_name(w, 'f', name);
 		add(w, size, sizeof size);
-		return content(w, fd, name, (uint64_t)st.st_size);
+		return content(w, fd, name, (uint64_t)st.st_size, true);
 	}
 	if (depth >= DIGEST_DEPTH_MAX)
 		return err_set(w->e, ERR_FORMAT, "%s lies too deep", name);
@@ -225,7 +270,7 @@ int digest_file(char hex[DIGEST_HEX], uint64_t *bytes, const struct root *root, 
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_FORMAT, "%s is no regular file", path);
 	struct walk w = begin(way, e);
-	const int status = content(&w, fd, path, (uint64_t)st.st_size);
+	const int status = content(&w, fd, path, (uint64_t)st.st_size, false);
 	free(w.block);
 	if (status)
 		return e->code;

@@ -4,7 +4,8 @@
  * bytes and goes into a directory at once:
  *
  *   d NAME 0                           a directory, what is in it behind it, then: u 0
- *   f NAME 0 size (8 bytes, LE) bytes  a regular file
+ *   f NAME 0 size (8 bytes, LE) bytes  a regular file; without the zero bytes at its end, of
+ *                                      which a new log has 64 MB
  *   l NAME 0 target 0                  a symbolic link, not followed
  *
  * Owners, modes, labels and times do not count: they are carried over from the old state and

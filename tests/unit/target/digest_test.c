@@ -125,6 +125,39 @@ static void dropping_what_memory_holds_gives_the_same(void **state)
 	assert_int_equal(bytes, 12);
 }
 
+/* A log is allocated long before it is written; a copy of it has written zeros there. */
+static void zeros_at_the_end_count_by_their_number_alone(void **state)
+{
+	enum { SIZE = 3 << 20 };
+	static char zeros[SIZE - 7];
+	char hole[DIGEST_HEX], want[DIGEST_HEX];
+	static const char records[] = "dsnap\0"
+				      "fdb\0\5\0\0\0\0\0\0\0pages"
+				      "u\0"
+				      "dwal\0"
+				      "f0.wal\0\0\0\x30\0\0\0\0\0records"
+				      "u\0"
+				      "lz\0wal/0.wal\0";
+
+	(void)state;
+	assert_int_equal(truncate(at("m/wal/0.wal"), SIZE), 0);
+	strcpy(hole, sum());
+	digest_span(want, SPAN(records));
+	assert_string_equal(hole, want);
+	FILE *f = fopen(at("m/wal/0.wal"), "r+");
+	fseek(f, 7, SEEK_SET);
+	assert_int_equal(fwrite(zeros, 1, sizeof zeros, f), sizeof zeros);
+	fclose(f);
+	assert_string_equal(sum(), hole);
+	f = fopen(at("m/wal/0.wal"), "r+");
+	fseek(f, 2 << 20, SEEK_SET);
+	fputc(1, f);
+	fclose(f);
+	assert_string_not_equal(sum(), hole);
+	assert_int_equal(truncate(at("m/wal/0.wal"), SIZE - 1), 0);
+	assert_string_not_equal(sum(), hole);
+}
+
 static void what_is_no_file_is_refused(void **state)
 {
 	char hex[DIGEST_HEX];
