@@ -190,6 +190,7 @@ int main(void)
 		TEST(the_sum_is_the_one_that_is_documented),
 		TEST(each_change_of_content_changes_it_and_none_of_metadata),
 		TEST(dropping_what_memory_holds_gives_the_same),
+		TEST(zeros_at_the_end_count_by_their_number_alone),
 		TEST(what_is_no_file_is_refused),
 		TEST(too_deep_is_refused),
 	};
