@@ -48,6 +48,9 @@ struct target_layer {
 	const char **from; /* the devices it is made of: "sda2", "dm-0" */
 	size_t n_from;
 	const char *uuid;
+	/* of a group: volumes opened here, its host's id, and `from` by names that last */
+	const char **volumes, *system_id, **from_alias;
+	size_t n_volumes;
 	bool writable, degraded;
 	struct buf key; /* of a container */
 };
@@ -60,7 +63,7 @@ struct target_assembly {
 	size_t n_blocks;
 	struct target_layer *v; /* in the order in which they were opened */
 	size_t n, room;
-	struct target_refusal *refusals;
+	struct target_refusal *refusals, *tried;
 };
 
 #define NO_ASSEMBLY ((struct target_assembly){ 0 })

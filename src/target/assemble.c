@@ -1,0 +1,388 @@
+#include "target/assemble.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "os/attribute.h"
+#include "os/module.h"
+#include "os/names.h"
+#include "os/process.h"
+#include "target/assemble_parts.h"
+
+/* Array, container, group and all of it once more is as deep as anybody builds. */
+enum { ROUNDS_MAX = 12, DEPTH_MAX = 16, CLOSE_TRIES = 5, MODULES_MS = 20000 };
+
+static int list(struct target_assembly *as, struct err *e)
+{
+	if (block_list(&as->blocks, &as->n_blocks, as->arena, as->machine, e))
+		return e->code;
+	block_probe(as->blocks, as->n_blocks, as->arena, as->machine, as->options.probe_ms);
+	return 0;
+}
+
+static bool is_second_path(const struct target_assembly *as, size_t i)
+{
+	const struct block *b = &as->blocks[i];
+
+	for (size_t k = 0; k < i && b->wwn && b->paths > 1; k++) {
+		if (as->blocks[k].wwn && !strcmp(as->blocks[k].wwn, b->wwn))
+			return true;
+	}
+	return false;
+}
+
+bool assemble_is_held(const struct target_assembly *as, const struct assemble_piece *p)
+{
+	struct names names;
+	struct err none;
+	const char *path =
+		p->name == p->disk->name
+			? arena_print(as->arena, "sys/block/%s/holders", p->name)
+			: arena_print(as->arena, "sys/block/%s/%s/holders", p->disk->name, p->name);
+
+	return !names_read(&names, as->arena, as->machine, path, &none) && names.n;
+}
+
+void assemble_find(struct assemble_pieces *pieces, const struct target_assembly *as,
+	enum superblock_kind kind, enum superblock_kind or_kind, bool held_too)
+{
+	size_t room = 1;
+
+	for (size_t i = 0; i < as->n_blocks; i++)
+		room += 1 + as->blocks[i].n_parts;
+	*pieces = (struct assemble_pieces){ arena_array(as->arena, room, sizeof *pieces->v), 0 };
+	for (size_t i = 0; i < as->n_blocks; i++) {
+		const struct block *b = &as->blocks[i];
+		if (is_second_path(as, i))
+			continue;
+		for (size_t k = 0; k <= b->n_parts; k++) {
+			const struct block_part *part = k ? &b->parts[k - 1] : NULL;
+			const struct assemble_piece p = { b, part ? part->name : b->name,
+				part ? &part->content : &b->content };
+			const bool wanted = p.content->kind == kind || p.content->kind == or_kind;
+			if (wanted && !(part ? part->trouble : b->trouble) &&
+				(held_too || !assemble_is_held(as, &p)))
+				pieces->v[pieces->n++] = p;
+		}
+	}
+}
+
+const char *assemble_device_name(const struct target_assembly *as, const char *path)
+{
+	const char *name = !strncmp(path, "/dev/", 5) ? path + 5 : path;
+	const char *alias = !strncmp(name, "mapper/", 7) ? name + 7 : name;
+
+	for (size_t i = 0; i < as->n_blocks; i++) {
+		const struct block *b = &as->blocks[i];
+		if (!strcmp(b->name, name) || (b->alias && !strcmp(b->alias, alias)))
+			return b->name;
+		for (size_t k = 0; k < b->n_parts; k++) {
+			if (!strcmp(b->parts[k].name, name))
+				return b->parts[k].name;
+		}
+	}
+	return NULL;
+}
+
+const char *assemble_alias(const struct target_assembly *as, const char *name)
+{
+	for (size_t i = 0; i < as->n_blocks; i++) {
+		if (!strcmp(as->blocks[i].name, name) && as->blocks[i].alias)
+			return as->blocks[i].alias;
+	}
+	return name;
+}
+
+void assemble_refuse(struct target_assembly *as, const char *name, const char *why)
+{
+	struct target_refusal *r = as->refusals;
+
+	while (r && strcmp(r->name, name))
+		r = r->next;
+	if (!r) {
+		r = arena_alloc(as->arena, sizeof *r);
+		*r = (struct target_refusal){ .name = name, .next = as->refusals };
+		as->refusals = r;
+	}
+	r->why = why;
+}
+
+bool assemble_tried(struct target_assembly *as, const char *what)
+{
+	for (const struct target_refusal *r = as->tried; r; r = r->next) {
+		if (!strcmp(r->name, what))
+			return true;
+	}
+	struct target_refusal *r = arena_alloc(as->arena, sizeof *r);
+	*r = (struct target_refusal){ .name = what, .next = as->tried };
+	as->tried = r;
+	return false;
+}
+
+struct target_layer *assemble_add(struct target_assembly *as, const struct target_layer *layer)
+{
+	if (as->n == as->room) {
+		const size_t room = as->room ? 2 * as->room : 8;
+		struct target_layer *more = arena_array(as->arena, room, sizeof *more);
+		if (as->n)
+			memcpy(more, as->v, as->n * sizeof *more);
+		as->v = more;
+		as->room = room;
+	}
+	as->v[as->n] = *layer;
+	return &as->v[as->n++];
+}
+
+/* What a tool says, as one line; err_set makes control characters harmless. */
+static const char *one_line(struct arena *a, struct str text)
+{
+	const char *all = "";
+	struct str line;
+
+	while (str_next(&line, &text, '\n')) {
+		line = str_trim(line);
+		if (line.len && strlen(all) < 200)
+			all = arena_print(a, "%s%s%.*s", all, *all ? "; " : "",
+				line.len < 200 ? (int)line.len : 200, line.p);
+	}
+	return all;
+}
+
+int assemble_tool(struct target_assembly *as, const char *const *argv, struct span input,
+	int timeout_ms, struct buf *output, struct err *e)
+{
+	CLEAN_BUF struct buf own = BUF(ASSEMBLE_OUTPUT_MAX);
+	struct buf *said = output ? output : &own;
+	int status = 0;
+
+	if (process_feed(&status, argv, input, timeout_ms, said, e))
+		return e->code;
+	if (!status)
+		return 0;
+	const char *name = strrchr(argv[0], '/');
+	const char *text = one_line(as->arena, buf_text(said));
+	return err_set(e, ERR_IO, "%s: %s%s%d", name ? name + 1 : argv[0], text,
+		*text ? ", status " : "status ", status);
+}
+
+/* Nothing of all this is done to the disks of a machine that is in service. */
+static bool is_image(const struct root *machine)
+{
+	return root_exists(machine, "etc/etcd-rescue/manifest") &&
+	       root_exists(machine, "bin/mdadm") && root_exists(machine, "bin/cryptsetup") &&
+	       root_exists(machine, "bin/lvm");
+}
+
+static bool has_work(const struct target_assembly *as)
+{
+	static const enum superblock_kind kinds[] = { SUPERBLOCK_MD, SUPERBLOCK_LUKS1,
+		SUPERBLOCK_LUKS2, SUPERBLOCK_LVM2 };
+	struct assemble_pieces pieces;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		assemble_find(&pieces, as, kinds[i], kinds[i], false);
+		if (pieces.n)
+			return true;
+	}
+	return false;
+}
+
+static void load_modules(struct target_assembly *as)
+{
+	static const char *names[] = { "dm-crypt", "dm-mod", "md-mod" };
+	const struct names wanted = { names, sizeof names / sizeof *names };
+	struct err e = { 0 };
+
+	if (module_load(&wanted, as->arena, MODULES_MS, &e))
+		event_warning(as->options.listener, "target", "%s", e.text);
+}
+
+int target_assemble(struct target_assembly *as, struct arena *a, const struct root *machine,
+	const struct target_assemble_options *options, struct err *e)
+{
+	*as = (struct target_assembly){ .arena = a, .machine = machine, .options = *options };
+	if (list(as, e))
+		return e->code;
+	if (!is_image(machine) || !has_work(as))
+		return 0;
+	load_modules(as);
+	for (size_t round = 0; round < ROUNDS_MAX; round++) {
+		/* Containers before groups: a part of a group may be in one. */
+		if (!assemble_md(as) && !assemble_luks(as) && !assemble_lvm(as))
+			break;
+		if (list(as, e))
+			return e->code;
+	}
+	return 0;
+}
+
+static const struct target_layer *layer_on(const struct target_assembly *as, const char *name)
+{
+	for (size_t i = 0; i < as->n; i++) {
+		for (size_t k = 0; k < as->v[i].n_from; k++) {
+			if (!strcmp(as->v[i].from[k], name))
+				return &as->v[i];
+		}
+	}
+	return NULL;
+}
+
+static const char *holder_of(const struct target_assembly *as, const struct target_volume *v)
+{
+	const struct assemble_piece p = { v->disk, v->name, v->content };
+
+	return assemble_is_held(as, &p) ? "in use by what was opened before" : NULL;
+}
+
+void target_assemble_explain(struct target_volumes *volumes, const struct target_assembly *as)
+{
+	static const char *const words[] = { "the array", "the container", "the volume group" };
+
+	for (size_t i = 0; i < volumes->n; i++) {
+		struct target_volume *v = &volumes->v[i];
+		const struct target_layer *on = layer_on(as, v->name);
+		const char *held = v->why && v->locked ? holder_of(as, v) : NULL;
+		/* What a member's own partition table shows is the array's. */
+		if (!on && v->name != v->disk->name)
+			on = layer_on(as, v->disk->name);
+		if (on && !v->twin) {
+			root_close(&v->root);
+			v->why = arena_print(as->arena, "part of %s %s, which is open%s",
+				words[on->kind], on->name, on->degraded ? " (degraded)" : "");
+			v->locked = false;
+			continue;
+		}
+		if (held) {
+			v->why = held;
+			v->locked = false;
+			continue;
+		}
+		for (const struct target_refusal *r = as->refusals; r; r = r->next) {
+			if (!strcmp(r->name, v->name))
+				v->why = r->why;
+		}
+	}
+}
+
+static int close_layer(struct target_assembly *as, const struct target_layer *l, struct err *e)
+{
+	for (int i = 0;; i++) {
+		const int status = l->kind == TARGET_MD     ? assemble_md_close(as, l, e)
+				   : l->kind == TARGET_LUKS ? assemble_luks_close(as, l, e)
+							    : assemble_lvm_close(as, l, e);
+		if (!status || i + 1 == CLOSE_TRIES)
+			return status;
+		/* Somebody may still be looking: a probe, the kernel at a partition table. */
+		const struct timespec pause = { .tv_nsec = 200000000 };
+		nanosleep(&pause, NULL);
+	}
+}
+
+void target_disassemble(struct target_assembly *as)
+{
+	while (as->n) {
+		struct target_layer *l = &as->v[--as->n];
+		struct err e = { 0 };
+		if (close_layer(as, l, &e))
+			event_warning(as->options.listener, "target", "%s stays open: %s", l->name,
+				e.text);
+		assemble_wipe(&l->key);
+	}
+}
+
+/* The devices that a device stands upon, and itself. */
+static void add_below(struct names *set, size_t room, const struct target_assembly *as,
+	const char *name, unsigned depth)
+{
+	struct names slaves;
+	struct err none;
+
+	if (set->n == room || depth > DEPTH_MAX)
+		return;
+	set->v[set->n++] = name;
+	/* "md0p1" is on md0. */
+	for (size_t i = 0; i < as->n_blocks; i++) {
+		for (size_t k = 0; k < as->blocks[i].n_parts; k++) {
+			if (!strcmp(as->blocks[i].parts[k].name, name))
+				add_below(set, room, as, as->blocks[i].name, depth + 1);
+		}
+	}
+	if (names_read(&slaves, as->arena, as->machine,
+		    arena_print(as->arena, "sys/class/block/%s/slaves", name), &none))
+		return;
+	for (size_t i = 0; i < slaves.n; i++)
+		add_below(set, room, as, slaves.v[i], depth + 1);
+}
+
+static bool holds(const struct names *set, const char *name)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (!strcmp(set->v[i], name))
+			return true;
+	}
+	return false;
+}
+
+static bool is_needed(
+	const struct target_assembly *as, const struct target_layer *l, const struct names *aliases)
+{
+	for (size_t i = 0; i < l->n_volumes; i++) {
+		if (holds(aliases, assemble_lvm_alias(as->arena, l->name, l->volumes[i])))
+			return true;
+	}
+	return l->kind != TARGET_LVM && holds(aliases, l->name);
+}
+
+static int reopen(struct target_assembly *as, const struct names *aliases, struct err *e)
+{
+	/* A layer that does not open again is not there any more. */
+	const size_t n = as->n;
+	int status = 0;
+
+	for (size_t i = 0; i < n && !status; i++) {
+		struct target_layer *l = &as->v[i];
+		const bool needed = is_needed(as, l, aliases);
+		if (l->kind == TARGET_MD) {
+			status = needed ? assemble_md_writable(as, l, e) : 0;
+			continue;
+		}
+		if (list(as, e))
+			return e->code;
+		l->writable = needed;
+		status = l->kind == TARGET_LUKS ? assemble_luks_open(as, l, e)
+						: assemble_lvm_open(as, l, aliases, e);
+	}
+	return status;
+}
+
+int target_assemble_writable(
+	struct target_assembly *as, const char **names, size_t n, struct err *e)
+{
+	const size_t room = 64 + 64 * n;
+	struct names below = { arena_array(as->arena, room, sizeof *below.v), 0 };
+	const char **keys = arena_array(as->arena, n + 1, sizeof *keys);
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		keys[i] = assemble_alias(as, names[i]);
+		add_below(&below, room, as, names[i], 0);
+	}
+	for (size_t i = 0; i < below.n; i++)
+		below.v[i] = assemble_alias(as, below.v[i]);
+	for (size_t i = 0; i < as->n; i++)
+		any |= is_needed(as, &as->v[i], &below) && !as->v[i].writable;
+	if (!any)
+		return 0;
+	for (size_t i = as->n; i-- > 0;) {
+		if (as->v[i].kind != TARGET_MD && close_layer(as, &as->v[i], e))
+			return err_wrap(e, "%s cannot be made writable", as->v[i].name);
+	}
+	if (reopen(as, &below, e) || list(as, e))
+		return e->code;
+	for (size_t i = 0; i < n; i++) {
+		names[i] = assemble_device_name(as, keys[i]);
+		if (!names[i])
+			return err_set(e, ERR_NOTFOUND, "%s did not come back", keys[i]);
+	}
+	return 0;
+}
