@@ -25,7 +25,8 @@ struct situation {
 	struct boot *b;
 	struct menu_server *s;
 	bool attempted; /* something was done already: an idle menu waits for a person */
-	char why[640];  /* it waits, for the head */
+	bool restored;
+	char why[640]; /* it waits, for the head */
 };
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -195,7 +196,8 @@ static void show_failure(struct situation *now, const struct boot_outcome *o, co
 	say("\n%s  %s FAILED%s%s\n  why     %s\n  disk    %s (exit status %d)\n  next    %s\n%s",
 		rule, what, o->step[0] ? " in the step " : "", o->step,
 		o->reason[0] ? o->reason : "it gave no reason; etcd-rescue's own story is above",
-		boot_state_of_target(o->status), o->status,
+		now->restored ? "restored by this plan" : boot_state_of_target(o->status),
+		o->status,
 		o->hint[0]       ? o->hint
 		: o->status == 4 ? "etcd-rescue run    goes on; etcd-rescue rollback    goes back"
 		: o->status == 5
@@ -234,10 +236,13 @@ static int restore(struct boot_outcome *o, struct situation *now, const void *wi
 	const struct boot_choice *choice = with;
 
 	now->attempted = true;
-	const int failed = boot_restore(o, now->b, now->s, choice, e);
-	if (!failed && !o->status)
+	now->restored = false;
+	if (boot_restore(o, now->b, now->s, choice, e))
+		return e->code;
+	now->restored = !o->status;
+	if (now->restored)
 		entered_wipe(BOOT_ENTERED, NULL);
-	return failed;
+	return 0;
 }
 
 static int boot_disk(struct boot_outcome *o, struct situation *now, const void *with, struct err *e)
@@ -250,6 +255,15 @@ static int boot_disk(struct boot_outcome *o, struct situation *now, const void *
 	now->attempted = true;
 	entered_wipe(BOOT_ENTERED, NULL);
 	return boot_do(o, now->b, now->s, argv, e);
+}
+
+/* What a restored machine is for.  Whoever wants it to stay says so in the plan. */
+static void restore_and_hand_off(
+	struct situation *now, const char *who, const struct boot_choice *choice)
+{
+	do_it(now, "restore", who, restore, choice);
+	if (now->restored)
+		do_it(now, "hand-off", who, boot_disk, NULL);
 }
 
 /* Only a menu that nobody ever answered, and only where the kernel line says so. */
@@ -290,7 +304,7 @@ void boot_menu(struct boot *b, struct menu_server *s, bool first)
 	if (why || !first)
 		snprintf(now.why, sizeof now.why, "%s", why ? why : "looked again");
 	else if (count_down(&now))
-		do_it(&now, "restore", "", restore, &automatic);
+		restore_and_hand_off(&now, "", &automatic);
 	for (;;) {
 		if (!ask_somebody(&ask, &now)) {
 			say("\nNobody chose in rescue.menu=%s seconds: on to the disk.\n",
@@ -302,10 +316,10 @@ void boot_menu(struct boot *b, struct menu_server *s, bool first)
 		if (ask.choice == MENU_AGAIN)
 			return;
 		if (ask.choice == MENU_DISK) {
-			do_it(&now, "start of the disk", ask.who, boot_disk, NULL);
+			do_it(&now, "hand-off", ask.who, boot_disk, NULL);
 		} else {
 			const struct boot_choice choice = { .plan = ask.file[0] ? ask.file : NULL };
-			do_it(&now, "restore", ask.who, restore, &choice);
+			restore_and_hand_off(&now, ask.who, &choice);
 		}
 	}
 }

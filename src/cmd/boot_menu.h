@@ -37,7 +37,7 @@ struct boot_outcome {
 int boot_do(struct boot_outcome *outcome, struct boot *b, struct menu_server *s,
 	const char *const *argv, struct err *e);
 
-/* The restore, up to and with the hand-off. */
+/* The restore; a hand-off is another command. */
 int boot_restore(struct boot_outcome *outcome, struct boot *b, struct menu_server *s,
 	const struct boot_choice *choice, struct err *e);
 

@@ -7,6 +7,7 @@
 #include "cmd/output.h"
 #include "cmd/plan_find.h"
 #include "cmd/plan_target.h"
+#include "cmd/run_report.h"
 #include "cmd/signals.h"
 #include "cmd/source_options.h"
 #include "codec/json.h"
@@ -144,10 +145,24 @@ static int print_result(struct app *app, const struct run *r, struct err *e)
 	return app_print(&out, e);
 }
 
+struct job {
+	struct app *app;
+	const struct run *run;
+	struct run_report report;
+};
+
+static void writable(void *ctx, const struct site *site)
+{
+	struct job *job = ctx;
+
+	(void)site;
+	run_report_writable(&job->report, job->run);
+}
+
 /* A person sees what will be, and types the word. */
 static int confirm(void *ctx, const struct run *r, struct err *e)
 {
-	struct app *app = ctx;
+	struct app *app = ((struct job *)ctx)->app;
 	const struct options *o = app->options;
 	CLEAN_BUF struct buf out = BUF(OUTPUT_LIMIT);
 	char answer[16] = "";
@@ -211,7 +226,10 @@ static int run_run(struct app *app, struct err *e)
 	struct plan_machine *who = arena_alloc(app->arena, sizeof *who);
 	struct plan plan;
 	struct run *r = arena_alloc(app->arena, sizeof *r);
+	struct job *job = arena_alloc(app->arena, sizeof *job);
 
+	job->app = app;
+	job->run = r;
 	*r = (struct run){ .arena = app->arena,
 		.machine = &app->root,
 		.listener = app->listener,
@@ -223,7 +241,8 @@ static int run_run(struct app *app, struct err *e)
 		.force = o->force,
 		.stopped = signals_go_on,
 		.confirm = confirm,
-		.ctx = app };
+		.writable = writable,
+		.ctx = job };
 	if (parse_until(&r->until, o->until, e))
 		return e->code;
 	if (!o->root && geteuid())
@@ -236,6 +255,8 @@ static int run_run(struct app *app, struct err *e)
 		plan_machine_ask(who, app->arena, NULL);
 		r->who = who;
 	}
+	run_report_open(&job->report, app, &plan, o->dry_run);
+	r->listener = &job->report.listener;
 	signals_notice();
 	struct err printed = { 0 };
 	const int bad = plan_run(r, e);
@@ -244,7 +265,10 @@ static int run_run(struct app *app, struct err *e)
 	const int unprinted = !bad || o->common.json ? print_result(app, r, &printed) : 0;
 	if (!bad)
 		*e = printed;
+	run_report_release(&job->report);
 	plan_run_close(r);
+	run_report_close(
+		&job->report, r, bad && !app->status ? err_status(e->code) : app->status, e);
 	return bad ? bad : unprinted;
 }
 

@@ -24,6 +24,7 @@ enum {
 	PROGRESS_MS = 5000,
 	DEADLINE_MS = 10000,
 	MEMORY_EVENTS = 1 << 20,
+	PATH = 512,
 };
 
 struct phase {
@@ -321,18 +322,36 @@ static int make_log(struct report *r, int dir, struct err *e)
 		if (errno != EEXIST)
 			break;
 	}
-	return err_sys(e, "var/log/etcd-rescue/%s", name);
+	return err_sys(e, "%s", name);
 }
 
-int report_target(struct report *r, const struct root *root, struct err *e)
+/* All of `path` but its last two names, and these. */
+static int split(char *parent, size_t room, const char *names[2], char *copy, const char *path,
+	struct err *e)
+{
+	snprintf(copy, room, "%s", path);
+	for (int i = 1; i >= 0; i--) {
+		char *slash = strrchr(copy, '/');
+		if (strlen(path) >= room || !slash || !slash[1])
+			return err_set(e, ERR_USAGE, "%s: no place for a log", path);
+		*slash = '\0';
+		names[i] = slash + 1;
+	}
+	snprintf(parent, room, "%s", copy);
+	return 0;
+}
+
+int report_target(struct report *r, const struct root *root, const char *path, struct err *e)
 {
 	CLEAN_BUF struct buf before = BUF(EVENTS_MAX);
 	CLOSE_FD int dir = -1;
+	char parent[PATH], copy[PATH];
+	const char *names[2];
 
 	report_target_end(r);
-	/* var itself may be a link or a mount of the target's; what is below it, we make. */
-	if (root_open_at(&dir, root, "var", O_RDONLY | O_DIRECTORY, e) ||
-		enter(&dir, "log", 0755, e) || enter(&dir, "etcd-rescue", 0700, e) ||
+	if (split(parent, PATH, names, copy, path, e) ||
+		root_open_at(&dir, root, parent, O_RDONLY | O_DIRECTORY, e) ||
+		enter(&dir, names[0], 0755, e) || enter(&dir, names[1], 0700, e) ||
 		make_log(r, dir, e))
 		return err_wrap(e, "log on the target");
 	if (r->events >= 0) {

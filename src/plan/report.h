@@ -55,9 +55,10 @@ struct listener report_listener(struct report *r);
 /* What is not NULL counts from now on. */
 void report_facts(struct report *r, const struct report_facts *facts);
 
-/* The disk can be written: the log goes there too, what was said before first.  `root` is where
- * its var is.  report_target_end lets go of it, before it is unmounted. */
-int report_target(struct report *r, const struct root *root, struct err *e);
+/* The disk can be written: the log goes there too, what was said before first.  `dir` is below
+ * `root`: "var/log/etcd-rescue"; its last two directories are made where they are missing, and no
+ * link among them is followed.  report_target_end lets go of it, before it is unmounted. */
+int report_target(struct report *r, const struct root *root, const char *dir, struct err *e);
 void report_target_end(struct report *r);
 
 /* How it ended, by exit status; `why` may be NULL.  Waits ten seconds at most for the network. */

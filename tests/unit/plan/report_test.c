@@ -96,7 +96,7 @@ static void events_are_kept_and_go_to_the_target_with_what_came_before(void **st
 	assert_int_equal(root_open(&target, below("disk"), &e), 0);
 	event_step(&l, "identify", "before the disk");
 	report_facts(r, &(struct report_facts){ .plan = "0123456789abcdef" });
-	assert_int_equal(report_target(r, &target, &e), 0);
+	assert_int_equal(report_target(r, &target, "var/log/etcd-rescue", &e), 0);
 	event_step(&l, "commit", "on the disk");
 	report_close(r, 0, NULL);
 	snprintf(command, sizeof command,
@@ -122,7 +122,7 @@ static void link_on_the_target_is_not_followed(void **state)
 	mkdir(below("disk/var"), 0755);
 	assert_int_equal(symlink("../../outside", below("disk/var/log")), 0);
 	assert_int_equal(root_open(&target, below("disk"), &e), 0);
-	assert_int_not_equal(report_target(r, &target, &e), 0);
+	assert_int_not_equal(report_target(r, &target, "var/log/etcd-rescue", &e), 0);
 	assert_int_equal(rmdir(below("outside")), 0);
 	report_close(r, 0, NULL);
 }
