@@ -297,44 +297,7 @@ int commit_prepare(struct commit *c, struct err *e)
 	return 0;
 }
 
-static int is_fence(const struct journal_item *i)
-{
-	return i->kind == JOURNAL_FENCE || i->kind == JOURNAL_DROPIN;
-}
-
-static int put(struct commit *c, const struct journal_item *i, struct err *e)
-{
-	return i->kind == JOURNAL_DIRECTORY  ? commit_put_directory(c, i, e)
-	       : i->kind == JOURNAL_CONTENTS ? commit_put_contents(c, i, e)
-					     : commit_put_file(c, i, e);
-}
-
-static int go(struct commit *c, struct err *e)
-{
-	const struct journal *j = &c->journal;
-
-	for (size_t i = 0; i < j->n_items; i++) {
-		if (is_fence(&j->items[i]) && commit_fence(c, &j->items[i], false, e))
-			return e->code;
-	}
-	/* Directories first: the journal has them in the order they were added. */
-	for (int files = 0; files < 2; files++) {
-		for (size_t i = 0; i < j->n_items; i++) {
-			if (!is_fence(&j->items[i]) &&
-				(j->items[i].kind == JOURNAL_FILE) == files &&
-				put(c, &j->items[i], e))
-				return e->code;
-		}
-	}
-	for (size_t i = 0; i < j->n_items; i++) {
-		if (is_fence(&j->items[i]) && commit_unfence(c, &j->items[i], false, e))
-			return e->code;
-	}
-	return 0;
-}
-
-/* The attempt becomes the restore of this disk. */
-static int promote(struct commit *c, struct err *e)
+int commit_promote(struct commit *c, struct err *e)
 {
 	CLEAN_ROOT struct root state = NO_ROOT;
 
@@ -343,22 +306,6 @@ static int promote(struct commit *c, struct err *e)
 			       drop_name(&state, JOURNAL_INTENT_NAME, e)
 		       ? e->code
 		       : 0;
-}
-
-int commit_go(struct commit *c, struct err *e)
-{
-	const enum journal_phase phase = c->journal.phase;
-
-	if (phase != JOURNAL_PREPARED && phase != JOURNAL_COMMITTING)
-		return err_set(e, ERR_BUG, "the journal does not say prepared");
-	event_step(c->listener, "commit", "the new state takes the place of the old one");
-	if (commit_check(c, e) || (phase == JOURNAL_PREPARED && promote(c, e)) ||
-		commit_unlock(c, e) || go(c, e) || commit_lock(c, e) || commit_sync_all(c, e) ||
-		commit_save(c, JOURNAL_COMMITTED, e))
-		return e->code;
-	event_done(c->listener, "commit", "the new state is in place");
-	commit_tidy_after(c);
-	return 0;
 }
 
 int commit_abandon(struct commit *c, struct err *e)
@@ -370,21 +317,4 @@ int commit_abandon(struct commit *c, struct err *e)
 	if (commit_lock(c, e) || commit_tidy(c, &c->journal, e) || commit_drop_intent(c, e))
 		return e->code;
 	return commit_open(c, e);
-}
-
-int commit_resume(struct commit *c, struct err *e)
-{
-	switch (c->journal.phase) {
-	case JOURNAL_NONE:
-		return err_set(e, ERR_NOTFOUND, "no restore has been begun here");
-	case JOURNAL_INTENT:
-		return commit_abandon(c, e);
-	case JOURNAL_PREPARED:
-	case JOURNAL_COMMITTING:
-		return commit_go(c, e);
-	case JOURNAL_ROLLING_BACK:
-		return commit_rollback(c, e);
-	default:
-		return commit_tidy(c, &c->journal, e);
-	}
 }

@@ -121,6 +121,8 @@ int commit_note_flags(
 int commit_tidy(struct commit *c, const struct journal *j, struct err *e);
 /* The same and its record, when all else is done: a failure is only told. */
 void commit_tidy_after(struct commit *c);
+/* The attempt becomes the restore of this disk. */
+int commit_promote(struct commit *c, struct err *e);
 int commit_drop_intent(const struct commit *c, struct err *e);
 int commit_sync_all(const struct commit *c, struct err *e);
 

@@ -635,6 +635,60 @@ static void what_somebody_else_changed_is_left_alone(void **state)
 	arena_free(&a);
 }
 
+/* Cut between the commit point and the journal's last word; then the machine ran. */
+static void a_commit_whose_machine_has_run_since_is_whole(void **state)
+{
+	struct arena a = ARENA(64 << 20);
+	struct err e = { 0 };
+	int n = 0;
+
+	(void)state;
+	learn(&plain);
+	for (;; n++) {
+		fresh(&plain);
+		assert_true(cut(&plain, ALL, n));
+		char *now = look();
+		const bool same = !strcmp(now, new_state);
+		free(now);
+		if (same)
+			break;
+	}
+	assert_int_equal(phase_now(), JOURNAL_COMMITTING);
+	put(at("%s/etc/kubernetes/admin.conf", dir), "rotated by the kubelet");
+	put(at("%s/var/lib/etcd/member/snap/db", dir), "written to by etcd");
+	struct commit c = commit_of(&a);
+	assert_int_equal(commit_open(&c, &e), 0);
+	assert_int_equal(commit_resume(&c, &e), 0);
+	assert_int_equal(phase_now(), JOURNAL_COMMITTED);
+	char *now = look();
+	assert_non_null(strstr(now, "rotated by the kubelet"));
+	assert_non_null(strstr(now, "written to by etcd"));
+	free(now);
+	arena_free(&a);
+}
+
+static void what_is_staged_and_has_changed_is_not_put_in_place(void **state)
+{
+	struct arena a = ARENA(64 << 20);
+	struct err e = { 0 };
+
+	(void)state;
+	learn(&plain);
+	fresh(&plain);
+	struct commit c = commit_of(&a);
+	assert_int_equal(commit_open(&c, &e) || commit_begin(&c, &about, &e) ||
+				 stage_plain(&c, &e) || commit_prepare(&c, &e),
+		0);
+	put(at("%s/var/lib/etcd/.etcd-rescue/new/member/snap/db", dir), "new dB");
+	assert_int_equal(commit_open(&c, &e), 0);
+	assert_int_equal(commit_resume(&c, &e), ERR_MISMATCH);
+	is(old_state);
+	assert_int_equal(commit_rollback(&c, &e), 0);
+	is(old_state);
+	is_tidy();
+	arena_free(&a);
+}
+
 /* Held by somebody: the fence goes away again, and the journal is as before. */
 static int busy(void *ctx, struct err *e)
 {
@@ -869,6 +923,8 @@ int main(void)
 		cmocka_unit_test(a_commit_survives_every_cut_with_a_wal_directory_that_is_a_mount),
 		cmocka_unit_test(a_commit_survives_every_cut_when_files_lie_on_another_disk),
 		cmocka_unit_test(what_somebody_else_changed_is_left_alone),
+		cmocka_unit_test(a_commit_whose_machine_has_run_since_is_whole),
+		cmocka_unit_test(what_is_staged_and_has_changed_is_not_put_in_place),
 		cmocka_unit_test(a_rollback_does_not_take_the_database_from_a_running_etcd),
 		cmocka_unit_test(metadata_of_the_old_are_those_of_the_new),
 		cmocka_unit_test(an_abandoned_attempt_does_not_hide_the_restore_before),
