@@ -1,11 +1,11 @@
 /* What a plan makes of the control plane on a disk: printed, with every change as a diff. */
 #include <string.h>
 
-#include "plan/stored.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "plan/membership.h"
 #include "plan/rewrite.h"
+#include "plan/stored.h"
 
 enum { OUTPUT_MAX = 16 << 20 };
 

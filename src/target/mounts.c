@@ -345,6 +345,7 @@ static int read_drop_ins(struct target_mount *m, size_t *n, struct arena *a,
 {
 	struct drop_ins *list = arena_alloc(a, sizeof *list);
 	struct target_mount new = *m;
+	const char *last = NULL;
 
 	for (size_t i = 0; i < DIRS; i++) {
 		if (list_drop_ins(list, a, root, arena_print(a, "%s/%s.d", dirs[i], unit), e))
@@ -357,16 +358,19 @@ static int read_drop_ins(struct target_mount *m, size_t *n, struct arena *a,
 	qsort(list->v, list->n, sizeof *list->v, by_name);
 	for (size_t i = 0; i < list->n; i++) {
 		CLEAN_BUF struct buf text = BUF(DROP_IN_MAX);
-		if (!file_read(&text, root, list->v[i].path, e))
-			read_unit(&new, a, buf_text(&text), m->where);
-		else if (err_forgive(e, ERR_NOTFOUND)) /* a link to nowhere says nothing */
-			return e->code;
+		if (file_read(&text, root, list->v[i].path, e)) {
+			if (err_forgive(e, ERR_NOTFOUND)) /* a link to nowhere says nothing */
+				return e->code;
+			continue;
+		}
+		read_unit(&new, a, buf_text(&text), m->where);
+		last = list->v[i].path;
 	}
 	/* One that leaves no unit that works is none of ours to judge: what was said before stays.
 	 */
-	if (!list->n || !new.what || !new.where || strcmp(new.where, m->where))
+	if (!last || !new.what || !new.where || strcmp(new.where, m->where))
 		return 0;
-	new.origin = arena_print(a, "%s, %s", m->origin, list->v[list->n - 1].path);
+	new.origin = arena_print(a, "%s, %s", m->origin, last);
 	*m = new;
 	return 0;
 }
