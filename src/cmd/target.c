@@ -6,13 +6,15 @@
 #include "cmd/output.h"
 #include "codec/json.h"
 #include "plan/target.h"
+#include "target/assemble.h"
 
 /* A disk that gives no answer for so long is named and left. */
 enum { PROBE_MS = 12000, OUTPUT_MAX = 16 << 20 };
 
 struct target_options {
 	struct option_common common;
-	const char *root, *layout;
+	const char *root, *layout, *luks_key;
+	bool degraded;
 };
 
 struct shown {
@@ -20,6 +22,7 @@ struct shown {
 	const char *dir; /* NULL: the machine's disks */
 	const struct target_volumes *volumes;
 	const char *const *why;
+	const struct target_assembly *assembly;
 };
 
 static void json_spot(struct json *j, const struct target_spot *s)
@@ -72,8 +75,31 @@ static void json_volumes(struct json *j, const struct shown *s)
 		json_key_text(j, "label", v->content->label);
 		json_key_text(j, "uuid", v->content->uuid);
 		json_key_u64(j, "size", v->size);
+		json_key_bool(j, "locked", v->locked);
 		json_key_bool(j, "chosen", !s->why[i]);
 		json_key_text(j, "why_not", s->why[i]);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void json_layers(struct json *j, const struct shown *s)
+{
+	static const char *const words[] = { "md", "luks", "lvm" };
+
+	json_key(j, "layers");
+	json_open(j, '[');
+	for (size_t i = 0; s->assembly && i < s->assembly->n; i++) {
+		const struct target_layer *l = &s->assembly->v[i];
+		json_open(j, '{');
+		json_key_text(j, "kind", words[l->kind]);
+		json_key_text(j, "name", l->name);
+		json_key_bool(j, "degraded", l->degraded);
+		json_key(j, "from");
+		json_open(j, '[');
+		for (size_t k = 0; k < l->n_from; k++)
+			json_text(j, l->from[k]);
+		json_close(j, ']');
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -105,6 +131,7 @@ static int print_json(struct buf *out, const struct shown *s, struct err *e)
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');
+	json_layers(&j, s);
 	json_volumes(&j, s);
 	json_close(&j, '}');
 	return json_end(&j, e) ? e->code : buf_add(out, "\n", 1, e);
@@ -207,35 +234,43 @@ static int look_at_tree(struct app *app, const struct target_options *o, struct 
 		return e->code;
 	int status = plan_target(&t, app->arena, &from, e);
 	if (!status)
-		status = show(app, &(struct shown){ &t, o->root, NULL, NULL }, e);
+		status = show(app, &(struct shown){ &t, o->root, NULL, NULL, NULL }, e);
 	plan_target_close(&t);
 	return status;
 }
 
 static int look_at_disks(struct app *app, const struct target_options *o, struct err *e)
 {
+	const struct target_assemble_options storage = {
+		.luks_key = o->luks_key ? arena_print(app->arena, "file:%s", o->luks_key) : "auto",
+		.degraded = o->degraded,
+		.probe_ms = PROBE_MS,
+		.listener = app->listener,
+	};
+	struct target_assembly assembly = NO_ASSEMBLY;
 	struct target_volumes volumes;
 	struct plan_target t;
-	struct block *blocks;
 	const char **why;
-	size_t n;
 
 	if (geteuid())
 		return err_set(e, ERR_DECLINED,
 			"only root may look at the disks; --root DIR looks at a mounted tree");
-	if (block_list(&blocks, &n, app->arena, &app->root, e))
+	if (target_assemble(&assembly, app->arena, &app->root, &storage, e)) {
+		target_disassemble(&assembly);
 		return e->code;
-	block_probe(blocks, n, app->arena, &app->root, PROBE_MS);
-	target_probe(&volumes, app->arena, &app->root, blocks, n);
+	}
+	target_probe(&volumes, app->arena, &app->root, assembly.blocks, assembly.n_blocks);
+	target_assemble_explain(&volumes, &assembly);
 	int status = plan_target_choose(&t, &why, app->arena, &volumes, o->layout, e);
 	if (!status)
-		status = show(app, &(struct shown){ &t, NULL, &volumes, why }, e);
+		status = show(app, &(struct shown){ &t, NULL, &volumes, why, &assembly }, e);
 	else
 		for (size_t i = 0; i < volumes.n; i++)
 			event_info(app->listener, "target", "%s: %s", volumes.v[i].name,
 				why[i] ? why[i] : "a control plane");
 	plan_target_close(&t);
 	target_probe_close(&volumes);
+	target_disassemble(&assembly);
 	return status;
 }
 
@@ -251,6 +286,10 @@ static const struct option_row options[] = {
 		"look at this mounted tree, not at the machine's disks" },
 	{ "layout", 0, OPTION_TEXT, offsetof(struct target_options, layout), "NAME",
 		"the layout, where a disk has the marks of more than one" },
+	{ "luks-key", 0, OPTION_TEXT, offsetof(struct target_options, luks_key), "FILE",
+		"the key of encrypted disks; found on the other disks when not given" },
+	{ "degraded", 0, OPTION_FLAG, offsetof(struct target_options, degraded), NULL,
+		"start arrays and volume groups that lack disks, too" },
 	{ 0 },
 };
 
@@ -260,7 +299,10 @@ const struct applet applet_target = {
 	.about = "Looks into every file system of the machine's disks, read-only and without "
 		 "replaying a\n"
 		 "journal, for the one that holds a control plane; several are refused with a "
-		 "list.  Then\n"
+		 "list.  In the\n"
+		 "image arrays, LUKS containers and volume groups are opened for it, read-only, "
+		 "and closed\n"
+		 "again.  Then\n"
 		 "follows links, fstab, mount units, overlays and ostree's deployments from etcd's "
 		 "data and\n"
 		 "WAL directories to the file system they are on.",

@@ -56,6 +56,8 @@ static int identify(struct run *r, struct err *e)
 		.listener = r->listener,
 		.dir = r->dir,
 		.layout = layout,
+		.storage = { .luks_key = r->plan->storage.luks_key,
+			.degraded = r->plan->storage.degraded },
 		.tree = NO_ROOT,
 		.target = { .running = NO_ROOT } };
 	if (site_look(&r->site, e))

@@ -147,10 +147,14 @@ int site_look(struct site *s, struct err *e)
 {
 	if (s->dir)
 		return look_at_tree(s, e);
-	if (block_list(&s->blocks, &s->n_blocks, s->arena, s->machine, e))
+	s->storage.probe_ms = SITE_PROBE_MS;
+	s->storage.listener = s->listener;
+	if (target_assemble(&s->assembly, s->arena, s->machine, &s->storage, e))
 		return e->code;
-	block_probe(s->blocks, s->n_blocks, s->arena, s->machine, SITE_PROBE_MS);
+	s->blocks = s->assembly.blocks;
+	s->n_blocks = s->assembly.n_blocks;
 	target_probe(&s->volumes, s->arena, s->machine, s->blocks, s->n_blocks);
+	target_assemble_explain(&s->volumes, &s->assembly);
 	return look_at_disks(s, e);
 }
 
@@ -183,6 +187,68 @@ static int may_write(const struct target_volume *v, struct err *e)
 	return 0;
 }
 
+static const struct block *disk_of(const struct site *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_blocks; i++) {
+		const struct block *b = &s->blocks[i];
+		if (!strcmp(b->name, name))
+			return b;
+		for (size_t k = 0; k < b->n_parts; k++) {
+			if (!strcmp(b->parts[k].name, name))
+				return b;
+		}
+	}
+	return NULL;
+}
+
+static bool is_mapped(const struct target_volume *v)
+{
+	return !strncmp(v->disk->name, "dm-", 3);
+}
+
+static bool is_array(const struct target_volume *v)
+{
+	return !strncmp(v->disk->name, "md", 2);
+}
+
+/* Containers and volume groups are opened again, so that nothing on them may be mounted. */
+static int make_writable(struct site *s, const bool *used, struct err *e)
+{
+	const char **names = arena_array(s->arena, s->volumes.n + 1, sizeof *names);
+	size_t *of = arena_array(s->arena, s->volumes.n + 1, sizeof *of), n = 0;
+
+	if (!s->assembly.n)
+		return 0;
+	for (size_t i = 0; i < s->volumes.n; i++) {
+		struct target_volume *v = &s->volumes.v[i];
+		if (v->why || !(is_mapped(v) || (used[i] && is_array(v))))
+			continue;
+		root_close(&v->root);
+		if (used[i]) {
+			of[n] = i;
+			names[n++] = v->name;
+		}
+	}
+	if (target_assemble_writable(&s->assembly, names, n, e))
+		return e->code;
+	s->blocks = s->assembly.blocks;
+	s->n_blocks = s->assembly.n_blocks;
+	for (size_t i = 0; i < n; i++) {
+		struct target_volume *v = &s->volumes.v[of[i]];
+		v->name = names[i];
+		v->disk = disk_of(s, names[i]);
+		if (!v->disk)
+			return err_set(e, ERR_NOTFOUND, "%s did not come back", names[i]);
+	}
+	for (size_t i = 0; i < s->volumes.n; i++) {
+		struct target_volume *v = &s->volumes.v[i];
+		/* Not needed, and under its old name maybe another's. */
+		if (!v->why && !used[i] && is_mapped(v))
+			v->why = "closed while others are written to";
+	}
+	return 0;
+}
+
 int site_write(struct site *s, struct err *e)
 {
 	bool *used = arena_array(s->arena, s->volumes.n + 1, sizeof *used);
@@ -194,6 +260,8 @@ int site_write(struct site *s, struct err *e)
 	const size_t chosen = (size_t)(s->target.volume - s->volumes.v);
 	mark_used(used, s);
 	plan_target_close(&s->target);
+	if (make_writable(s, used, e))
+		return e->code;
 	/* One kernel superblock cannot be mounted in both ways. */
 	for (size_t i = 0; i < s->volumes.n; i++) {
 		struct target_volume *v = &s->volumes.v[i];
@@ -218,6 +286,7 @@ void site_close(struct site *s)
 {
 	plan_target_close(&s->target);
 	target_probe_close(&s->volumes);
+	target_disassemble(&s->assembly);
 	root_close(&s->tree);
 	s->n_roots = 0;
 }

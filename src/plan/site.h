@@ -20,6 +20,7 @@
 #pragma once
 
 #include "plan/target.h"
+#include "target/assemble.h"
 #include "target/commit.h"
 
 /* "etc/kubernetes/manifests/etcd.yaml" on ostree's disk is in a deployment. */
@@ -29,9 +30,11 @@ struct site {
 	struct arena *arena;
 	const struct root *machine; /* holds dev, proc, sys */
 	const struct listener *listener;
-	const char *dir;    /* a mounted tree; NULL: the machine's disks */
-	const char *layout; /* told; NULL: found */
+	const char *dir;                        /* a mounted tree; NULL: the machine's disks */
+	const char *layout;                     /* told; NULL: found */
+	struct target_assemble_options storage; /* keys, degraded arrays: as the plan says */
 	struct root tree;
+	struct target_assembly assembly;
 	struct block *blocks;
 	size_t n_blocks;
 	struct target_volumes volumes;
@@ -47,7 +50,7 @@ struct site {
 #define NO_SITE    ((struct site){ .tree = NO_ROOT, .target.running = NO_ROOT })
 #define CLEAN_SITE __attribute__((cleanup(site_close)))
 
-/* arena, machine, listener, dir and layout are set before. */
+/* arena, machine, listener, dir, layout and storage are set before. */
 int site_look(struct site *site, struct err *e);
 int site_write(struct site *site, struct err *e);
 void site_close(struct site *site);

@@ -10,16 +10,17 @@ static const char *needs(enum superblock_kind kind, bool *locked)
 	switch (kind) {
 	case SUPERBLOCK_LUKS1:
 	case SUPERBLOCK_LUKS2:
-		return "it needs unlocking (cryptsetup), which is not done here yet";
+		return "it is locked; in the image it is opened when a key is found (cryptsetup "
+		       "open)";
 	case SUPERBLOCK_LVM2:
-		return "its volume group needs activating (vgchange -ay), which is not done here "
-		       "yet";
+		return "its volume group is not active; in the image it is (lvm vgchange -ay)";
 	case SUPERBLOCK_MD:
+		return "its array is not assembled; in the image it is (mdadm --assemble "
+		       "--readonly)";
 	case SUPERBLOCK_IMSM:
-		return "its array needs assembling (mdadm --assemble --readonly), which is not "
-		       "done here yet";
+		return "firmware RAID of Intel, which is not assembled here";
 	case SUPERBLOCK_BCACHE:
-		return "it needs registering with bcache, which is not done here yet";
+		return "it needs registering with bcache, which is not done here";
 	default:
 		*locked = false;
 		return "no file system";

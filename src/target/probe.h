@@ -2,8 +2,8 @@
  *
  * Every file system that os/block found is mounted for one descriptor alone (os/mount.h):
  * read-only, no devices, no set-uid, nothing to execute, no journal replayed.  What is not
- * mounted is kept with the reason: LUKS, LVM and md need unlocking or assembling, which is
- * not done here yet.
+ * mounted is kept with the reason: LUKS, LVM and md need unlocking or assembling first, which
+ * target/assemble.h does.
  *
  * Source:     os/block.h, os/mount.h.
  * Units:      bytes.

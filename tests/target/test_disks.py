@@ -131,7 +131,7 @@ def test_what_is_locked_is_named(machine, target, tmp_path):
     done = target()
     assert (done.returncode, done.stdout) == (1, "")
     assert "no control plane on the 0 file systems" in done.stderr
-    assert "sda: luks2: it needs unlocking (cryptsetup), which is not done here yet" in done.stderr
+    assert "sda: luks2: it is locked; in the image it is opened when a key is found (cryptsetup open)" in done.stderr
     assert "sdb: swap: no file system" in done.stderr
 
 
