@@ -72,7 +72,7 @@ pe_extract() {
 
 pe_append() {
 	pe_open "$1"
-	pe_size=$(stat -c %s "$3")
+	pe_size=$(stat -L -c %s "$3")
 	pe_at=$((pe_table + pe_count * 40))
 	[ $((pe_at + 40)) -le "$(pe_get "$1" $((pe_head + 84)) 4)" ] ||
 		die "$1 has no room for the header of section $2"
