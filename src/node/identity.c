@@ -107,6 +107,6 @@ const char *identity_why(const struct identity *id, const struct identity_claim 
 	if (!c->disagrees)
 		return "says the same";
 	return c->rank == winner->rank ? "not taken: it was said otherwise before"
-				       : arena_print(id->arena, "not taken: %s comes first",
+				       : arena_print(id->arena, "not taken, behind %s",
 						 identity_rank_word(winner->rank));
 }

@@ -338,8 +338,8 @@ def test_kernel_line_of_another_node_is_a_conflict_with_its_winner(program, tmp_
     assert "name: etc/kubernetes/kubeadmcfg.yaml says ncn-m001, ip= of the kernel line says ncn-m002, which is taken" \
         in found["warnings"]
     lost = [c for c in found["identity"] if c["what"] == "name" and c["rank"] == "the control plane's files"]
-    assert [c["why"] for c in lost] == ["not taken: the kernel line comes first"]
-    assert "not taken: the kernel line comes first" in plan(program, tree, "--machine", machine)
+    assert [c["why"] for c in lost] == ["not taken, behind the kernel line"]
+    assert "not taken, behind the kernel line" in plan(program, tree, "--machine", machine)
 
 
 def test_two_members_of_the_plan_that_match_are_refused(program, tmp_path):

@@ -40,6 +40,34 @@ static void first_rank_wins_and_the_others_are_compared(void **state)
 	assert_false(id.v[2].disagrees);
 }
 
+static void urls_and_addresses_have_rules_of_their_own(void **state)
+{
+	struct identity id = { .arena = &arena };
+
+	(void)state;
+	identity_claim(&id, IDENTITY_PEER, IDENTITY_FILES, "https://[fd00::7]:2380", "etcd.yaml");
+	identity_claim(&id, IDENTITY_PEER, IDENTITY_SNAPSHOT, "https://[FD00:0::7]:2380", "m");
+	identity_claim(&id, IDENTITY_PEER, IDENTITY_SNAPSHOT, "https://etcd-0.x.org:2380", "m");
+	identity_claim(&id, IDENTITY_PEER, IDENTITY_SNAPSHOT, "https://[fd00::8]:2380", "m");
+	identity_claim(&id, IDENTITY_ADDRESS, IDENTITY_KERNEL_LINE, "10.0.0.1", "ip=");
+	identity_claim(&id, IDENTITY_ADDRESS, IDENTITY_DISK, "10.9.9.9", "ifcfg");
+	identity_claim(&id, IDENTITY_ADDRESS, IDENTITY_DISK, "10.9.9.9", "ifcfg");
+	assert_int_equal(id.n, 6);
+	identity_judge(&id);
+	assert_true(id.v[0].won);
+	assert_string_equal(identity_why(&id, &id.v[0]),
+		"taken: nothing before the control plane's files says it");
+	assert_false(id.v[1].disagrees || id.v[2].disagrees);
+	assert_string_equal(identity_why(&id, &id.v[2]), "says the same");
+	assert_true(id.v[3].disagrees);
+	assert_string_equal(
+		identity_why(&id, &id.v[3]), "not taken, behind the control plane's files");
+	assert_false(id.v[4].disagrees || id.v[5].disagrees);
+	identity_claim(&id, IDENTITY_PEER, IDENTITY_PLAN, "https://a:1", "the plan");
+	identity_judge(&id);
+	assert_string_equal(identity_why(&id, &id.v[6]), "taken: the plan comes first");
+}
+
 static void addresses_of_every_kind_of_configuration(void **state)
 {
 	static const struct {
@@ -92,6 +120,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_rank_wins_and_the_others_are_compared),
+		cmocka_unit_test(urls_and_addresses_have_rules_of_their_own),
 		cmocka_unit_test(addresses_of_every_kind_of_configuration),
 	};
 
