@@ -239,6 +239,16 @@ static int stage(struct run *r, struct err *e)
 	return 0;
 }
 
+/* What was staged is no use to anybody; the first error is the one to tell. */
+static void abandon(struct run *r)
+{
+	const enum journal_phase phase = r->commit.journal.phase;
+	struct err ignored = { 0 };
+
+	if (r->site.writable && (phase == JOURNAL_INTENT || phase == JOURNAL_PREPARED))
+		commit_abandon(&r->commit, &ignored);
+}
+
 static int restore(struct run *r, struct err *e)
 {
 	if (check_token(r, e) || choose(r, e))
@@ -249,16 +259,11 @@ static int restore(struct run *r, struct err *e)
 	}
 	if (r->confirm && r->confirm(r->ctx, r, e))
 		return e->code;
-	if (stage(r, e)) {
-		struct err ignored = { 0 };
-		run_drop(r);
-		/* What was staged is no use to anybody; the first error is the one to tell. */
-		if (r->site.writable && r->commit.journal.phase == JOURNAL_INTENT)
-			commit_abandon(&r->commit, &ignored);
-		return e->code;
-	}
+	const bool bad = stage(r, e) || (r->until >= RUN_GATE && run_gate(r, e));
 	run_drop(r);
-	if (r->until >= RUN_GATE && run_gate(r, e))
+	if (bad && r->outcome != RUN_HOLDING)
+		abandon(r);
+	if (bad)
 		return e->code;
 	if (r->until <= RUN_GATE) {
 		r->outcome = RUN_STAGED;
