@@ -152,7 +152,7 @@ const struct schema_row schema[] = {
 	ONE("finish.deadline", DURATION, NULL, "15m", AT(finish.deadline_s),
 		"after this everything held back is put in place anyway"),
 	ONE("report", URL, "https:|http:", NULL, AT(report), "where to send what happened"),
-	ONE("syslog", HOST_PORT, NULL, NULL, AT(syslog), "syslog server for the same"),
+	ONE("syslog", HOST_PORT, NULL, NULL, AT(syslog), "syslog server for the same; by UDP, or tcp://host:port"),
 	ONE("shell", CHOICE, "open|off", "open", AT(shell.word),
 		"the rescue shell on the consoles: open, off, or the key below"),
 	ONE("shell.password-hash", HASH, NULL, NULL, AT(shell.password_hash),

@@ -54,8 +54,13 @@ bool value_is_host(struct str s)
 bool value_is_host_port(struct str s)
 {
 	uint64_t port;
-	size_t colon = s.len;
 
+	/* Without a scheme it is whatever its key is used to. */
+	if (str_starts(s, STR("tcp://")) || str_starts(s, STR("udp://"))) {
+		s.p += 6;
+		s.len -= 6;
+	}
+	size_t colon = s.len;
 	while (colon && s.p[colon - 1] != ':')
 		colon--;
 	if (!colon || !str_u64(&port, (struct str){ s.p + colon, s.len - colon }, 10, 65535) ||

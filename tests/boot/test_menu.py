@@ -33,7 +33,7 @@ def with_files(work, image_file):
 def start(fleet, image_file):
     """start(name, ...) is a machine without disks that boots the image directly."""
     def begin(name, initrd=None, append_words="", **options):
-        return fleet.start(name, memory=192, kernel=image_file("vmlinuz"),
+        return fleet.start(name, memory=256, kernel=image_file("vmlinuz"),
                            initrd=initrd or image_file("initramfs.img"), append=f"{LINE} {append_words}", **options)
     return begin
 

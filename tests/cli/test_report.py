@@ -104,3 +104,13 @@ def test_place_that_cannot_be_written_is_named(program, machine, tmp_path):
     done = subprocess.run([program, "report", "--run", machine[0], "-o", tmp_path / "no" / "x"], capture_output=True,
                           text=True, timeout=60)
     assert done.returncode == 1 and "no/x" in done.stderr
+
+
+@pytest.mark.parametrize("server, good", [("logs:514", True), ("tcp://logs.example:6514", True), ("udp://[2001:db8::1]:514", True),
+                                          ("tcp://logs", False), ("ftp://logs:514", False), ("tcp://tcp://logs:1", False)])
+def test_syslog_server_of_a_plan(program, tmp_path, server, good):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f'source: s3://b/\nsyslog: "{server}"\n')
+    done = subprocess.run([program, "plan", "--check", plan], capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0) is good, done.stderr
+    assert good or "logs:514" in done.stderr

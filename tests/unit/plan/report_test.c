@@ -251,7 +251,7 @@ static pid_t serve(int fd, bool refuses_put, const char *path)
 static void final_report_comes_by_http(void **state)
 {
 	for (int refuses_put = 0; refuses_put < 2; refuses_put++) {
-		char address[64], name[16];
+		char address[64], name[32];
 		unsigned port;
 		CLOSE_FD int fd = listener_on(SOCK_STREAM, &port);
 
