@@ -83,6 +83,7 @@ class Sweep:
         with tempfile.TemporaryDirectory(dir=self.directory, prefix="fault-") as directory:
             top = Path(directory) / "top"
             subprocess.run(["cp", "-a", "--sparse=always", self.base, top], check=True)
+            self.work.prepare(top)
             done, happened = self.disturbed(top, call, how, n)
             if not happened:
                 outcome.wrong = None if done.returncode == 0 else f"not reached, and exit {done.returncode}"

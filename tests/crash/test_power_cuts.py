@@ -23,11 +23,13 @@ from pathlib import Path
 
 import pytest
 
-from crash import blocklog
+from crash import blocklog, workload
 
 KINDS = ["ext4", "xfs", "btrfs"]
 TESTS = Path(__file__).resolve().parent.parent
 SEED = 20261121
+# workload: cuts to try on each file system, without and with --long
+CUTS = {"run": (200, 6000), "rollback": (100, 3000), "again": (0, 2000), "large": (0, 1500)}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def memory(tmp_path_factory):
 def play(tool, memory, artefacts):
     """play(kind, workload, cuts, ...) -> a future of the result; two at a time."""
     def job(asked):
-        done = subprocess.run(["nice", sys.executable, "-B", "-m", "crash.replay", json.dumps(asked)], cwd=TESTS,
+        done = subprocess.run(["nice", "-n5", sys.executable, "-B", "-m", "crash.replay", json.dumps(asked)], cwd=TESTS,
                               capture_output=True, text=True, timeout=4 * 3600)
         assert done.returncode == 0, done.stderr[-3000:]
         result = json.loads(done.stdout)
@@ -98,3 +100,33 @@ def test_the_harness_finds_nothing_where_all_is_synced(play, kinds):
     for kind, job in jobs.items():
         result = job.result()
         assert not result["bad"] and result["first"] and result["last"] and result["resumed"], (kind, result)
+
+
+@pytest.fixture(scope="module")
+def real(play, image_file, tmp_path_factory):
+    """The same with the program: real(kind, workload, cuts)."""
+    plans = workload.write_plans(tmp_path_factory.mktemp("plans"))
+    return lambda kind, name, cuts: play(kind, name, cuts, program=str(image_file("etcd-rescue")), plans=str(plans))
+
+
+def judge(jobs):
+    """No job has found anything bad, and all have seen both ends and what lies between."""
+    for (kind, name), job in jobs.items():
+        result = job.result()
+        assert not result["bad"], f"{kind}, {name}: {result['bad']} bad: " + "\n".join(result["examples"])
+        assert result["first"] and result["fenced"] and result["last"], (kind, name, result)
+        assert result["resumed"] == result["trees"], (kind, name, result)
+
+
+@pytest.mark.needs("gcc", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
+def test_power_cuts(real, kinds):
+    judge({(kind, name): real(kind, name, few) for kind in kinds for name, (few, _) in CUTS.items() if few})
+
+
+@pytest.mark.long
+@pytest.mark.needs("gcc", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
+def test_ten_thousand_power_cuts_of_each_file_system(real, kinds):
+    jobs = {(kind, name): real(kind, name, many) for name, (_, many) in CUTS.items() for kind in kinds}
+    judge(jobs)
+    for kind in kinds:
+        assert sum(job.result()["cuts"] for (its, _), job in jobs.items() if its == kind) >= 10000

@@ -137,6 +137,7 @@ def write_plans(directory):
 def make_master(program, top):
     """A kubeadm master that joined others, with a member of before, owners and labels."""
     subprocess.run(["cp", "-a", f"{GOLDEN}/layouts/kubeadm/before/.", top], check=True)
+    (top / "var/log").mkdir()
     manifest = top / states.FENCE
     for path in (p for p in top.rglob("*") if p.is_file()):
         path.write_text(path.read_text().replace("10.0.0.", "127.0.10."))
@@ -181,6 +182,10 @@ class Run:
 
     def populate(self, top):
         make_master(self.program, top)
+        self.prepare(top)
+
+    def prepare(self, top):
+        """On a copy of the master: directories are told apart by their inodes, so what a run left is not copied."""
 
     def call(self, command, prefix=()):
         return subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
@@ -206,8 +211,7 @@ class Again(Run):
 
     plan = "later"
 
-    def populate(self, top):
-        super().populate(top)
+    def prepare(self, top):
         Run(self.asked).go(top)
 
 
@@ -217,8 +221,7 @@ class Rollback(Run):
     def command(self, top):
         return [self.program, "rollback", "--root", top]
 
-    def populate(self, top):
-        super().populate(top)
+    def prepare(self, top):
         Run(self.asked).go(top)
 
 
