@@ -265,10 +265,9 @@ static int run_run(struct app *app, struct err *e)
 	const int unprinted = !bad || o->common.json ? print_result(app, r, &printed) : 0;
 	if (!bad)
 		*e = printed;
-	run_report_release(&job->report);
+	run_report_end(&job->report, r, bad && !app->status ? err_status(e->code) : app->status, e);
 	plan_run_close(r);
-	run_report_close(
-		&job->report, r, bad && !app->status ? err_status(e->code) : app->status, e);
+	run_report_close(&job->report);
 	return bad ? bad : unprinted;
 }
 

@@ -60,13 +60,7 @@ void run_report_writable(struct run_report *rr, const struct run *run)
 	event_warning(rr->app->listener, "report", "%s", e.text);
 }
 
-void run_report_release(struct run_report *rr)
-{
-	report_target_end(rr->report);
-}
-
-void run_report_close(
-	struct run_report *rr, const struct run *run, int status, const struct err *why)
+void run_report_end(struct run_report *rr, const struct run *run, int status, const struct err *why)
 {
 	struct report_facts facts = {
 		.node = run->rewrite.node.name,
@@ -83,6 +77,11 @@ void run_report_close(
 			facts.snapshot = arena_copy(rr->app->arena, buf_text(&hex));
 	}
 	report_facts(rr->report, &facts);
-	report_close(rr->report, status, status ? why : NULL);
+	report_end(rr->report, status, status ? why : NULL);
+}
+
+void run_report_close(struct run_report *rr)
+{
+	report_close(rr->report);
 	settings_free(&rr->settings);
 }

@@ -5,8 +5,8 @@
  *   run.listener = &rr.listener;      every event goes on to app->listener, too
  *   run.writable calls run_report_writable(&rr, &run)
  *   plan_run(..)
- *   run_report_release(&rr);          before the site is closed: its log lies on the target
- *   run_report_close(&rr, &run, status, e);
+ *   run_report_end(&rr, &run, status, e);    before the site is closed: its log lies there
+ *   run_report_close(&rr);
  *
  * In the image events are kept in /run/etcd-rescue, behind those of the boot; on a host only
  * the target's log, syslog and the report's address get them.  A dry run tells nobody.
@@ -31,6 +31,6 @@ struct run_report {
 
 void run_report_open(struct run_report *rr, struct app *app, const struct plan *plan, bool dry_run);
 void run_report_writable(struct run_report *rr, const struct run *run);
-void run_report_release(struct run_report *rr);
-void run_report_close(
+void run_report_end(
 	struct run_report *rr, const struct run *run, int status, const struct err *why);
+void run_report_close(struct run_report *rr);

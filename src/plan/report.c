@@ -422,12 +422,11 @@ static void final(struct json *j, struct report *r, int status, const struct err
 	json_close(j, '}');
 }
 
-void report_close(struct report *r, int status, const struct err *why)
+void report_end(struct report *r, int status, const struct err *why)
 {
 	CLEAN_BUF struct buf out = BUF(LINE_MAX_BYTES);
 	struct json j = JSON(&out);
 	struct err e;
-	const int64_t deadline = monotonic_ms() + DEADLINE_MS;
 
 	final(&j, r, status, why);
 	if (!json_end(&j, &e)) {
@@ -437,6 +436,13 @@ void report_close(struct report *r, int status, const struct err *why)
 			write_line(r, &r->target, buf_text(&out));
 		}
 	}
+	report_target_end(r);
+}
+
+void report_close(struct report *r)
+{
+	const int64_t deadline = monotonic_ms() + DEADLINE_MS;
+
 	report_target_end(r);
 	if (!sender_end(&r->http, deadline))
 		event_warning(r->wish.next, "report", "the report URL did not take everything");

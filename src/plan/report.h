@@ -61,8 +61,12 @@ void report_facts(struct report *r, const struct report_facts *facts);
 int report_target(struct report *r, const struct root *root, const char *dir, struct err *e);
 void report_target_end(struct report *r);
 
-/* How it ended, by exit status; `why` may be NULL.  Waits ten seconds at most for the network. */
-void report_close(struct report *r, int status, const struct err *why);
+/* How it ended, by exit status; `why` may be NULL.  The last line, on the target too, of which it
+ * lets go. */
+void report_end(struct report *r, int status, const struct err *why);
+
+/* Waits ten seconds at most for the network. */
+void report_close(struct report *r);
 
 /* The last step's name; "" before the first. */
 const char *report_step(const struct report *r);

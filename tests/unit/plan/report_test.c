@@ -98,7 +98,8 @@ static void events_are_kept_and_go_to_the_target_with_what_came_before(void **st
 	report_facts(r, &(struct report_facts){ .plan = "0123456789abcdef" });
 	assert_int_equal(report_target(r, &target, "var/log/etcd-rescue", &e), 0);
 	event_step(&l, "commit", "on the disk");
-	report_close(r, 0, NULL);
+	report_end(r, 0, NULL);
+	report_close(r);
 	snprintf(command, sizeof command,
 		"cat %s/disk/var/log/etcd-rescue/*-01234567.jsonl >%s/all", dir, dir);
 	assert_int_equal(system(command), 0);
@@ -124,7 +125,8 @@ static void link_on_the_target_is_not_followed(void **state)
 	assert_int_equal(root_open(&target, below("disk"), &e), 0);
 	assert_int_not_equal(report_target(r, &target, "var/log/etcd-rescue", &e), 0);
 	assert_int_equal(rmdir(below("outside")), 0);
-	report_close(r, 0, NULL);
+	report_end(r, 0, NULL);
+	report_close(r);
 }
 
 static void phases_of_the_boot_process_count_and_a_persons_time_does_not(void **state)
@@ -140,7 +142,8 @@ static void phases_of_the_boot_process_count_and_a_persons_time_does_not(void **
 	struct report *r = report_open(&arena, &wish);
 	const struct listener l = report_listener(r);
 	event_step(&l, "fetch", "x");
-	report_close(r, 1, NULL);
+	report_end(r, 1, NULL);
+	report_close(r);
 	const char *said = strstr(content(below(REPORT_EVENTS)), "\"phases\":");
 	assert_non_null(said);
 	assert_non_null(strstr(
@@ -169,7 +172,8 @@ static void syslog_lines_come_by_udp_in_rfc_5424(void **state)
 	const struct listener l = report_listener(r);
 	report_facts(r, &(struct report_facts){ .node = "ncn m001" });
 	tell_a_story(&l);
-	report_close(r, 0, NULL);
+	report_end(r, 0, NULL);
+	report_close(r);
 	ssize_t n = recv(fd, line, sizeof line - 1, 0);
 	assert_true(n > 0);
 	line[n] = '\0';
@@ -197,7 +201,8 @@ static void syslog_by_tcp_counts_its_octets(void **state)
 	struct report *r = report_open(&arena, &wish);
 	const struct listener l = report_listener(r);
 	tell_a_story(&l);
-	report_close(r, 0, NULL);
+	report_end(r, 0, NULL);
+	report_close(r);
 	CLOSE_FD int peer = accept(fd, NULL, NULL);
 	size_t len = 0;
 	ssize_t n;
@@ -265,7 +270,8 @@ static void final_report_comes_by_http(void **state)
 		report_facts(
 			r, &(struct report_facts){ .node = "m1", .plan = "abc", .snapshot = "ff" });
 		tell_a_story(&l);
-		report_close(r, 5, &why);
+		report_end(r, 5, &why);
+		report_close(r);
 		kill(server, SIGKILL);
 		waitpid(server, NULL, 0);
 		const char *said = content(below(name));
@@ -299,7 +305,8 @@ static void silent_servers_hold_up_nothing(void **state)
 	for (int i = 0; i < 3000; i++)
 		event_step(&l, i % 2 ? "one" : "two", "a line that nobody takes");
 	assert_true(monotonic_ms() - start < 5000);
-	report_close(r, 0, NULL);
+	report_end(r, 0, NULL);
+	report_close(r);
 	/* Ten seconds for the network, and then an end; also of the processes. */
 	assert_true(monotonic_ms() - start < 30000);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
