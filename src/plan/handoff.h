@@ -35,6 +35,7 @@ struct handoff_place {
 	struct boot_roots roots; /* what boot_entry_find looks into */
 	struct root esp_root;    /* of a mounted tree: opened here */
 	const struct block *esp_disk;
+	struct block_part esp_part; /* with its name in the table, which the kernel may not tell */
 	const struct block_part *esp; /* NULL: none */
 	const char *esp_why;          /* why there is none */
 };

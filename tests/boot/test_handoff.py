@@ -3,10 +3,14 @@
 One machine a firmware, each asked along its whole way: image, disk, image again, disk by the next way, image, halt.
 """
 
+import contextlib
+import functools
+import http.server
 import json
 import re
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -14,6 +18,7 @@ import pytest
 import requirement
 from machine import cpio, firmware, loader
 from machine.master import Cluster
+from machine.netboot import HOST_SEEN_BY_GUEST
 from machine.vm import BOOT
 
 NAME = "master-1"
@@ -132,3 +137,53 @@ def test_uefi_boots_the_disk_once_then_by_kexec_then_halts(fleet, cluster, uki, 
         entries = vm.console.run("ls /sys/firmware/efi/efivars | grep -c '^Boot[0-9A-F][0-9A-F][0-9A-F][0-9A-F]-'").text
         assert vm.console.run(f"{HANDOFF} --yes --to firmware --dry-run").status == 0
         assert vm.console.run("ls /sys/firmware/efi/efivars | grep -c '^Boot[0-9A-F][0-9A-F][0-9A-F][0-9A-F]-'").text == entries
+
+
+class _BootServer(http.server.SimpleHTTPRequestHandler):
+    """A folder over HTTP, to which flags may be put."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_PUT(self):
+        path = self.translate_path(self.path)
+        with open(path, "wb") as file:
+            file.write(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@contextlib.contextmanager
+def boot_server(folder):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_BootServer, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{HOST_SEEN_BY_GUEST}:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.long
+def test_network_boot_leads_to_the_disk_once_the_server_is_told(fleet, image_file, top, cluster, initramfs, tmp_path):
+    requirement.need("/usr/lib/ipxe/qemu/efi-virtio.rom")
+    disk = cluster[NAME].disk(tmp_path / "pxe.img", firmware="bios", programs=False)
+    folder = tmp_path / "served"
+    (folder / "rescue" / "done").mkdir(parents=True)
+    shutil.copy(image_file("vmlinuz"), folder)
+    shutil.copy(initramfs, folder)
+    scripts = top / "initramfs" / "boot"
+    (folder / "boot.ipxe").write_text((scripts / "boot.ipxe").read_text().replace("quiet BOOTIF", f"{LINE} BOOTIF"))
+    with boot_server(folder) as url:
+        (folder / "done.ipxe").write_text(
+            (scripts / "done.ipxe").read_text().replace("http://boot.example.com/rescue", f"{url}/rescue"))
+        with fleet.start("handoff-pxe", memory=512, nic=f"bootfile={url}/done.ipxe", disks=[disk], reboot=True) as vm:
+            in_the_image(vm)
+            # As a kernel that is locked down: the way before the flag is closed.
+            vm.console.run(f"echo 1 >/proc/sys/kernel/kexec_load_disabled; printf 'source: {url}/x\nreport: {url}/rescue\n' "
+                           ">/tmp/plan.yaml")
+            vm.console.run("until ip -4 -o address | grep -q 10.0.2; do sleep 1; done", 120)
+            vm.console.send(f"{HANDOFF} --yes --file /tmp/plan.yaml\n")
+            line = on_the_disk(vm)
+        assert "BOOT_IMAGE=/boot/vmlinuz" in line
+        assert (folder / "rescue" / "done" / "52-54-00-12-34-56").read_text() == "done\n"
