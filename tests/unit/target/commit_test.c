@@ -31,7 +31,7 @@
 #ifdef __SANITIZE_ADDRESS__
 enum { STRIDE = 17 };
 #else
-enum { STRIDE = 3 };
+enum { STRIDE = 7 };
 #endif
 enum { TEXT = 64 * 1024, STEPS_MAX = 400 };
 
