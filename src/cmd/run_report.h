@@ -9,7 +9,8 @@
  *   run_report_close(&rr);
  *
  * In the image events are kept in /run/etcd-rescue, behind those of the boot; on a host only
- * the target's log, syslog and the report's address get them.  A dry run tells nobody.
+ * the target's log, syslog and the report's address get them.  A dry run tells nobody.  In the
+ * image a failure leaves a post-mortem (`etcd-rescue report`) beside the target's log.
  *
  * Source:     plan/report.h.
  * Units:      none.
@@ -27,6 +28,7 @@ struct run_report {
 	struct report *report;
 	struct listener listener;
 	struct settings settings; /* for whom https believes */
+	bool in_image, on_target;
 };
 
 void run_report_open(struct run_report *rr, struct app *app, const struct plan *plan, bool dry_run);

@@ -24,6 +24,7 @@ enum {
 	PROGRESS_MS = 5000,
 	DEADLINE_MS = 10000,
 	MEMORY_EVENTS = 1 << 20,
+	COPY_MAX = 64 << 20,
 	PATH = 512,
 };
 
@@ -36,8 +37,9 @@ struct report {
 	struct arena *arena;
 	struct report_wish wish;
 	struct report_facts facts;
-	int events, target; /* descriptors; -1: none */
-	struct buf kept;    /* where there is no events.jsonl: what the target has not got yet */
+	int events, target, logs; /* descriptors; -1: none */
+	char log_name[80];
+	struct buf kept; /* where there is no events.jsonl: what the target has not got yet */
 	struct sender http, syslog;
 	struct phase phases[PHASES];
 	size_t n_phases, now; /* `now`: the one that lasts; PHASES: none yet */
@@ -140,6 +142,7 @@ struct report *report_open(struct arena *a, const struct report_wish *wish)
 		.wish = *wish,
 		.events = -1,
 		.target = -1,
+		.logs = -1,
 		.kept = BUF(MEMORY_EVENTS),
 		.http = { .fd = -1 },
 		.syslog = { .fd = -1 },
@@ -305,7 +308,7 @@ static int make_log(struct report *r, int dir, struct err *e)
 {
 	const time_t t = time(NULL);
 	struct tm tm;
-	char stamp[32], name[80];
+	char stamp[32], *name = r->log_name;
 
 	gmtime_r(&t, &tm);
 	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
@@ -313,7 +316,7 @@ static int make_log(struct report *r, int dir, struct err *e)
 		char more[16] = "";
 		if (again)
 			snprintf(more, sizeof more, "-%u", again);
-		snprintf(name, sizeof name, "%s-%.8s%s.jsonl", stamp,
+		snprintf(name, sizeof r->log_name, "%s-%.8s%s.jsonl", stamp,
 			r->facts.plan ? r->facts.plan : "no-plan", more);
 		r->target = openat(dir, name,
 			O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -364,7 +367,27 @@ int report_target(struct report *r, const struct root *root, const char *path, s
 		file_close(&r->target);
 		return err_wrap(e, "log on the target");
 	}
+	r->logs = dir;
+	dir = -1;
 	return 0;
+}
+
+int report_target_copy(struct report *r, const char *path, const char *ending, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(COPY_MAX);
+	CLOSE_FD int in = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char name[sizeof r->log_name + 32];
+	const char *dot = strrchr(r->log_name, '.');
+
+	if (r->logs < 0)
+		return err_set(e, ERR_NOTFOUND, "there is no log on the target");
+	if (in < 0)
+		return err_sys(e, "%s", path);
+	snprintf(name, sizeof name, "%.*s%s", dot ? (int)(dot - r->log_name) : 0, r->log_name,
+		ending);
+	if (file_read_fd(&text, in, e))
+		return err_wrap(e, "%s", path);
+	return file_replace(r->logs, name, buf_span(&text), 0600, e) ? err_wrap(e, "%s", name) : 0;
 }
 
 void report_target_end(struct report *r)
@@ -372,6 +395,7 @@ void report_target_end(struct report *r)
 	if (r->target >= 0 && fsync(r->target))
 		warn(r, "the log on the target could not be synced");
 	file_close(&r->target);
+	file_close(&r->logs);
 }
 
 static const char *result_word(int status)

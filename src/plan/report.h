@@ -61,6 +61,10 @@ void report_facts(struct report *r, const struct report_facts *facts);
 int report_target(struct report *r, const struct root *root, const char *dir, struct err *e);
 void report_target_end(struct report *r);
 
+/* A copy of a file of this machine beside the log, under the log's name and `ending`.  ERR_NOTFOUND
+ * when the target holds no log. */
+int report_target_copy(struct report *r, const char *path, const char *ending, struct err *e);
+
 /* How it ended, by exit status; `why` may be NULL.  The last line, on the target too, of which it
  * lets go. */
 void report_end(struct report *r, int status, const struct err *why);

@@ -98,11 +98,20 @@ static void events_are_kept_and_go_to_the_target_with_what_came_before(void **st
 	report_facts(r, &(struct report_facts){ .plan = "0123456789abcdef" });
 	assert_int_equal(report_target(r, &target, "var/log/etcd-rescue", &e), 0);
 	event_step(&l, "commit", "on the disk");
+	CLOSE_FD int fd = open(below("bundle"), O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "packed", 6), 6);
+	assert_int_equal(report_target_copy(r, below("bundle"), ".tar.zst", &e), 0);
+	assert_int_equal(report_target_copy(r, below("nothing"), ".x", &e), ERR_NOTFOUND);
 	report_end(r, 0, NULL);
+	assert_int_equal(report_target_copy(r, below("bundle"), ".tar.zst", &e), ERR_NOTFOUND);
 	report_close(r);
 	snprintf(command, sizeof command,
 		"cat %s/disk/var/log/etcd-rescue/*-01234567.jsonl >%s/all", dir, dir);
 	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof command,
+		"cat %s/disk/var/log/etcd-rescue/*-01234567.tar.zst >%s/copy", dir, dir);
+	assert_int_equal(system(command), 0);
+	assert_string_equal(content(below("copy")), "packed");
 	const char *there = content(below("all")), *here = content(below(REPORT_EVENTS));
 	assert_string_equal(there, here);
 	assert_non_null(strstr(there, "before the disk"));
