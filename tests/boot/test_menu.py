@@ -91,7 +91,7 @@ def test_killed_program_leaves_the_shells(idle):
     assert idle.console.run("mv /bin/etcd-rescue /bin/gone; kill -9 $(pidof etcd-rescue); sleep 3; "
                             "cat /proc/1/comm").text in ("init", "busybox")
     idle.console.send("exit\n")
-    idle.console.expect(r"rescue:\S*# ", 60)
+    idle.console.expect(r"etcd-rescue: not found.*rescue:\S*# ", 60)
     # The screen's own console could not start its menu and has become a shell.
     idle.type("\necho $((6*7))-by-hand\n")
     screen_shows(idle, "42-by-hand")
