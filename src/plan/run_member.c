@@ -77,9 +77,12 @@ static const char *member_name(const struct run *r, const struct run_cluster *c)
 {
 	const struct plan_member *told = r->rewrite.who.member;
 	const char *name = c->target->cluster->name;
+	const struct identity_claim *claim = identity_of(&r->rewrite.who.identity, IDENTITY_NAME);
 
 	if (told)
 		return told->name;
+	if (!name && claim)
+		name = claim->value; /* nothing on the disk: a machine or the snapshot knows */
 	return name ? kube_replaced(r->arena, name, &r->rewrite.wanted) : NULL;
 }
 
@@ -182,7 +185,10 @@ static int make_member(
 
 	if (etcd_status_brief(&status, r->arena, &received->db, e) ||
 		(c == r->clusters && check_stored(r, c, &received->db, e)) ||
-		decide_edits(r, c, &status, &received->db, e) || decide_cluster(r, c, &status, e))
+		decide_edits(r, c, &status, &received->db, e))
+		return e->code;
+	plan_identify_members(&r->rewrite.who, &r->rewrite.node, r->plan, status.members);
+	if (decide_cluster(r, c, &status, e))
 		return e->code;
 	const struct etcd_restore how = { .edits = c->edits };
 	result.own = c->own;
