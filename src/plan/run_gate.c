@@ -127,10 +127,19 @@ static int say_ready(struct gate_note *note, struct run *r, struct err *e)
 	return 0;
 }
 
+/* All members; where one restores alone, those of the old cluster, who stand aside. */
+static const struct kube_members *who_meets(const struct run_cluster *c)
+{
+	const struct kube_members *old = &c->target->cluster->members;
+
+	return c->members.n == 1 && old->n > 1 ? old : &c->members;
+}
+
 static int stand_at_gate(struct gate_outcome *outcome, struct run *r, struct err *e)
 {
 	const struct run_cluster *c = &r->clusters[0];
-	const char **names = arena_array(r->arena, c->members.n + 1, sizeof *names);
+	const struct kube_members *who = who_meets(c);
+	const char **names = arena_array(r->arena, who->n + 1, sizeof *names);
 	struct gate_wait_settings settings = { .plan = r->plan,
 		.root = r->machine,
 		.listener = r->listener,
@@ -138,10 +147,11 @@ static int stand_at_gate(struct gate_outcome *outcome, struct run *r, struct err
 		.go_on = r->stopped,
 		.ctx = r->ctx };
 
-	for (size_t i = 0; i < c->members.n; i++)
-		names[i] = c->members.v[i].name;
+	for (size_t i = 0; i < who->n; i++)
+		names[i] = who->v[i].name;
 	settings.gate = (struct gate_settings){ .names = names,
-		.n_names = c->members.n,
+		.n_names = who->n,
+		.n_new = c->members.n,
 		.n_old = c->target->cluster->members.n,
 		.missing = r->plan->missing };
 	if (say_ready(&settings.gate.self, r, e) || gate_open(&r->gate, r->arena, &settings, e) ||
@@ -159,17 +169,28 @@ static int stand_at_gate(struct gate_outcome *outcome, struct run *r, struct err
 		outcome->last.text);
 }
 
+static void tell(struct run *r, enum gate_phase phase)
+{
+	struct err e = { 0 };
+
+	if (r->gate && gate_tell(r->gate, phase, &e))
+		event_warning(r->listener, "gate", "%s", e.text);
+}
+
 int run_gate(struct run *r, struct err *e)
 {
 	struct gate_outcome outcome = { 0 };
 	const int64_t began = monotonic_ms();
 
 	event_step(r->listener, "gate", "who else is there?");
-	if (gate_is_wanted(r->plan, r->clusters[0].members.n) && stand_at_gate(&outcome, r, e))
+	if (gate_is_wanted(r->plan, who_meets(&r->clusters[0])->n) && stand_at_gate(&outcome, r, e))
 		return e->code;
 	for (size_t i = 0; i < r->n_clusters; i++) {
-		if (ask_survivors(r, &r->clusters[i], outcome.committed, e))
+		if (ask_survivors(r, &r->clusters[i], outcome.committed, e)) {
+			/* The others must not count on us. */
+			tell(r, GATE_STOPPED);
 			return e->code;
+		}
 	}
 	r->took_ms[RUN_GATE] = monotonic_ms() - began;
 	event_done(r->listener, "gate", "open");
@@ -178,8 +199,5 @@ int run_gate(struct run *r, struct err *e)
 
 void run_tell_gate(struct run *r)
 {
-	struct err e = { 0 };
-
-	if (r->gate && gate_tell(r->gate, GATE_COMMITTED, &e))
-		event_warning(r->listener, "gate", "%s", e.text);
+	tell(r, GATE_COMMITTED);
 }
