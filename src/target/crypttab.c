@@ -10,7 +10,7 @@ static bool is_name(struct str s)
 	for (size_t i = 0; i < s.len; i++) {
 		const char c = s.p[i];
 		if (!ascii_is_digit(c) && !((c | 32) >= 'a' && (c | 32) <= 'z') &&
-			!strchr("_.+-", c))
+			(!c || !strchr("_.+-", c)))
 			return false;
 	}
 	return s.len && s.len < 128 && s.p[0] != '.' && s.p[0] != '-';
