@@ -234,34 +234,44 @@ static const char *holder_of(const struct target_assembly *as, const struct targ
 	return assemble_is_held(as, &p) ? "in use by what was opened before" : NULL;
 }
 
-void target_assemble_explain(struct target_volumes *volumes, const struct target_assembly *as)
+static const char *refusal_of(const struct target_assembly *as, const char *name)
+{
+	for (const struct target_refusal *r = as->refusals; r; r = r->next) {
+		if (!strcmp(r->name, name))
+			return r->why;
+	}
+	return NULL;
+}
+
+static void explain(struct target_volume *v, const struct target_assembly *as)
 {
 	static const char *const words[] = { "the array", "the container", "the volume group" };
+	const struct target_layer *on = layer_on(as, v->name);
+	const char *refused = refusal_of(as, v->name), *held;
 
-	for (size_t i = 0; i < volumes->n; i++) {
-		struct target_volume *v = &volumes->v[i];
-		const struct target_layer *on = layer_on(as, v->name);
-		const char *held = v->why && v->locked ? holder_of(as, v) : NULL;
-		/* What a member's own partition table shows is the array's. */
-		if (!on && v->name != v->disk->name)
-			on = layer_on(as, v->disk->name);
-		if (on && !v->twin) {
-			root_close(&v->root);
-			v->why = arena_print(as->arena, "part of %s %s, which is open%s",
-				words[on->kind], on->name, on->degraded ? " (degraded)" : "");
-			v->locked = false;
-			continue;
-		}
-		if (held) {
-			v->why = held;
-			v->locked = false;
-			continue;
-		}
-		for (const struct target_refusal *r = as->refusals; r; r = r->next) {
-			if (!strcmp(r->name, v->name))
-				v->why = r->why;
-		}
+	/* What a member's own partition table shows is the array's. */
+	if (!on && v->name != v->disk->name)
+		on = layer_on(as, v->disk->name);
+	if (on && !v->twin) {
+		root_close(&v->root);
+		/* Of a group some volumes may be open and others not. */
+		const bool whole = on->kind != TARGET_LVM || !refused;
+		v->why = arena_print(as->arena, "part of %s %s, which is open%s%s%s",
+			words[on->kind], on->name, on->degraded ? " (degraded)" : "",
+			whole ? "" : "; ", whole ? "" : refused);
+		v->locked = !whole;
+	} else if (refused) {
+		v->why = refused;
+	} else if (v->why && v->locked && (held = holder_of(as, v))) {
+		v->why = held;
+		v->locked = false;
 	}
+}
+
+void target_assemble_explain(struct target_volumes *volumes, const struct target_assembly *as)
+{
+	for (size_t i = 0; i < volumes->n; i++)
+		explain(&volumes->v[i], as);
 }
 
 static int close_layer(struct target_assembly *as, const struct target_layer *l, struct err *e)

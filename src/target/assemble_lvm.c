@@ -205,6 +205,9 @@ static size_t open_group(
 
 	if (assemble_tried(as, arena_print(as->arena, "lvm %s %zu", g->uuid, g->n_from)))
 		return 0;
+	/* What was said when fewer of its disks were there does not count any more. */
+	for (size_t i = 0; i < g->n_from; i++)
+		assemble_refuse(as, g->from[i], NULL);
 	l.from_alias = arena_array(as->arena, l.n_from + 1, sizeof *l.from_alias);
 	for (size_t i = 0; i < l.n_from; i++)
 		l.from_alias[i] = assemble_alias(as, l.from[i]);

@@ -53,6 +53,7 @@ const char *assemble_device_name(const struct target_assembly *as, const char *p
 /* Its mapping's name, which is the same after it was closed; else the name itself. */
 const char *assemble_alias(const struct target_assembly *as, const char *name);
 
+/* Why a device stays closed; NULL: it does not. */
 void assemble_refuse(struct target_assembly *as, const char *name, const char *why);
 
 /* True the second time: what failed is not tried again before something is different. */
