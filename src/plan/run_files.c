@@ -152,11 +152,21 @@ static int add_directories(struct run *r, struct run_cluster *c, struct err *e)
 	return commit_add_directory(&r->commit, &c->wal, wal, e);
 }
 
+static const struct kube_file *changed_file(const struct kube_node *node, const char *path)
+{
+	for (const struct kube_file *f = node->files->first; f; f = f->next) {
+		if (f->n_changes && !strcmp(f->path, path))
+			return f;
+	}
+	return NULL;
+}
+
 /* Without it etcd does not start, so it is away while the directories change places. */
 static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
 {
 	CLEAN_BUF struct buf text = BUF(KUBE_FILE_MAX);
 	struct commit_file file = { .fence = true };
+	struct commit_place model;
 
 	if (!k->fence)
 		return err_set(e, ERR_UNSUPPORTED,
@@ -169,13 +179,18 @@ static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
 			       ? e->code
 			       : commit_add_dropin(&r->commit, &file.place, SPAN(dropin), e);
 	}
-	for (const struct kube_file *f = r->rewrite.node.files->first; f; f = f->next) {
-		if (f->n_changes && !strcmp(f->path, k->fence))
-			return 0; /* among the files that change */
-	}
-	if (site_file(&file.place, &r->site, k->fence, e) ||
-		file_read(&text, &r->site.target.running, k->fence, e))
+	/* A recovery by hand that was not finished has moved it away, and from there it was read.
+	 */
+	const bool there = root_exists(&r->site.target.running, k->fence);
+	const char *from = there ? k->fence : r->rewrite.node.marker;
+	const struct kube_file *changed = changed_file(&r->rewrite.node, from);
+	if (there && changed)
+		return 0; /* among the files that change */
+	if (site_file(&model, &r->site, from, e) || site_file(&file.place, &r->site, k->fence, e) ||
+		(changed ? result_of(&text, changed, e)
+			 : file_read(&text, &r->site.target.running, from, e)))
 		return e->code;
+	file.like = there ? NULL : model.path;
 	file.content = buf_span(&text);
 	return commit_add_file(&r->commit, &file, e);
 }

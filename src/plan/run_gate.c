@@ -58,8 +58,10 @@ static int ask_survivors(
 	const uint64_t old_id = old_cluster_id(r, c);
 	struct survivors survivors;
 
-	if (read_pem(&ca, r, k->ca, e) || read_pem(&cert, r, k->cert, e) ||
-		read_pem(&key, r, k->key, e))
+	/* Who it is that answers could not be told without their CA, and nothing is shown to them.
+	 */
+	if (read_pem(&ca, r, k->ca, e) ||
+		(ca.len && (read_pem(&cert, r, k->cert, e) || read_pem(&key, r, k->key, e))))
 		return e->code;
 	const struct survivors_question question = {
 		.cluster = &c->cluster,
