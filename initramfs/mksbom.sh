@@ -62,7 +62,9 @@ relation() {
 	case $1 in
 	linux-libc-dev) relate "$1" BUILD_DEPENDENCY_OF etcd-rescue ;;
 	cmocka) relate "$1" TEST_DEPENDENCY_OF etcd-rescue ;;
-	busybox) relate image CONTAINS busybox ;;
+	busybox | cryptsetup | e2fsprogs | lvm2 | mdadm) relate image CONTAINS "$1" ;;
+	json-c | nettle | popt) relate cryptsetup STATIC_LINK "$1" ;;
+	libaio) relate lvm2 STATIC_LINK libaio ;;
 	*) if [ -f "$top/config/deps/$1.sh" ]; then
 			relate etcd-rescue STATIC_LINK "$1"
 		else

@@ -170,7 +170,8 @@ def test_initramfs_belongs_to_root_and_holds_no_devices(root):
 
 
 def test_initramfs_has_what_init_needs(root):
-    for name in ("init", "bin/busybox", "bin/etcd-rescue", "etc/udhcpc/default.script"):
+    for name in ("init", "bin/busybox", "bin/etcd-rescue", "bin/mdadm", "bin/cryptsetup", "bin/lvm", "bin/e2fsck",
+                 "etc/udhcpc/default.script"):
         assert root[name].is_file and root[name].mode & 0o111, name
     assert root["bin/modprobe"].data == b"busybox"
     assert not [name for name in root if name == "sbin" or name.startswith("sbin/")], \
@@ -356,6 +357,7 @@ def test_bill_of_materials_names_what_is_inside(image_file, root):
     assert bill["spdxVersion"] == "SPDX-2.3"
     packages = {package["name"]: package for package in bill["packages"]}
     for name in ("kernel", "musl", "busybox", "mbedtls", "curl", "libssh", "libarchive", "libfyaml", "ca-certificates",
+                 "mdadm", "cryptsetup", "lvm2", "e2fsprogs", "nettle",
                  "shim-signed", "grub-efi-amd64-signed", "isolinux", "systemd-boot-efi", "firmware-bnx2"):
         assert packages[name]["versionInfo"], name
         assert packages[name]["licenseConcluded"] not in ("", "NOASSERTION"), name
