@@ -9,7 +9,8 @@ usage() {
 	  deps        fetch and build the libraries the program is linked with
 	  bin         deps, then the program: out/etcd-rescue
 	  image       bin, then kernel, initramfs, ISO, UKI, firmware, checksums and SBOM in out/
-	  demo        image, then boot it in a virtual machine and show what it says
+	  demo        image, then three dead masters restored by it in virtual machines; with
+	              --without-apiserver no kube-apiserver is built for it (once, some minutes)
 	  test        image, then every test; --long adds the slow ones
 	  customise   put a plan, keys and network settings into a finished ISO; see --help there
 	  clean       remove build/ and out/; clean --keep-cache leaves what was downloaded
@@ -62,10 +63,14 @@ do_test() {
 }
 
 do_demo() {
-	need_for test
+	need_for bin image test
 	do_image
+	say 'demo: the real programs that it runs'
+	"$top/tests/peers.sh" etcd-3.6 grub-2.12 versitygw-1.8 nginx-1.26
+	[ "${1:-}" = --without-apiserver ] || "$top/tests/peers.sh" kube-1.34 ||
+		say 'demo: kube-apiserver cannot be built here; what is restored is read from etcd itself'
 	# pyenv and the like may shadow the interpreter that Debian's packages belong to.
-	/usr/bin/python3 "$top/tests/demo.py"
+	/usr/bin/python3 "$top/tests/demo.py" "$@"
 }
 
 do_clean() {
@@ -101,7 +106,8 @@ main() {
 	done
 	[ -f "$top/config/arch/$ARCH.sh" ] || wrong "unknown architecture $ARCH: x86_64 or aarch64"
 	case $verb in
-	deps | bin | image | demo) [ $# -eq 0 ] || wrong "$verb: unknown argument $1" ;;
+	deps | bin | image) [ $# -eq 0 ] || wrong "$verb: unknown argument $1" ;;
+	demo) [ "${*:---without-apiserver}" = --without-apiserver ] || wrong "demo: unknown argument $*" ;;
 	test | clean) ;;
 	customise)
 		# It asks for what it needs itself, which is less than a build does.
