@@ -71,6 +71,12 @@ struct commit {
 	struct journal left; /* what an interrupted attempt says it staged; else JOURNAL_NONE */
 };
 
+/* Nobody else works on this disk until `held` is closed, or the program ends: a lock on the state
+ * directory below `top`, which is made.  ERR_DECLINED when somebody does: commit_is_held.  Before
+ * commit_open, whose answer counts only then. */
+int commit_hold(struct root *held, const struct root *top, const char *state, struct err *e);
+bool commit_is_held(const struct err *e);
+
 /* Fills commit->journal; phase JOURNAL_NONE when there is none.  JOURNAL_INTENT when there is
  * nothing but an interrupted attempt. */
 int commit_open(struct commit *c, struct err *e);
@@ -98,6 +104,10 @@ struct commit_file {
 	const char *like;
 	unsigned mode; /* of one that is not there and has no like */
 	bool fence;    /* without it etcd does not start */
+	bool passing;  /* new, and taken away again by the first boot: may be gone afterwards */
+	/* Waits at this path below the journal's top, inside STATE, while its place stays empty;
+	 * the first boot moves it there.  NULL: in place with the commit. */
+	const char *held;
 };
 int commit_add_file(struct commit *c, const struct commit_file *file, struct err *e);
 

@@ -23,6 +23,51 @@ static int put_away(struct commit *c, const struct journal_item *i, const char *
 	return commit_carry(c, at, to, e);
 }
 
+/* The old one is kept, the new one waits, and only then the place is empty. */
+static int hold(
+	struct commit *c, const struct journal_item *i, struct commit_spot at, struct err *e)
+{
+	const struct commit_spot held = commit_held_at(c, i);
+	struct commit_spot kept, staged;
+
+	if (i->existed && (commit_kept_at(&kept, c, i, e) || commit_second(c, at, kept, e)))
+		return e->code;
+	if (!commit_exists(held) && (commit_staged_at(&staged, c, i, e) ||
+					    commit_bring(c, staged, held, RENAME_NOREPLACE, e)))
+		return e->code;
+	return i->existed ? commit_drop(c, at, e) : 0;
+}
+
+/* What the first boot would take away goes with the restore, and its directory if it was ours. */
+static int drop_passing(struct commit *c, struct commit_spot at, struct err *e)
+{
+	const char *slash = strrchr(at.path, '/');
+	const char *name;
+	CLOSE_FD int dir = -1;
+
+	if (commit_drop(c, at, e) || !slash)
+		return e->code;
+	at.path = arena_print(c->arena, "%.*s", (int)(slash - at.path), at.path);
+	if (!str_ends(str_from(at.path), STR(".d")))
+		return 0;
+	if (commit_parent(&dir, &name, at, e))
+		return e->code;
+	return !unlinkat(dir, name, AT_REMOVEDIR) && fsync(dir) ? err_sys(e, "%s", at.path) : 0;
+}
+
+/* From where it waits; the old one first. */
+static int unhold(
+	struct commit *c, const struct journal_item *i, struct commit_spot at, struct err *e)
+{
+	const struct commit_spot held = commit_held_at(c, i);
+	struct commit_spot kept;
+
+	if (i->existed && !commit_exists(at) &&
+		(commit_kept_at(&kept, c, i, e) || commit_bring(c, kept, at, RENAME_NOREPLACE, e)))
+		return e->code;
+	return commit_drop(c, held, e);
+}
+
 int commit_put_file(struct commit *c, const struct journal_item *i, struct err *e)
 {
 	enum commit_is is;
@@ -30,6 +75,8 @@ int commit_put_file(struct commit *c, const struct journal_item *i, struct err *
 
 	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
 		return e->code;
+	if (i->held && is == COMMIT_OLD)
+		return hold(c, i, at, e);
 	if (is == COMMIT_NEW || is == COMMIT_SAME)
 		return 0;
 	if (is != COMMIT_OLD)
@@ -51,10 +98,15 @@ int commit_put_file_back(struct commit *c, const struct journal_item *i, struct 
 
 	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
 		return e->code;
+	if (i->held && (is == COMMIT_OLD || is == COMMIT_NEW) &&
+		commit_exists(commit_held_at(c, i)))
+		return unhold(c, i, at, e);
 	if (is == COMMIT_OLD || is == COMMIT_SAME)
 		return 0;
 	if (is != COMMIT_NEW)
 		return commit_other(i, e);
+	if (i->passing)
+		return drop_passing(c, at, e);
 	if (!i->existed)
 		return put_away(c, i, i->after, false, e);
 	if (commit_kept_at(&kept, c, i, e))

@@ -56,6 +56,16 @@ int commit_verify(bool *served, const struct commit *c, struct err *e)
 		}
 		if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
 			return e->code;
+		if (i->held) {
+			enum commit_is is;
+			if (commit_look(&is, c, i, e))
+				return e->code;
+			if (is == COMMIT_NEW || !strcmp(sum, i->after))
+				continue;
+			return differs(i, e);
+		}
+		if (i->passing && !*sum)
+			continue;
 		if (strcmp(sum, i->kind == JOURNAL_DROPIN || !i->after ? "" : i->after))
 			return differs(i, e);
 	}

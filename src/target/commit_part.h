@@ -46,6 +46,9 @@ int commit_staged_at(struct commit_spot *spot, const struct commit *c, const str
 int commit_kept_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
 	struct err *e);
 
+/* Where a file waits for the first boot. */
+struct commit_spot commit_held_at(const struct commit *c, const struct journal_item *i);
+
 /* STATE, opened; made first when `make`. */
 int commit_state(struct root *state, const struct commit *c, bool make, struct err *e);
 

@@ -123,12 +123,42 @@ static int look_contents(
 	return 0;
 }
 
+struct commit_spot commit_held_at(const struct commit *c, const struct journal_item *i)
+{
+	return (struct commit_spot){ c->roots[0].root, i->held };
+}
+
+static bool same_sum(const char *sum, const char *want)
+{
+	return !strcmp(sum, want ? want : "");
+}
+
+/* It waits, or the first boot has put it in place; where old and new are the same, the latter
+ * looks like the old state, and is as good. */
+static int look_held(
+	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
+{
+	char sum[DIGEST_HEX], held[DIGEST_HEX];
+	struct commit_spot at;
+
+	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e) ||
+		commit_sum(held, commit_held_at(c, i), e))
+		return e->code;
+	*is = !*sum && same_sum(held, i->after) ? COMMIT_NEW
+	      : same_sum(sum, i->before)        ? COMMIT_OLD
+	      : same_sum(sum, i->after)         ? COMMIT_NEW
+						: COMMIT_OTHER;
+	return 0;
+}
+
 static int look_file(
 	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
 {
 	char sum[DIGEST_HEX];
 	struct commit_spot at;
 
+	if (i->held)
+		return look_held(is, c, i, e);
 	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
 		return e->code;
 	const bool is_old = *sum ? i->before && !strcmp(sum, i->before) : !i->before;

@@ -29,7 +29,12 @@ static bool is_whole(const struct commit *c)
 		const struct journal_item *i = &c->journal.items[n];
 		struct err none = { 0 };
 		enum commit_is is;
-		if (!is_fence(i) && (commit_look(&is, c, i, &none) || is != COMMIT_NEW))
+		if (is_fence(i))
+			continue;
+		if (commit_look(&is, c, i, &none))
+			return false;
+		/* What the first boot did with its own is none of the rollback's. */
+		if (is != COMMIT_NEW && !((i->passing || i->held) && is == COMMIT_OLD))
 			return false;
 	}
 	return true;

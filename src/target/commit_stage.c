@@ -321,7 +321,7 @@ static int stage_file(struct journal_item *item, struct commit *c, const struct 
 		return e->code;
 	const size_t len = strlen(c->state);
 	const bool ours = !strncmp(item->staged, c->state, len) && item->staged[len] == '/';
-	if (item->before && !strcmp(item->before, item->after) && ours) {
+	if (item->before && !strcmp(item->before, item->after) && ours && !item->held) {
 		item->staged = item->kept;
 		return 0;
 	}
@@ -358,6 +358,10 @@ int commit_add_file(struct commit *c, const struct commit_file *file, struct err
 		return e->code;
 	item->kind = file->fence ? JOURNAL_FENCE : JOURNAL_FILE;
 	item->existed = old >= 0;
+	item->held = file->held;
+	if (file->passing && item->existed)
+		return err_set(e, ERR_DECLINED, "%s is there already, and not ours", at.path);
+	item->passing = file->passing;
 	if (item->existed) {
 		if (commit_sum(sum, at, e))
 			return e->code;
@@ -370,7 +374,8 @@ int commit_add_file(struct commit *c, const struct commit_file *file, struct err
 	/* Neither there nor wanted, or there already: nothing to do. */
 	if (!item->before && !item->after)
 		return 0;
-	if (!file->fence && item->before && item->after && !strcmp(item->before, item->after))
+	if (!file->fence && !file->held && item->before && item->after &&
+		!strcmp(item->before, item->after))
 		return 0;
 	if ((item->existed && kept_name(item, c, e)) ||
 		(item->after && stage_file(item, c, file, old, above, e)))

@@ -62,6 +62,7 @@ const struct journal_text journal_item_texts[] = {
 	{ "kept", offsetof(struct journal_item, kept) },
 	{ "before", offsetof(struct journal_item, before) },
 	{ "after", offsetof(struct journal_item, after) },
+	{ "held", offsetof(struct journal_item, held) },
 	{ 0 },
 };
 
@@ -107,6 +108,8 @@ static int add_items(struct json *out, const struct journal *j, struct err *e)
 		if (add_texts(out, item, journal_item_texts, e))
 			return e->code;
 		json_key_bool(out, "existed", item->existed);
+		if (item->passing)
+			json_key_bool(out, "passing", true);
 		json_key_u64(out, "old-inode", item->old_inode);
 		json_key_u64(out, "new-inode", item->new_inode);
 		json_close(out, '}');

@@ -64,6 +64,9 @@ struct journal_item {
 	uint64_t old_inode, new_inode; /* of directories: which is which after a power cut */
 	const char *before, *after;    /* SHA-256: of a file; of a directory over all that is in
 					  it (target/digest.h); NULL: none */
+	const char *held; /* below STATE: a new file waits here, and `path` is away, until the
+			     first boot puts it in place; NULL: it is in place at once */
+	bool passing;     /* the first boot takes it away again (etcd-rescue finish) */
 };
 
 /* A directory that is nothing but ours, or a thing that was immutable: `flags` as of

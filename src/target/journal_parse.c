@@ -80,7 +80,8 @@ static int check_item(const struct journal_item *item, const struct doc_node *n,
 {
 	if (!item->device || !item->path || !is_plain(item->path, item->kind == JOURNAL_CONTENTS) ||
 		(item->staged && !is_plain(item->staged, false)) ||
-		(item->kept && !is_plain(item->kept, false)))
+		(item->kept && !is_plain(item->kept, false)) ||
+		(item->held && (item->kind != JOURNAL_FILE || !is_plain(item->held, false))))
 		return bad(e, n, "an item's path leads nowhere");
 	if (!is_digest(item->before) || !is_digest(item->after))
 		return bad(e, n, "an item's sum is no SHA-256");
@@ -98,6 +99,8 @@ static int item_key(bool *has_kind, struct journal_item *item, struct arena *a,
 		return 0;
 	if (str_is(n->key->text, "existed")) {
 		ok = is_flag(&item->existed, n);
+	} else if (str_is(n->key->text, "passing")) {
+		ok = is_flag(&item->passing, n);
 	} else if (str_is(n->key->text, "old-inode")) {
 		ok = is_number(&item->old_inode, n);
 	} else if (str_is(n->key->text, "new-inode")) {

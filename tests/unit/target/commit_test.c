@@ -612,6 +612,92 @@ static void a_commit_survives_every_cut_when_files_lie_on_another_disk(void **st
 	sweep(&far);
 }
 
+/* Pods that wait for the first boot, one as it was and one that changes; a unit that the first
+ * boot takes away again. */
+static void old_held(void)
+{
+	old_plain();
+	put(at("%s/etc/kubernetes/manifests/api.yaml", dir), "old api");
+	put(at("%s/etc/kubernetes/manifests/dns.yaml", dir), "dns as ever");
+}
+
+static int stage_held_pod(struct commit *c, const char *name, const char *text, struct err *e)
+{
+	return commit_add_file(c,
+		&(struct commit_file){ .place = { "", at("etc/kubernetes/manifests/%s", name) },
+			.content = { (const uint8_t *)text, strlen(text) },
+			.held = arena_print(c->arena, STATE "/held/%s", name) },
+		e);
+}
+
+static int stage_held(struct commit *c, struct err *e)
+{
+	const struct commit_file unit = { .place = { "", "etc/systemd/kubelet.service.d/50.conf" },
+		.content = SPAN("[Unit]\n"),
+		.passing = true };
+
+	return stage_plain(c, e) || stage_held_pod(c, "api.yaml", "new api", e) ||
+			       stage_held_pod(c, "dns.yaml", "dns as ever", e) ||
+			       commit_add_file(c, &unit, e)
+		       ? e->code
+		       : 0;
+}
+
+static const struct scene held = { old_held, stage_held, fence_plain, NULL };
+
+static void a_commit_survives_every_cut_when_pods_wait_for_the_first_boot(void **state)
+{
+	(void)state;
+	sweep(&held);
+}
+
+/* What the first boot does. */
+static void release(const char *name)
+{
+	assert_int_equal(rename(at("%s/" STATE "/held/%s", dir, name),
+				 at("%s/etc/kubernetes/manifests/%s", dir, name)),
+		0);
+}
+
+static void what_the_first_boot_did_with_its_own_is_as_it_should_be(void **state)
+{
+	struct arena a = ARENA(64 << 20);
+	struct err e = { 0 };
+	bool served = true;
+
+	(void)state;
+	learn(&held);
+	assert_null(strstr(new_state, "manifests/api.yaml"));
+	assert_null(strstr(new_state, "manifests/dns.yaml"));
+	struct commit c = commit_of(&a);
+	assert_int_equal(commit_open(&c, &e) || commit_verify(&served, &c, &e), 0);
+	release("dns.yaml");
+	assert_int_equal(commit_verify(&served, &c, &e), 0);
+	release("api.yaml");
+	assert_int_equal(unlink(at("%s/etc/systemd/kubelet.service.d/50.conf", dir)), 0);
+	assert_int_equal(commit_verify(&served, &c, &e), 0);
+	/* Nor does it hinder the way back, half done or whole. */
+	assert_int_equal(commit_rollback(&c, &e), 0);
+	is(old_state);
+	arena_free(&a);
+
+	learn(&held);
+	release("dns.yaml");
+	finish(&held, BACK, old_state);
+	assert_int_not_equal(access(at("%s/etc/systemd/kubelet.service.d", dir), F_OK), 0);
+
+	/* A pod that somebody changed is not taken for ours. */
+	learn(&held);
+	release("api.yaml");
+	put(at("%s/etc/kubernetes/manifests/api.yaml", dir), "by hand");
+	a = ARENA(64 << 20);
+	c = commit_of(&a);
+	assert_int_equal(commit_open(&c, &e), 0);
+	assert_int_equal(commit_verify(&served, &c, &e), ERR_MISMATCH);
+	assert_int_equal(commit_rollback(&c, &e), ERR_DECLINED);
+	arena_free(&a);
+}
+
 static void what_somebody_else_changed_is_left_alone(void **state)
 {
 	struct arena a = ARENA(64 << 20);
@@ -928,6 +1014,8 @@ int main(void)
 		cmocka_unit_test(a_commit_survives_every_cut_with_two_clusters_on_another_disk),
 		cmocka_unit_test(a_commit_survives_every_cut_with_a_wal_directory_that_is_a_mount),
 		cmocka_unit_test(a_commit_survives_every_cut_when_files_lie_on_another_disk),
+		cmocka_unit_test(a_commit_survives_every_cut_when_pods_wait_for_the_first_boot),
+		cmocka_unit_test(what_the_first_boot_did_with_its_own_is_as_it_should_be),
 		cmocka_unit_test(what_somebody_else_changed_is_left_alone),
 		cmocka_unit_test(a_commit_whose_machine_has_run_since_is_whole),
 		cmocka_unit_test(what_is_staged_and_has_changed_is_not_put_in_place),

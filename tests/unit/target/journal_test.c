@@ -24,9 +24,10 @@ static struct journal full(void)
 {
 	static struct journal_item items[] = {
 		{ JOURNAL_DIRECTORY, "UUID=1-2", "etcd/member", "etcd/.etcd-rescue/new/member",
-			"etcd/member.before-01234567", true, 12, UINT64_MAX, NULL, SUM },
+			"etcd/member.before-01234567", true, 12, UINT64_MAX, NULL, SUM, NULL,
+			false },
 		{ JOURNAL_CONTENTS, "UUID=3", "", ".etcd-rescue/wal", ".before-01234567", true, 2,
-			77, NULL, SUM },
+			77, NULL, SUM, NULL, false },
 		{ .kind = JOURNAL_FILE,
 			.device = "",
 			.path = "etc/a \"b\"\\c\xc3\xa4",
@@ -34,6 +35,16 @@ static struct journal full(void)
 			.kept = "var/lib/etcd-rescue/before-01234567/etc/a",
 			.existed = true },
 		{ .kind = JOURNAL_DROPIN, .device = "", .path = "etc/x.conf", .after = SUM },
+		{ .kind = JOURNAL_FILE,
+			.device = "",
+			.path = "etc/pod.yaml",
+			.after = SUM,
+			.held = "var/lib/etcd-rescue/held/pod.yaml" },
+		{ .kind = JOURNAL_FILE,
+			.device = "",
+			.path = "etc/x.service",
+			.after = SUM,
+			.passing = true },
 	};
 	static struct journal_place stages[] = { { "UUID=1-2", "etcd/.etcd-rescue", 0 } };
 	static struct journal_place locked[] = { { "", "etc/a", 0x10 } };
@@ -56,7 +67,7 @@ static struct journal full(void)
 		.handoff_at = 1700000002,
 		.forgotten = true,
 		.items = items,
-		.n_items = 4,
+		.n_items = sizeof items / sizeof *items,
 		.stages = stages,
 		.n_stages = 1,
 		.locked = locked,
@@ -172,15 +183,16 @@ static void paths_that_lead_outside_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		for (int key = 0; key < 3; key++) {
+		for (int key = 0; key < 4; key++) {
 			const char *object = arena_print(&arena,
 				"{\"version\":1,\"phase\":\"prepared\",\"items\":[{\"kind\":"
 				"\"file\","
-				"\"device\":\"\",\"path\":\"%s\",\"staged\":\"%s\",\"kept\":\"%s\"}"
+				"\"device\":\"\",\"path\":\"%s\",\"staged\":\"%s\",\"kept\":\"%s\","
+				"\"held\":\"%s\"}"
 				"]}"
 				"\n",
 				key == 0 ? bad[i] : "ok", key == 1 ? bad[i] : "ok",
-				key == 2 ? bad[i] : "ok");
+				key == 2 ? bad[i] : "ok", key == 3 ? bad[i] : "ok");
 			if (parse_object(&j, object) != ERR_FORMAT)
 				fail_msg("taken: %s", object);
 		}
