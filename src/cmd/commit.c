@@ -12,7 +12,7 @@ static int commit_run(struct app *app, struct err *e)
 	const struct options *o = app->options;
 	CLEAN_RESTORED struct restored r = NO_RESTORED;
 
-	if (restored_open(&r, app, o->root, e))
+	if (restored_open(&r, app, o->root, e) || (!o->dry_run && restored_hold(&r, e)))
 		return e->code;
 	/* Prepared beside a restore of before, which is what the journal still tells. */
 	if (r.commit.left.phase == JOURNAL_PREPARED && r.commit.journal.phase != JOURNAL_COMMITTING)

@@ -40,7 +40,8 @@ static int forget_run(struct app *app, struct err *e)
 	CLEAN_RESTORED struct restored r = NO_RESTORED;
 	uint64_t bytes = 0;
 
-	if (restored_open(&r, app, o->root, e) || commit_old_size(&bytes, &r.commit, e))
+	if (restored_open(&r, app, o->root, e) || (!o->dry_run && restored_hold(&r, e)) ||
+		commit_old_size(&bytes, &r.commit, e))
 		return e->code;
 	if (o->dry_run)
 		return restored_print(&r, "forget", "would", bytes, o->common.json, e);

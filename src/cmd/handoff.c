@@ -162,6 +162,7 @@ static int open_site(struct site *site, struct journal *journal, struct app *app
 static int prepare(struct handoff *h, struct app *app, struct handoff_from *from, struct err *e)
 {
 	CLEAN_SITE struct site site = NO_SITE;
+	CLEAN_ROOT struct root held = NO_ROOT;
 	struct handoff_place place = { .esp_root = NO_ROOT };
 	struct journal journal = { 0 };
 	const bool needs_disk = from->only ? from->only != HANDOFF_POWEROFF
@@ -171,6 +172,11 @@ static int prepare(struct handoff *h, struct app *app, struct handoff_from *from
 	if (needs_disk) {
 		if (open_site(&site, &journal, app, e))
 			return e->code;
+		/* No restart under a restore that is at work. */
+		if (site.writable && commit_hold(&held, site.roots[0].root, site.state, e)) {
+			app->status = commit_is_held(e);
+			return e->code;
+		}
 		handoff_find(&place, app->arena, &site, &app->root);
 		from->place = &place;
 		from->plan_id = journal.plan_id;

@@ -327,8 +327,18 @@ int restored_open(struct restored *r, struct app *app, const char *dir, struct e
 	return commit_open(&r->commit, e);
 }
 
+int restored_hold(struct restored *r, struct err *e)
+{
+	if (commit_hold(&r->held, r->commit.roots[0].root, r->commit.state, e)) {
+		r->app->status = 1;
+		return e->code;
+	}
+	return commit_open(&r->commit, e);
+}
+
 void restored_close(struct restored *r)
 {
+	root_close(&r->held);
 	for (size_t i = 0; i < r->n_roots; i++) {
 		if (r->roots[i].root == &r->tops[i])
 			root_close(&r->tops[i]);

@@ -28,13 +28,17 @@ struct restored {
 	struct root tree, tops[SITE_ROOTS_MAX];
 	struct commit_root roots[SITE_ROOTS_MAX];
 	size_t n_roots;
+	struct root held;
 };
 
-#define NO_RESTORED    ((struct restored){ .site = NO_SITE, .tree = NO_ROOT })
+#define NO_RESTORED    ((struct restored){ .site = NO_SITE, .tree = NO_ROOT, .held = NO_ROOT })
 #define CLEAN_RESTORED __attribute__((cleanup(restored_close)))
 
 /* `dir` is NULL: the image's disks, or the running system. */
 int restored_open(struct restored *r, struct app *app, const char *dir, struct err *e);
+/* Before anything is written: ERR_DECLINED and status 1 while another program works on this disk;
+ * then the journal is read again. */
+int restored_hold(struct restored *r, struct err *e);
 void restored_close(struct restored *r);
 
 /* Until nobody holds the database any more, for `wait_s` at most; a commit's `idle`. */

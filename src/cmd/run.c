@@ -260,7 +260,7 @@ static int run_run(struct app *app, struct err *e)
 	signals_notice();
 	struct err printed = { 0 };
 	const int bad = plan_run(r, e);
-	app->status = statuses[r->outcome];
+	app->status = bad && commit_is_held(e) ? 1 : statuses[r->outcome];
 	/* The object says what is true of the target, also after a failure. */
 	const int unprinted = !bad || o->common.json ? print_result(app, r, &printed) : 0;
 	if (!bad)

@@ -147,13 +147,26 @@ static int finish(struct run *r, int (*go)(struct commit *c, struct err *e), str
 	return bad;
 }
 
+static bool is_same(const struct journal *x, const struct journal *y)
+{
+	const char *a = x->plan_id ? x->plan_id : "", *b = y->plan_id ? y->plan_id : "";
+
+	return x->phase == y->phase && x->began == y->began && !strcmp(a, b);
+}
+
 static int make_writable(struct run *r, struct err *e)
 {
-	if (site_write(&r->site, e))
+	const struct journal seen = r->commit.journal;
+
+	if (site_write(&r->site, e) ||
+		commit_hold(&r->held, r->site.roots[0].root, r->site.state, e))
 		return e->code;
 	open_commit(r);
 	if (commit_open(&r->commit, e))
 		return e->code;
+	if (!is_same(&seen, &r->commit.journal))
+		return err_set(e, ERR_MISMATCH,
+			"another etcd-rescue was at work on this disk meanwhile; start again");
 	if (r->writable)
 		r->writable(r->ctx, &r->site);
 	return 0;
@@ -281,6 +294,7 @@ int plan_run(struct run *r, struct err *e)
 	enum decision d;
 
 	r->outcome = RUN_UNTOUCHED;
+	r->held = NO_ROOT;
 	const int bad = run_digest(r, e) || identify(r, e) || decide(&d, r, e);
 	r->took_ms[RUN_IDENTIFY] = monotonic_ms() - began;
 	if (bad)
@@ -304,5 +318,6 @@ void plan_run_close(struct run *r)
 		gate_close(r->gate);
 	choose_close(&r->choose);
 	settings_free(&r->settings);
+	root_close(&r->held);
 	site_close(&r->site);
 }

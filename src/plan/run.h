@@ -111,6 +111,7 @@ struct run {
 	struct site site;
 	struct plan_rewrite rewrite;
 	struct commit commit;
+	struct root held; /* against a second program on this disk */
 	struct settings settings;
 	struct choose choose;
 	struct gate_place *gate; /* NULL: there is none */
