@@ -3,14 +3,10 @@
 One machine a firmware, each asked along its whole way: image, disk, image again, disk by the next way, image, halt.
 """
 
-import contextlib
-import functools
-import http.server
 import json
 import re
 import shutil
 import subprocess
-import threading
 import time
 
 import pytest
@@ -18,12 +14,13 @@ import pytest
 import requirement
 from machine import cpio, firmware, loader
 from machine.master import Cluster
-from machine.netboot import HOST_SEEN_BY_GUEST
 from machine.vm import BOOT
 
 NAME = "master-1"
 STARTED = f"{NAME}: started from its own disk"
-LINE = "console=tty0 console=ttyS0,115200 panic=-1 rescue.auto=no"
+# An emulator on a busy machine is too slow for the check of the timer.
+LINE = "console=tty0 console=ttyS0,115200 panic=-1 rescue.auto=no no_timer_check"
+WORDS = f"{loader.WORDS} no_timer_check"
 HANDOFF = "etcd-rescue handoff"
 LOOK = 180      # all drivers loaded and the disks looked at
 
@@ -93,7 +90,7 @@ def boot_order(vm):
 
 @pytest.mark.long
 def test_bios_goes_to_the_disk_by_kexec_and_halts_when_it_leads_back(fleet, image_file, cluster, initramfs, tmp_path):
-    disk = cluster[NAME].disk(tmp_path / "bios.img", firmware="bios", programs=False)
+    disk = cluster[NAME].disk(tmp_path / "bios.img", firmware="bios", programs=False, words=WORDS)
     with fleet.start("handoff-bios", memory=512, kernel=image_file("vmlinuz"), initrd=initramfs, append=LINE, disks=[disk],
                      reboot=True) as vm:
         dry = in_the_image(vm)
@@ -103,7 +100,7 @@ def test_bios_goes_to_the_disk_by_kexec_and_halts_when_it_leads_back(fleet, imag
         line = on_the_disk(vm)
         # Word by word what GRUB would have handed over.
         uuid = vm.console.run("sed -n 's/.*root=UUID=\\([^ ]*\\) .*/\\1/p' /boot/grub/grub.cfg").text
-        assert line == f"root=UUID={uuid} ro {loader.WORDS}"
+        assert line == f"root=UUID={uuid} ro {WORDS}"
         # The tests' machine writes nothing that says it ran, so being back at once is a way that leads back.
         dry = back_to_the_image(vm)
         assert dry["kexec"][0] == "tried" and dry["flag"][0] == "cannot"
@@ -117,7 +114,7 @@ def test_bios_goes_to_the_disk_by_kexec_and_halts_when_it_leads_back(fleet, imag
 
 @pytest.mark.long
 def test_uefi_boots_the_disk_once_then_by_kexec_then_halts(fleet, cluster, uki, tmp_path):
-    disk = cluster[NAME].disk(tmp_path / "uefi.img", firmware="uefi", programs=False)
+    disk = cluster[NAME].disk(tmp_path / "uefi.img", firmware="uefi", programs=False, words=WORDS)
     with fleet.start("handoff-uefi", memory=640, machine="q35", firmware=firmware.plain(), efi_app=uki, disks=[disk],
                      reboot=True) as vm:
         dry = in_the_image(vm)
@@ -134,60 +131,10 @@ def test_uefi_boots_the_disk_once_then_by_kexec_then_halts(fleet, cluster, uki, 
         assert dry["firmware"][0] == "tried" and dry["kexec"][0] == "chosen", dry
         hand_off(vm)
         line = on_the_disk(vm)
-        assert "BOOT_IMAGE" not in line and loader.WORDS in line
+        assert "BOOT_IMAGE" not in line and WORDS in line
         dry = back_to_the_image(vm)
         assert dry["kexec"][0] == "tried" and dry["halt"][0] == "chosen", dry
         hand_off(vm)
         vm.console.expect("THIS MACHINE HAS NOT STARTED FROM ITS OWN DISK", 120, stop_at="started from its own")
         # However often, it is one entry of ours.
         assert sorted(boot_order(vm)) == sorted(after)
-
-
-class _BootServer(http.server.SimpleHTTPRequestHandler):
-    """A folder over HTTP, to which flags may be put."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_PUT(self):
-        path = self.translate_path(self.path)
-        with open(path, "wb") as file:
-            file.write(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(201)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-
-@contextlib.contextmanager
-def boot_server(folder):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_BootServer, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://{HOST_SEEN_BY_GUEST}:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.mark.long
-def test_network_boot_leads_to_the_disk_once_the_server_is_told(fleet, image_file, top, cluster, initramfs, tmp_path):
-    requirement.need("/usr/lib/ipxe/qemu/efi-virtio.rom")
-    disk = cluster[NAME].disk(tmp_path / "pxe.img", firmware="bios", programs=False)
-    folder = tmp_path / "served"
-    (folder / "rescue" / "done").mkdir(parents=True)
-    shutil.copy(image_file("vmlinuz"), folder)
-    shutil.copy(initramfs, folder)
-    scripts = top / "initramfs" / "boot"
-    (folder / "boot.ipxe").write_text((scripts / "boot.ipxe").read_text().replace("quiet BOOTIF", f"{LINE} BOOTIF"))
-    with boot_server(folder) as url:
-        (folder / "done.ipxe").write_text(
-            (scripts / "done.ipxe").read_text().replace("http://boot.example.com/rescue", f"{url}/rescue"))
-        with fleet.start("handoff-pxe", memory=512, nic=f"bootfile={url}/done.ipxe", disks=[disk], reboot=True) as vm:
-            in_the_image(vm)
-            # As a kernel that is locked down: the way before the flag is closed.
-            vm.console.run(f"echo 1 >/proc/sys/kernel/kexec_load_disabled; printf 'source: {url}/x\nreport: {url}/rescue\n' "
-                           ">/tmp/plan.yaml")
-            vm.console.run("until ip -4 -o address | grep -q 10.0.2; do sleep 1; done", 120)
-            vm.console.send(f"{HANDOFF} --yes --file /tmp/plan.yaml\n")
-            line = on_the_disk(vm)
-        assert "BOOT_IMAGE=/boot/vmlinuz" in line
-        assert (folder / "rescue" / "done" / "52-54-00-12-34-56").read_text() == "done\n"
