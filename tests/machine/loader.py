@@ -29,9 +29,10 @@ BUSYBOX = TOP / "build" / "x86_64" / "busybox"
 INITRD = Path(__file__).with_name("initrd")
 WORDS = "console=tty0 console=ttyS0,115200 net.ifnames=0 panic=20"
 
-# In the initrd with all they need; by the kernel's names. The checksum comes first: others ask for it by an alias.
-DRIVERS = ("crc32c_generic", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ahci", "ata_piix", "nvme", "e1000", "e1000e", "ext4", "xfs",
-           "btrfs", "vfat", "nls_ascii", "nls_cp437", "efivarfs", "af_packet", "ipv6", "rtc_cmos")
+# In the initrd with all they need; by the kernel's names. The checksum comes first: others ask for it by
+# an alias.
+DRIVERS = ("crc32c_generic", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ahci", "ata_piix", "nvme", "e1000", "e1000e",
+           "ext4", "xfs", "btrfs", "vfat", "nls_ascii", "nls_cp437", "efivarfs", "af_packet", "ipv6", "rtc_cmos")
 IN_CORE = ("biosdisk", "part_gpt", "part_msdos", "ext2", "xfs", "btrfs", "normal", "configfile", "linux", "search",
            "search_fs_uuid", "search_label", "serial", "terminal", "echo", "ls", "test", "sleep", "reboot", "halt", "loadenv")
 # Offsets in GRUB's first sector and in the first sector of its core.

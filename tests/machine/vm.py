@@ -44,7 +44,8 @@ class Vm:
         self._fds, self._threads, self.qmp, self.process = [], [], None, None
         self._stderr = open(self.work / "qemu.err", "w+b")
         argv = [str(qemu), "-name", name, "-machine", machine, "-accel", accel, "-cpu", cpu, "-m", str(memory),
-                "-smp", "1", "-nodefaults", "-display", "none", "-vga", "std", "-rtc", "base=utc", *([] if reboot else ["-no-reboot"])]
+                "-smp", "1", "-nodefaults", "-display", "none", "-vga", "std", "-rtc", "base=utc",
+                *([] if reboot else ["-no-reboot"])]
         if firmware:
             argv += firmware.arguments(self.work)
         for option, value in (("-kernel", kernel), ("-initrd", initrd), ("-append", append)):
@@ -73,8 +74,9 @@ class Vm:
         if http_boot:
             argv += self._http_boot(http_boot)
         for number, path in enumerate(disks):
+            turn = 0 if disk_first and number == 0 else number + 5
             argv += ["-drive", f"if=none,id=disk{number},format=raw,file={path}",
-                     "-device", f"virtio-blk-pci,drive=disk{number},serial=DISK-{number},bootindex={number if disk_first and not number else number + 5}"]
+                     "-device", f"virtio-blk-pci,drive=disk{number},serial=DISK-{number},bootindex={turn}"]
         for number, (sock, mac) in enumerate(wires):
             argv += ["-netdev", f"dgram,id=wire{number},local.type=fd,local.str={self._inherit(sock)}",
                      "-device", f"virtio-net-pci,netdev=wire{number},mac={mac},romfile="]
