@@ -59,6 +59,7 @@ MARKS = (("firmware, boot loader, kernel", r"==> image"), ("check of the image",
          ("drivers, network, plan", r"Any key on any console"), ("countdown", r"==> identify"),
          ("find, fetch, check, stage", r"==> commit"), ("commit", r"commit: restored"),
          ("hand-off, the disk's kernel", r"started from its own disk"))
+OURS = ("check of the image", "find, fetch, check, stage", "commit")     # what is neither firmware, kernel nor waiting
 
 
 class Story:
@@ -83,7 +84,7 @@ class Watcher(threading.Thread):
     """Tells what a machine's console says, its own lines and not the kernel's."""
 
     SAID = re.compile(r"^((?:identify|target|snapshot|fetch|member|rewrite|prepare|gate|commit|handoff|hand-off|plan|run): .*|"
-                      r"Any key on any console.*|[-\w]+: started from its own disk.*|kubelet: .*)$")
+                      r"[-\w]+: started from its own disk.*|kubelet: .*)$")
 
     def __init__(self, story, master, vm):
         super().__init__(daemon=True)
@@ -147,16 +148,20 @@ def wait_for_disk(story, vms):
 
 
 def table(vms):
-    """How long each machine took for each part of its way."""
-    print("\n           " + " " * 30 + "".join(f"{name:>10}" for name in vms))
-    before = {name: vm.started for name, vm in vms.items()}
+    """How long each machine took for each part of its way, and our own share of it."""
+    print("\n           " + " " * 31 + "".join(f"{name:>11}" for name in vms))
+    before, ours = {name: vm.started for name, vm in vms.items()}, dict.fromkeys(vms, 0.0)
     for part, pattern in MARKS:
         cells = []
         for name, vm in vms.items():
             at = vm.console.when(pattern)
-            cells.append(f"{at - before[name]:8.1f} s" if at else "         ?")
+            took = at - before[name] if at else None
+            cells.append("          ?" if took is None else f"{took:9.1f} s")
             before[name] = at or before[name]
-        print(f"           {part:30}" + "".join(cells))
+            if part in OURS:
+                ours[name] += took or 0
+        print(f"           {part:31}" + "".join(cells))
+    print(f"           {'etcd-rescue itself':31}" + "".join(f"{seconds:9.1f} s" for seconds in ours.values()), flush=True)
     print(flush=True)
 
 
