@@ -12,6 +12,7 @@
 #include "base/monotonic.h"
 #include "os/block.h"
 #include "os/file.h"
+#include "os/gpt.h"
 
 /* So many disks at a time: enough that a few dead ones hold up nobody, few enough for the
  * memory of a small machine when a SAN shows hundreds of paths. */
@@ -24,6 +25,7 @@ struct cell {
 	enum state state;
 	struct superblock content;
 	char trouble[160];
+	char uuid[GPT_UUID]; /* of a partition, by its table */
 };
 
 static void probe_node(
@@ -51,9 +53,20 @@ static void probe_node(
 /* What one child does: the disk, then its partitions. */
 static void probe_disk(struct cell *cells, const struct root *root, const struct block *b)
 {
+	CLOSE_FD int fd = -1;
+	char path[300];
+	struct err none = { 0 };
+
 	probe_node(cells, root, b->name, b->size, b->optical);
 	for (size_t i = 0; i < b->n_parts; i++)
 		probe_node(cells + 1 + i, root, b->parts[i].name, b->parts[i].size, b->optical);
+	snprintf(path, sizeof path, "dev/%s", b->name);
+	if (cells->content.table != TABLE_GPT || root_open_at(&fd, root, path, O_RDONLY, &none))
+		return;
+	for (size_t i = 0; i < b->n_parts; i++) {
+		if (gpt_partition_uuid(cells[1 + i].uuid, fd, b->sector, b->parts[i].number, &none))
+			cells[1 + i].uuid[0] = '\0';
+	}
 }
 
 static bool start(pid_t *child, int pipe_end, struct cell *cells, const struct root *root,
@@ -163,9 +176,14 @@ void block_probe(
 	probe_all(cells, first, blocks, n, root, limit_ms);
 	for (size_t i = 0; i < n; i++) {
 		blocks[i].trouble = take(&blocks[i].content, a, &cells[first[i]]);
-		for (size_t k = 0; k < blocks[i].n_parts; k++)
-			blocks[i].parts[k].trouble =
-				take(&blocks[i].parts[k].content, a, &cells[first[i] + 1 + k]);
+		for (size_t k = 0; k < blocks[i].n_parts; k++) {
+			const struct cell *cell = &cells[first[i] + 1 + k];
+			struct block_part *part = &blocks[i].parts[k];
+			part->trouble = take(&part->content, a, cell);
+			/* Not every kernel tells it. */
+			if (!part->uuid && *cell->uuid)
+				part->uuid = arena_copy(a, str_from(cell->uuid));
+		}
 	}
 	munmap(cells, size);
 }

@@ -6,7 +6,6 @@
 
 #include "os/efivar.h"
 #include "os/file.h"
-#include "os/gpt.h"
 #include "os/names.h"
 #include "plan/handoff.h"
 
@@ -84,23 +83,6 @@ static bool is_esp(const struct target_volume *v)
 	       root_exists(&v->root, "EFI") && !is_medium(v->disk);
 }
 
-/* Its name in the partition table, which is what a boot entry goes by. */
-static const char *uuid_of(
-	struct arena *a, const struct root *machine, const struct target_volume *v, struct err *e)
-{
-	CLOSE_FD int fd = -1;
-	char uuid[GPT_UUID];
-
-	if (part_of(v)->uuid)
-		return part_of(v)->uuid;
-	if (root_open_at(&fd, machine, arena_print(a, "dev/%s", v->disk->name), O_RDONLY, e) ||
-		gpt_partition_uuid(uuid, fd, v->disk->sector, part_of(v)->number, e)) {
-		err_wrap(e, "%s", v->disk->name);
-		return NULL;
-	}
-	return arena_copy(a, str_from(uuid));
-}
-
 static const struct target_volume *find_esp(
 	struct handoff_place *place, struct arena *a, const struct site *site)
 {
@@ -168,15 +150,13 @@ void handoff_find(struct handoff_place *place, struct arena *a, const struct sit
 	const struct target_volume *v = find_esp(place, a, site);
 	if (!v)
 		return;
-	struct err e = { 0 };
 	place->roots.esp = &v->root;
 	place->esp_part = *part_of(v);
-	place->esp_part.uuid = uuid_of(a, machine, v, &e);
 	if (place->esp_part.uuid) {
 		place->esp = &place->esp_part;
 		place->esp_disk = v->disk;
 	} else {
-		place->esp_why = arena_copy(a, str_from(e.text));
+		place->esp_why = arena_print(a, "%s has no GUID partition table", v->disk->name);
 	}
 }
 
