@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "cmd/entered.h"
 #include "net/url.h"
 #include "os/file.h"
@@ -16,6 +17,7 @@
 #include "plan/signature.h"
 
 enum { WAIT_S = 10, SECONDS_MAX = 86400, TEXT_MAX = 8192, FOUND_MAX = 1 << 20, BUNDLE_MS = 60000 };
+enum { RETRY_S = 30, RETRY_MS = 3600 * 1000 };
 
 static const char keys_path[] = "/etc/etcd-rescue/keys";
 static const char rule[] =
@@ -26,7 +28,8 @@ struct situation {
 	struct menu_server *s;
 	bool attempted; /* something was done already: an idle menu waits for a person */
 	bool restored;
-	char why[640]; /* it waits, for the head */
+	bool unreached; /* nothing was changed, since the source did not answer */
+	char why[640];  /* it waits, for the head */
 };
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -143,12 +146,11 @@ static void leave_found_plan(const struct boot *b)
 }
 
 /* True: nobody stopped it. */
-static bool count_down(struct situation *now)
+static bool count_down(struct situation *now, unsigned left)
 {
 	const struct boot *b = now->b;
 	struct menu_state state = { .mode = MENU_COUNTDOWN };
 	struct menu_ask ask;
-	unsigned left = seconds_of(b, "rescue.wait", b->cmdline.wait, WAIT_S);
 
 	make_head(&state, now);
 	event_step(b->listener, "ask", "is anybody there who wants something else?");
@@ -236,10 +238,11 @@ static int restore(struct boot_outcome *o, struct situation *now, const void *wi
 	const struct boot_choice *choice = with;
 
 	now->attempted = true;
-	now->restored = false;
+	now->restored = now->unreached = false;
 	if (boot_restore(o, now->b, now->s, choice, e))
 		return e->code;
 	now->restored = !o->status;
+	now->unreached = o->status == 1 && o->unreached;
 	if (now->restored)
 		entered_wipe(BOOT_ENTERED, NULL);
 	return 0;
@@ -264,6 +267,22 @@ static void restore_and_hand_off(
 	do_it(now, "restore", who, restore, choice);
 	if (now->restored)
 		do_it(now, "hand-off", who, boot_disk, NULL);
+}
+
+/* After a power cut all machines come up at once, and an object store is slower than this image. */
+static void restore_unattended(struct situation *now)
+{
+	const struct boot_choice choice = { .unattended = true };
+	const int64_t end = monotonic_ms() + RETRY_MS;
+
+	for (;;) {
+		restore_and_hand_off(now, "", &choice);
+		if (!now->unreached || monotonic_ms() >= end || why_attended(now) ||
+			!count_down(now, RETRY_S))
+			return;
+		if (!now->b->network.result.link)
+			boot_bring_network_up(now->b);
+	}
 }
 
 /* Only a menu that nobody ever answered, and only where the kernel line says so. */
@@ -293,7 +312,6 @@ static bool ask_somebody(struct menu_ask *ask, struct situation *now)
 void boot_menu(struct boot *b, struct menu_server *s, bool first)
 {
 	struct situation now = { .b = b, .s = s };
-	const struct boot_choice automatic = { .unattended = true };
 	struct menu_ask ask;
 
 	leave_found_plan(b);
@@ -303,8 +321,8 @@ void boot_menu(struct boot *b, struct menu_server *s, bool first)
 	const char *why = why_attended(&now);
 	if (why || !first)
 		snprintf(now.why, sizeof now.why, "%s", why ? why : "looked again");
-	else if (count_down(&now))
-		restore_and_hand_off(&now, "", &automatic);
+	else if (count_down(&now, seconds_of(b, "rescue.wait", b->cmdline.wait, WAIT_S)))
+		restore_unattended(&now);
 	for (;;) {
 		if (!ask_somebody(&ask, &now)) {
 			say("\nNobody chose in rescue.menu=%s seconds: on to the disk.\n",

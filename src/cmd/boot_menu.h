@@ -1,6 +1,7 @@
 /* cmd/boot_menu.h - what the image does once it knows the machine: restore, or ask
  *
- *   a plan with auto: yes that may run unattended    countdown, restore, hand-off
+ *   a plan with auto: yes that may run unattended    countdown, restore, hand-off; for an hour
+ *                                                    again while its source does not answer
  *   anything else, a key, a shell, a failure         the menu, on every console at once
  *
  * What a choice needs to be done is a command of this program, run as a child: this process,
@@ -29,7 +30,8 @@ struct boot_choice {
 
 /* How a child ended, in words for people. */
 struct boot_outcome {
-	int status; /* its exit status: the state of the target */
+	int status;     /* its exit status: the state of the target */
+	bool unreached; /* nobody answered, which may be otherwise in a while */
 	char step[64], reason[512], hint[256];
 };
 

@@ -88,6 +88,7 @@ static void relay_line(void *ctx, struct str line)
 	const struct str word = doc_text(doc.root, "event"), text = doc_text(doc.root, "text");
 	const enum event_kind kind = kind_of(word, &known);
 	if (str_is(word, "error")) {
+		r->outcome->unreached = str_is(doc_text(doc.root, "code"), err_word(ERR_NET));
 		copy(r->outcome->reason, sizeof r->outcome->reason, text);
 		copy(r->outcome->hint, sizeof r->outcome->hint, doc_text(doc.root, "hint"));
 	} else if (known && r->to) {
