@@ -116,8 +116,8 @@ static int look(struct plan_rewrite *r, bool *is_fresh, struct kube_files *files
 		kube_layout_find(&layout, &marker, files->root, files->arena, NULL, &none);
 	*is_fresh = found == ERR_NOTFOUND;
 	if (*is_fresh && said && !strcmp(said, kube_layout_kubeadm.name))
-		return plan_fresh(
-			r, files, plan, &(struct plan_fresh){ o->name, o->address }, known, e);
+		return plan_fresh(r, files, plan, NULL, &(struct plan_fresh){ o->name, o->address },
+			known, e);
 	if (*is_fresh)
 		return err_set(e, ERR_NOTFOUND,
 			"%s; if this is a disk for a fresh kubeadm master, say --layout kubeadm",

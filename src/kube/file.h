@@ -55,6 +55,8 @@ struct kube_files {
 	/* With ostree: what the running system has as /var, with /home and /root in it; NULL: it
 	 * is a directory like others. */
 	const struct root *var;
+	/* Whose host name and network configuration count; NULL: those below the root. */
+	const struct root *host;
 };
 
 struct kube_files kube_files(struct arena *a, const struct root *root);

@@ -154,6 +154,8 @@ static void judge(struct kube_pki_item *item, struct work *w, const char *ca_nam
 		return;
 	if (!cert.len && !key.len)
 		item->why = "it is missing";
+	else if (w->facts->foreign)
+		item->why = "it is another master's";
 	else if (kube_leaf_is_good(&item->why, w->a, ca, cert, key, leaf))
 		item->state = KUBE_PKI_GOOD;
 	if (item->state != KUBE_PKI_GOOD) {
@@ -326,6 +328,20 @@ int kube_pki(struct kube_pki *pki, struct kube_files *files, const struct kube_p
 	if (facts->fresh)
 		look_for_pods(&w);
 	return 0;
+}
+
+bool kube_pki_is_leaf(const char *path)
+{
+	if (strncmp(path, PKI, strlen(PKI)))
+		return false;
+	path += strlen(PKI);
+	for (int i = 0; i < ROWS; i++) {
+		const size_t len = strlen(rows[i].name);
+		if (!strncmp(path, rows[i].name, len) &&
+			(!strcmp(path + len, ".crt") || !strcmp(path + len, ".key")))
+			return true;
+	}
+	return false;
 }
 
 void kube_pki_forget(struct kube_pki *pki)

@@ -46,7 +46,8 @@ struct kube_pki_facts {
 	/* Hears of each key that is made, which with RSA takes seconds; set after kube_pki_facts.
 	 */
 	const struct listener *listener;
-	bool fresh; /* no control plane is here yet: what a master has beside is lost, too */
+	bool foreign; /* its certificates are another master's: all are issued anew */
+	bool fresh;   /* no control plane is here yet: what a master has beside is lost, too */
 };
 
 /* From the API server's manifest, kubeadm's files and the kubelet's on the disk; what those leave
@@ -72,5 +73,7 @@ struct kube_pki {
 /* Decides and issues; writes nothing. */
 int kube_pki(struct kube_pki *pki, struct kube_files *files, const struct kube_pki_facts *facts,
 	int64_t now, struct err *e);
+/* Is this one of the certificates above, or a key of one: "etc/kubernetes/pki/apiserver.key"? */
+bool kube_pki_is_leaf(const char *path);
 /* Wipes the keys. */
 void kube_pki_forget(struct kube_pki *pki);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,4 +120,18 @@ int mount_open(struct root *mounted, const struct root *root, const char *device
 	mounted->fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC_,
 		(writable ? 0 : ATTR_RDONLY) | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
 	return mounted->fd < 0 ? kernel_says(e, fs, type, device) : 0;
+}
+
+int mount_memory(struct root *mounted, uint64_t bytes, struct err *e)
+{
+	CLOSE_FD int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC_);
+	char size[32];
+
+	snprintf(size, sizeof size, "%" PRIu64, bytes);
+	if (fs < 0 || config(fs, CONFIG_STRING, "size", size) ||
+		config(fs, CONFIG_STRING, "mode", "0700") || config(fs, CONFIG_CREATE, NULL, NULL))
+		return err_sys(e, "a file system in memory");
+	mounted->fd = (int)syscall(
+		SYS_fsmount, fs, FSMOUNT_CLOEXEC_, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC);
+	return mounted->fd < 0 ? err_sys(e, "a file system in memory") : 0;
 }

@@ -27,5 +27,8 @@ enum mount_journal { MOUNT_AS_IT_IS, MOUNT_REPLAY, MOUNT_WRITE };
 int mount_open(struct root *mounted, const struct root *root, const char *device,
 	enum superblock_kind kind, enum mount_journal journal, struct err *e);
 
+/* An empty file system in memory, of so many bytes at most, that nobody else sees: for secrets. */
+int mount_memory(struct root *mounted, uint64_t bytes, struct err *e);
+
 /* Can this be mounted at all? LVM, LUKS, swap and the like cannot. */
 bool mount_possible(enum superblock_kind kind);

@@ -33,7 +33,8 @@ static const char *of_snapshot(
 }
 
 int plan_fresh(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
-	const struct plan_fresh *told, const struct etcd_known_member *known, struct err *e)
+	const struct plan_machine *machine, const struct plan_fresh *told,
+	const struct etcd_known_member *known, struct err *e)
 {
 	struct arena *a = files->arena;
 	struct node_found disk;
@@ -44,7 +45,7 @@ int plan_fresh(struct plan_rewrite *r, struct kube_files *files, const struct pl
 	struct kube_cluster *c = kube_add_cluster(&r->node, "etcd");
 	c->partial = true;
 	/* Without a name or an address of its own yet: by the plan's match and the disk. */
-	if (plan_identify(&r->who, &r->node, plan, NULL, e))
+	if (plan_identify(&r->who, &r->node, plan, machine, e))
 		return e->code;
 	node_found(&disk, a, files->root);
 	const struct identity_claim *name = identity_of(&r->who.identity, IDENTITY_NAME),
@@ -52,7 +53,8 @@ int plan_fresh(struct plan_rewrite *r, struct kube_files *files, const struct pl
 	c->name = told->name ? told->name : name ? name->value : NULL;
 	if (!c->name)
 		return err_set(e, ERR_USAGE,
-			"who this fresh master will be stands nowhere: say --name (and --address)");
+			"who this fresh master will be stands nowhere: cluster.members in the plan "
+			"with a match: that fits this machine, or certs --name and --address");
 	const char *address = told->address;
 	if (!address && peer)
 		address = address_of(a, str_from(peer->value));
@@ -60,10 +62,15 @@ int plan_fresh(struct plan_rewrite *r, struct kube_files *files, const struct pl
 		address = of_snapshot(a, known, c->name);
 	if (!address && disk.n == 1)
 		address = disk.addresses[0].text;
+	if (!address && machine && machine->addresses.n == 1)
+		address = machine->addresses.v[0];
+	if (!address && machine)
+		address = machine->cloud_address;
 	if (!address)
 		return err_set(e, ERR_USAGE,
 			"the address of %s stands neither in the plan nor in the snapshot, and not "
-			"alone on the disk: say --address",
+			"alone on the disk: write it into the plan's cluster.members, or certs "
+			"--address",
 			c->name);
 	if (!address_read(str_from(address)).len)
 		return err_set(e, ERR_USAGE, "--address %s: is no IP address", address);

@@ -18,5 +18,7 @@ struct plan_fresh {
 	const char *name, *address; /* NULL: to be found out */
 };
 
+/* `machine` as for plan_identify. */
 int plan_fresh(struct plan_rewrite *r, struct kube_files *files, const struct plan *plan,
-	const struct plan_fresh *told, const struct etcd_known_member *known, struct err *e);
+	const struct plan_machine *machine, const struct plan_fresh *told,
+	const struct etcd_known_member *known, struct err *e);

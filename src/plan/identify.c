@@ -172,7 +172,7 @@ int plan_identify(struct plan_identity *f, struct kube_node *node, const struct 
 	const struct look look = { a, &disk, machine };
 
 	*f = (struct plan_identity){ .identity = { .arena = a } };
-	node_found(&disk, a, node->files->root);
+	node_found(&disk, a, node->files->host ? node->files->host : node->files->root);
 	if (claim_by_plan(f, &look, plan, e))
 		return e->code;
 	claim_by_machine(id, machine);

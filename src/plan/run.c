@@ -60,7 +60,8 @@ static int identify(struct run *r, struct err *e)
 			.degraded = r->plan->storage.degraded },
 		.tree = NO_ROOT,
 		.target = { .running = NO_ROOT } };
-	if (site_look(&r->site, e))
+	if (site_look(&r->site, e) && (e->code != ERR_NOTFOUND || !r->plan->pki ||
+					      r->site.interrupted || run_fresh(r, e)))
 		return e->code;
 	if (r->site.interrupted) {
 		event_done(r->listener, "identify", "a disk with a restore that is not finished");
@@ -73,9 +74,9 @@ static int identify(struct run *r, struct err *e)
 	for (size_t i = 0; i < node->warnings.n; i++)
 		event_warning(r->listener, "identify", "%s", node->warnings.v[i]);
 	event_done(r->listener, "identify",
-		arena_print(r->arena, "%s, a %s control plane (%s)",
-			node->name ? node->name : "a node without a name", node->layout->name,
-			node->marker));
+		arena_print(r->arena, "%s, a %s%s control plane (%s)",
+			node->name ? node->name : "a node without a name", r->fresh ? "fresh " : "",
+			node->layout->name, node->marker));
 	if (r->site.target.volume)
 		event_info(r->listener, step_target, "%s (%s)", r->site.target.volume->name,
 			r->site.target.volume->content->uuid);
@@ -195,14 +196,21 @@ static int look_again(struct run *r, struct err *e)
 	return 0;
 }
 
+int run_settings(struct run *r, struct err *e)
+{
+	if (r->has_settings)
+		return 0;
+	r->has_settings = true;
+	return settings_make(&r->settings, r->arena, r->plan, r->machine, r->listener, e);
+}
+
 static int choose(struct run *r, struct err *e)
 {
 	const int64_t began = monotonic_ms();
 	struct choose_wish wish;
 
 	event_step(r->listener, "snapshot", "which one?");
-	if (settings_make(&r->settings, r->arena, r->plan, r->machine, r->listener, e) ||
-		choose_wish_of(&wish, r->plan, e) ||
+	if (run_settings(r, e) || choose_wish_of(&wish, r->plan, e) ||
 		choose_open(&r->choose, r->arena, &r->settings.source, &wish, e))
 		return e->code;
 	if (!wish.catalogue.node)
@@ -294,7 +302,7 @@ int plan_run(struct run *r, struct err *e)
 	enum decision d;
 
 	r->outcome = RUN_UNTOUCHED;
-	r->held = NO_ROOT;
+	r->held = r->config = NO_ROOT;
 	const int bad = run_digest(r, e) || identify(r, e) || decide(&d, r, e);
 	r->took_ms[RUN_IDENTIFY] = monotonic_ms() - began;
 	if (bad)
@@ -320,4 +328,5 @@ void plan_run_close(struct run *r)
 	settings_free(&r->settings);
 	root_close(&r->held);
 	site_close(&r->site);
+	root_close(&r->config);
 }

@@ -33,6 +33,7 @@
 #include "etcd/datadir.h"
 #include "etcd/edit.h"
 #include "kube/pki.h"
+#include "plan/bundle.h"
 #include "plan/choose.h"
 #include "plan/rewrite.h"
 #include "plan/settings.h"
@@ -118,6 +119,10 @@ struct run {
 	struct run_cluster *clusters;
 	size_t n_clusters;
 	struct kube_pki pki; /* what is issued anew */
+	bool fresh; /* no control plane was here; its configuration comes from the plan's pki: */
+	struct plan_bundle bundle;
+	struct root config; /* of a fresh master, in memory */
+	bool has_settings;
 	char plan_digest[65], plan_id[65];
 	bool served; /* RUN_ALREADY: etcd ran on it since */
 	int64_t took_ms[RUN_STEPS];
@@ -133,8 +138,13 @@ const char *plan_run_step(enum run_step step);          /* "identify", ... */
 #define RUN_NEW_DATA "new" /* what is made in the stages */
 #define RUN_NEW_WAL  "new-wal"
 int run_digest(struct run *run, struct err *e);
-int run_members(struct run *run, struct err *e); /* places, stages, databases, members */
-int run_pki(struct run *run, struct err *e);     /* which certificates have to be made again */
+int run_settings(struct run *run, struct err *e); /* of its sources, once */
+int run_fresh(struct run *run, struct err *e);    /* `e` says why there is no control plane */
+int run_fresh_files(struct run *run, struct err *e);
+unsigned run_fresh_mode(const struct run *run, const char *path); /* of one that is not there */
+bool run_has(const struct run *run, const char *path); /* a change, a fence, a certificate */
+int run_members(struct run *run, struct err *e);       /* places, stages, databases, members */
+int run_pki(struct run *run, struct err *e); /* which certificates have to be made again */
 int run_pki_files(struct run *run, struct err *e);
 bool run_pki_has(const struct run *run, const char *path);
 int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */

@@ -69,6 +69,17 @@ static bool is_fence(const struct kube_node *node, const char *path)
 	return false;
 }
 
+bool run_has(const struct run *r, const char *path)
+{
+	const struct kube_node *node = &r->rewrite.node;
+
+	for (const struct kube_file *f = node->files->first; f; f = f->next) {
+		if (f->n_changes && !strcmp(f->path, path))
+			return true;
+	}
+	return is_fence(node, path) || run_pki_has(r, path);
+}
+
 /* The file as it shall be; the document it was meant to become. */
 static int result_of(struct buf *out, const struct kube_file *f, struct err *e)
 {
@@ -103,6 +114,11 @@ static int resolve(struct run *r, struct err *e)
 			return e->code;
 		digest_of(hex, buf_span(&file));
 		if (buf_print(&text, e, "file %s %s\n", f->path, hex))
+			return e->code;
+	}
+	for (const struct plan_bundle_file *f = r->bundle.first; f; f = f->next) {
+		digest_of(hex, f->bytes);
+		if (buf_print(&text, e, "archive %s %s\n", f->path, hex))
 			return e->code;
 	}
 	digest_of(r->plan_id, buf_span(&text));
@@ -181,15 +197,16 @@ static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
 	}
 	/* A recovery by hand that was not finished has moved it away, and from there it was read.
 	 */
-	const bool there = root_exists(&r->site.target.running, k->fence);
+	const struct root *root = r->site.target.files.root;
+	const bool there = root_exists(root, k->fence);
 	const char *from = there ? k->fence : r->rewrite.node.marker;
 	const struct kube_file *changed = changed_file(&r->rewrite.node, from);
 	if (there && changed)
 		return 0; /* among the files that change */
 	if (site_file(&model, &r->site, from, e) || site_file(&file.place, &r->site, k->fence, e) ||
-		(changed ? result_of(&text, changed, e)
-			 : file_read(&text, &r->site.target.running, from, e)))
+		(changed ? result_of(&text, changed, e) : file_read(&text, root, from, e)))
 		return e->code;
+	file.mode = run_fresh_mode(r, k->fence);
 	file.like = there ? NULL : model.path;
 	file.content = buf_span(&text);
 	return commit_add_file(&r->commit, &file, e);
@@ -202,7 +219,8 @@ static int add_files(struct run *r, struct err *e)
 	size_t n = 0;
 
 	for (const struct kube_file *f = node->files->first; f; f = f->next) {
-		struct commit_file file = { .fence = is_fence(node, f->path), .mode = 0600 };
+		struct commit_file file = { .fence = is_fence(node, f->path),
+			.mode = run_fresh_mode(r, f->path) };
 		if (!f->n_changes || run_pki_has(r, f->path))
 			continue;
 		if (result_of(&out, f, e) || site_file(&file.place, &r->site, f->path, e))
@@ -226,8 +244,9 @@ int run_files(struct run *r, struct err *e)
 	struct kube_files *files = arena_alloc(r->arena, sizeof *files);
 
 	event_step(r->listener, "rewrite", "names, addresses, members and token");
-	*files = kube_files(r->arena, &site->target.running);
+	*files = kube_files(r->arena, site->target.files.root);
 	files->var = site->target.files.var;
+	files->host = site->target.files.host;
 	for (size_t i = 0; i < r->n_clusters; i++)
 		decided[i] = (struct kube_wanted_cluster){ .token = r->clusters[i].token,
 			.members = r->clusters[i].members };
@@ -240,5 +259,7 @@ int run_files(struct run *r, struct err *e)
 			add_fence(r, r->clusters[i].target->cluster, e))
 			return err_wrap(e, "%s", r->clusters[i].target->cluster->what);
 	}
-	return run_pki_files(r, e) ? e->code : add_files(r, e);
+	if (run_pki_files(r, e) || add_files(r, e))
+		return e->code;
+	return r->fresh ? run_fresh_files(r, e) : 0;
 }

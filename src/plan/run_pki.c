@@ -14,7 +14,7 @@ static bool is_kubeadms(const struct run *r)
 	const struct kube_layout *layout = r->rewrite.node.layout;
 
 	return (layout == &kube_layout_kubeadm || layout == &kube_layout_csm) &&
-	       root_exists(&r->site.target.running, "etc/kubernetes/pki");
+	       root_exists(r->site.target.files.root, "etc/kubernetes/pki");
 }
 
 static int check_clock(const struct run *r, struct err *e)
@@ -69,12 +69,13 @@ int run_pki(struct run *r, struct err *e)
 	if (kube_pki_facts(&facts, &r->rewrite.node, &r->rewrite.wanted,
 		    r->clusters[0].stored.cluster_configuration, e)) {
 		/* Without a new name or address the old ones may do as they did before. */
-		if (r->rewrite.wanted.n_replace)
+		if (r->rewrite.wanted.n_replace || r->fresh)
 			return e->code;
 		event_warning(r->listener, step, "certificates are not looked at: %s", e->text);
 		*e = (struct err){ 0 };
 		return 0;
 	}
+	facts.fresh = facts.foreign = r->fresh;
 	return kube_pki(&r->pki, node->files, &facts, time(NULL), e) ? e->code : judge(r, e);
 }
 

@@ -78,6 +78,8 @@ static int find_roots(struct site *s, struct err *e)
 			(t->node.clusters[i].wal_dir && add_directory(s, &t->clusters[i].wal, e)))
 			return e->code;
 	}
+	if (s->config && add_directory(s, &t->kubelet, e))
+		return e->code;
 	return find_state(s, e);
 }
 
@@ -102,6 +104,7 @@ static int find_interrupted(
 		const char *device = j.items[i].device;
 		const struct target_volume *other =
 			*device ? target_probe_find(&s->volumes, device) : v;
+		s->interrupted = true;
 		if (*device && !s->dir && (!other || other->why))
 			return err_set(e, ERR_NOTFOUND,
 				"%s takes part in a restore that is not finished; attach or unlock "
@@ -183,6 +186,11 @@ static int may_write(const struct target_volume *v, struct err *e)
 		return err_set(e, ERR_DECLINED,
 			"%s: the disk is read-only; make it writable (a switch, the storage array, "
 			"`blockdev --setrw /dev/%s`) and start again",
+			v->name, v->name);
+	if (v->content->errors)
+		return err_set(e, ERR_DECLINED,
+			"%s: the file system says that it has errors; `e2fsck -f /dev/%s` repairs "
+			"it, then start again",
 			v->name, v->name);
 	return 0;
 }
@@ -274,11 +282,26 @@ int site_write(struct site *s, struct err *e)
 		return find_interrupted(s, &v->root, v, e);
 	}
 	const struct plan_target_from from = { &v->root, plan_target_boot(&s->volumes, v),
-		&s->volumes, s->layout };
+		&s->volumes, s->layout, s->config };
 	if (plan_target(&s->target, s->arena, &from, e))
 		return err_wrap(e, "%s", v->name);
 	s->target.volume = v;
 	s->writable = true;
+	return find_roots(s, e);
+}
+
+int site_fresh(struct site *s, const struct root *config, struct err *e)
+{
+	const struct target_volume *v = s->target.volume;
+	const struct plan_target_from from = { v ? &v->root : &s->tree,
+		v ? plan_target_boot(&s->volumes, v) : NULL, v ? &s->volumes : NULL, s->layout,
+		config };
+
+	s->config = config;
+	plan_target_close(&s->target);
+	if (plan_target(&s->target, s->arena, &from, e))
+		return e->code;
+	s->target.volume = v;
 	return find_roots(s, e);
 }
 
@@ -293,10 +316,17 @@ void site_close(struct site *s)
 
 int site_file(struct commit_place *place, const struct site *s, const char *path, struct err *e)
 {
+	static const char kubelet[] = "var/lib/kubelet/";
 	const char *base = s->target.tree.base, *inside;
 	const struct kube_files *files = &s->target.files;
 
-	(void)e;
+	if (s->config && !strncmp(path, kubelet, strlen(kubelet))) {
+		if (site_directory(place, s, &s->target.kubelet, e))
+			return e->code;
+		place->path = arena_print(s->arena, "%s%s%s", place->path, *place->path ? "/" : "",
+			path + strlen(kubelet));
+		return 0;
+	}
 	/* With ostree /var, and /home in it, is no directory of the deployment. */
 	if (files->var && kube_below(&inside, files, path) == files->var) {
 		base = s->target.tree.ostree.var;

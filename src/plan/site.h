@@ -2,6 +2,8 @@
  *
  *   site_look    read-only: which file systems, which of them holds the control plane, where
  *                etcd's directories really lie
+ *   site_blank   there is none: the installed system that could become a fresh master
+ *   site_fresh   that one, with its configuration read elsewhere, where it is made
  *   site_write   the same file systems, and no others, writable; everything is read again
  *   site_close   unmounted
  *
@@ -42,9 +44,10 @@ struct site {
 	struct plan_target target;
 	struct commit_root roots[SITE_ROOTS_MAX]; /* the first has the journal */
 	size_t n_roots;
-	const char *state; /* the state directory below the first root */
+	const char *state;         /* the state directory below the first root */
+	const struct root *config; /* of a fresh master: its files as they will be; NULL: none */
 	bool writable;
-	bool interrupted; /* there is no layout; commit_resume goes on */
+	bool interrupted; /* there is no layout; commit_resume goes on, or site_look says why not */
 };
 
 #define NO_SITE    ((struct site){ .tree = NO_ROOT, .target.running = NO_ROOT })
@@ -52,6 +55,10 @@ struct site {
 
 /* arena, machine, listener, dir, layout and storage are set before. */
 int site_look(struct site *site, struct err *e);
+/* Once site_look found nothing: site->target.running is the system without a control plane;
+ * ERR_NOTFOUND, ERR_DECLINED: none, or several. */
+int site_blank(struct site *site, struct err *e);
+int site_fresh(struct site *site, const struct root *config, struct err *e);
 int site_write(struct site *site, struct err *e);
 void site_close(struct site *site);
 

@@ -76,14 +76,15 @@ int plan_target(
 	if (target_tree(&t->tree, a, from->root, from->boot, e) ||
 		target_tree_open(&t->running, &t->tree, e))
 		return e->code;
-	t->files = kube_files(a, &t->running);
+	t->files = kube_files(a, from->config ? from->config : &t->running);
+	t->files.host = from->config ? &t->running : NULL;
 	if (t->tree.ostree.deployment) {
 		t->var = arena_alloc(a, sizeof *t->var);
 		*t->var = NO_ROOT;
 		/* A stateroot without it has nothing to say. */
 		if (!root_open_at(&t->var->fd, from->root, t->tree.ostree.var, O_PATH | O_DIRECTORY,
 			    &none))
-			t->files.var = t->var;
+			t->files.var = from->config ? NULL : t->var;
 	}
 	if (kube_node(&t->node, &t->files, from->layout, e))
 		return e->code;
@@ -102,7 +103,7 @@ int plan_target(
 			(c->wal_dir && find(&out->wal, t, from, c->wal_dir, true, e)))
 			return err_wrap(e, "%s", c->what);
 	}
-	return 0;
+	return from->config ? find(&t->kubelet, t, from, "/var/lib/kubelet", false, e) : 0;
 }
 
 void plan_target_close(struct plan_target *t)
@@ -191,7 +192,7 @@ int plan_target_choose(struct plan_target *t, const char ***why, struct arena *a
 			"no control plane on the %zu file systems that could be looked into%s",
 			looked, locked);
 	const struct plan_target_from from = { &chosen->root, plan_target_boot(volumes, chosen),
-		volumes, layout };
+		volumes, layout, NULL };
 	if (plan_target(t, a, &from, e))
 		return err_wrap(e, "%s", chosen->name);
 	t->volume = chosen;

@@ -39,12 +39,14 @@ struct plan_target {
 	struct kube_files files;
 	struct kube_node node;
 	struct plan_target_cluster *clusters; /* as many as the node has */
+	struct plan_target_directory kubelet; /* of a fresh master; else nothing */
 };
 
 struct plan_target_from {
 	const struct root *root, *boot;       /* `boot` may be NULL */
 	const struct target_volumes *volumes; /* of the other file systems; may be NULL */
 	const char *layout;                   /* NULL: found */
+	const struct root *config; /* of a fresh master: its files as they will be; NULL: these */
 };
 
 int plan_target(
