@@ -68,6 +68,7 @@ struct superblock {
 	enum superblock_table table;
 	char label[256]; /* UTF-8 where the format says what it is, else as found */
 	char uuid[40];   /* as blkid spells it; empty: none */
+	bool errors;     /* the file system says of itself that it has some; ext alone does */
 };
 
 /* Where the bytes come from: `read` gives exactly `len` bytes at `at`, or an error. */

@@ -111,6 +111,7 @@ enum superblock_kind superblock_vfat(struct probe *p)
 enum superblock_kind superblock_ext(struct probe *p)
 {
 	enum { JOURNAL = 0x4, JOURNAL_DEVICE = 0x8, INCOMPAT_EXT3 = 0x16, RO_COMPAT_EXT3 = 0x7 };
+	enum { STATE_ERRORS = 0x2 };
 	const uint8_t *h = superblock_piece(p, 1024, 264);
 
 	if (!h || le16(h + 56) != 0xef53)
@@ -118,6 +119,7 @@ enum superblock_kind superblock_ext(struct probe *p)
 	const uint32_t compat = le32(h + 92), incompat = le32(h + 96), ro_compat = le32(h + 100);
 	superblock_uuid(p, h + 104);
 	superblock_label(p, h + 120, 16);
+	p->sb->errors = le16(h + 58) & STATE_ERRORS;
 	if (incompat & JOURNAL_DEVICE)
 		return SUPERBLOCK_JBD;
 	/* Any feature ext3 does not know makes it ext4. */

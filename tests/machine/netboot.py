@@ -27,9 +27,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def web_server(directory):
-    """Serves a directory on loopback; .url is how the guest names it, .requests what was asked for."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(directory)))
+def web_server(directory, port=0):
+    """Serves a directory on loopback; .url is how the guest names it, .requests what was asked for. port: 0 for any."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(directory)))
     server.requests = []
     server.url = f"http://{HOST_SEEN_BY_GUEST}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -109,6 +109,19 @@ static void superblock_tells_ext_by_its_features(void **state)
 	probe_is(SUPERBLOCK_JBD, "root", uuid_text);
 }
 
+static void superblock_tells_that_ext_has_errors(void **state)
+{
+	(void)state;
+	put_le16(disk + 1024 + 56, 0xef53);
+	/* Not cleanly unmounted, which its journal puts right. */
+	put_le16(disk + 1024 + 58, 0);
+	assert_false(probe_size(SIZE).errors);
+	put_le16(disk + 1024 + 58, 1);
+	assert_false(probe_size(SIZE).errors);
+	put_le16(disk + 1024 + 58, 3);
+	assert_true(probe_size(SIZE).errors);
+}
+
 static void superblock_tells_xfs_and_btrfs(void **state)
 {
 	(void)state;
@@ -300,6 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(superblock_of_an_empty_disk_is_nothing, blank),
 		cmocka_unit_test_setup(superblock_tells_ext_by_its_features, blank),
+		cmocka_unit_test_setup(superblock_tells_that_ext_has_errors, blank),
 		cmocka_unit_test_setup(superblock_tells_xfs_and_btrfs, blank),
 		cmocka_unit_test_setup(superblock_puts_layers_before_what_lies_below, blank),
 		cmocka_unit_test_setup(superblock_finds_md_at_all_four_places, blank),
