@@ -302,10 +302,9 @@ const struct applet applet_target = {
 		 "list.  In the\n"
 		 "image arrays, LUKS containers and volume groups are opened for it, read-only, "
 		 "and closed\n"
-		 "again.  Then\n"
-		 "follows links, fstab, mount units, overlays and ostree's deployments from etcd's "
-		 "data and\n"
-		 "WAL directories to the file system they are on.",
+		 "again.  Then follows links, fstab, mount units, overlays and ostree's "
+		 "deployments from\n"
+		 "etcd's data and WAL directories to the file system they are on.",
 	.options = options,
 	.options_size = sizeof(struct target_options),
 	.run = target_run,

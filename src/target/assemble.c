@@ -134,13 +134,18 @@ struct target_layer *assemble_add(struct target_assembly *as, const struct targe
 }
 
 /* What a tool says, as one line; err_set makes control characters harmless. */
-static const char *one_line(struct arena *a, struct str text)
+static const char *one_line(struct arena *a, const char *name, struct str text)
 {
+	const struct str prefix = str_from(arena_print(a, "%s: ", name));
 	const char *all = "";
 	struct str line;
 
 	while (str_next(&line, &text, '\n')) {
 		line = str_trim(line);
+		if (str_starts(line, prefix)) {
+			line.p += prefix.len;
+			line.len -= prefix.len;
+		}
 		if (line.len && strlen(all) < 200)
 			all = arena_print(a, "%s%s%.*s", all, *all ? "; " : "",
 				line.len < 200 ? (int)line.len : 200, line.p);
@@ -159,10 +164,10 @@ int assemble_tool(struct target_assembly *as, const char *const *argv, struct sp
 		return e->code;
 	if (!status)
 		return 0;
-	const char *name = strrchr(argv[0], '/');
-	const char *text = one_line(as->arena, buf_text(said));
-	return err_set(e, ERR_IO, "%s: %s%s%d", name ? name + 1 : argv[0], text,
-		*text ? ", status " : "status ", status);
+	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+	const char *text = one_line(as->arena, name, buf_text(said));
+	return *text ? err_set(e, ERR_IO, "%s: %s", name, text)
+		     : err_set(e, ERR_IO, "%s: ended with status %d", name, status);
 }
 
 /* Nothing of all this is done to the disks of a machine that is in service. */
