@@ -10,6 +10,7 @@ running and nothing behind; with --keep the transcripts of the consoles.
 """
 
 import argparse
+import base64
 import contextlib
 import gzip
 import http.client
@@ -38,7 +39,8 @@ from sources.go_s3 import GoS3
 from sources.servers import Certificates, free_port
 
 TOP = Path(__file__).resolve().parent.parent
-GOLDEN = TOP / "tests" / "golden" / "kubernetes" / "configmaps.json"
+EXPECTED = {item.pop("name"): item for item in json.loads(
+    (TOP / "tests" / "golden" / "kubernetes" / "configmaps.json").read_text())}
 BUCKET, OBJECT = "etcd-backup", "bare-metal/etcd-2026-11-21T04-00-00Z.db"
 PUBLIC = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:ListBucket"],
@@ -185,7 +187,7 @@ def wait_for_health(story, vm, cluster):
 
 
 def by_apiserver(story, cluster, work, port):
-    """{name: data} of the ConfigMaps in namespace default, as the API server on the first master says."""
+    """{name: data, uid and version} of the ConfigMaps in namespace default, as the API server on the first master says."""
     folder = work / "client"
     shutil.copytree(cluster.cas, folder)
     pki.certificate(folder, "demo", "ca", "/O=system:masters/CN=demo", [pki.CLIENT])
@@ -202,7 +204,9 @@ def by_apiserver(story, cluster, work, port):
                 body = answer.read()
                 if answer.status == 200:
                     story.part("kube-apiserver starts and answers")
-                    return {item["metadata"]["name"]: item.get("data", {}) for item in json.loads(body)["items"]}
+                    return {item["metadata"]["name"]: {
+                        "data": item.get("data", {}), "uid": item["metadata"]["uid"],
+                        "rv": item["metadata"]["resourceVersion"]} for item in json.loads(body)["items"]}
                 why = f"{answer.status} {body[:200]!r}"
             except (OSError, http.client.HTTPException) as error:
                 why = str(error)
@@ -210,24 +214,34 @@ def by_apiserver(story, cluster, work, port):
     raise RuntimeError(f"kube-apiserver does not answer after {API} s: {why}")
 
 
+def from_keys(text):
+    """The same of what `etcdctl get -w json` prints, as far as the expected words stand in the stored objects."""
+    found = {}
+    for item in json.loads(text)["kvs"]:
+        name = base64.b64decode(item["key"]).decode().rsplit("/", 1)[1]
+        value, expected = base64.b64decode(item["value"]), EXPECTED.get(name, {"data": {}, "uid": ""})
+        found[name] = {"data": {key: text for key, text in expected["data"].items()
+                                if key.encode() in value and text.encode() in value},
+                       "uid": expected["uid"] if expected["uid"].encode() in value else "another",
+                       "rv": str(item["mod_revision"])}
+    return found
+
+
 def by_etcd(story, vm):
-    text = ask(vm, "etcdctl get --prefix --keys-only /registry/configmaps/default/", 60)
+    text = ask(vm, "etcdctl get --prefix /registry/configmaps/default/ -w json", 60)
     story.part("read the keys")
-    return {line.rsplit("/", 1)[1]: None for line in text.splitlines() if line.startswith("/registry/configmaps/")}
+    return from_keys(text)
 
 
 def show(story, configmaps):
     """Print them, and compare with what the cluster's own API server said before the snapshot was taken."""
-    expected = {item["name"]: item["data"] for item in json.loads(GOLDEN.read_text())}
     for name in sorted(configmaps, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]):
-        data = configmaps[name]
-        print(f"           {name:20} " + (" ".join(f"{key}={value}" for key, value in sorted(data.items()))[:100] if data else ""))
-    missing = [name for name in expected if name not in configmaps]
-    changed = [name for name, data in expected.items() if configmaps.get(name) is not None and configmaps[name] != data]
+        print(f"           {name:20} " + " ".join(f"{key}={value}" for key, value in sorted(configmaps[name]["data"].items()))[:100])
+    missing = [name for name in EXPECTED if name not in configmaps]
+    changed = [name for name, was in EXPECTED.items() if name in configmaps and configmaps[name] != was]
     if missing or changed:
         raise RuntimeError(f"ConfigMaps missing: {missing}, changed: {changed}")
-    story.say(f"{len(expected)} ConfigMaps of the old cluster are there" +
-              (", each with the data it had" if None not in configmaps.values() else ""))
+    story.say(f"{len(EXPECTED)} ConfigMaps of the old cluster are there, each with the data, uid and version it had")
 
 
 def play(story, work, image, apiserver):
