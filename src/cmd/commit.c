@@ -37,7 +37,8 @@ static int commit_run(struct app *app, struct err *e)
 				      : restored_status(&r, e);
 		return e->code;
 	}
-	return restored_print(&r, "commit", done ? "nothing" : "committed", 0, o->common.json, e);
+	restored_tell(&r, "commit", done ? "nothing" : "committed", 0, o->common.json);
+	return 0;
 }
 
 static const struct option_row options[] = {

@@ -53,5 +53,9 @@ int restored_wait(void *ctx, struct err *e);
 int restored_print(struct restored *r, const char *event, const char *did, uint64_t bytes,
 	bool json, struct err *e);
 
+/* The same of what has been done: a failure is only warned of, since done it is. */
+void restored_tell(
+	struct restored *r, const char *event, const char *did, uint64_t bytes, bool json);
+
 /* The exit status after an error: 6 refused, 1 nothing was changed, 4 between two states. */
 int restored_status(const struct restored *r, const struct err *e);

@@ -69,3 +69,12 @@ int restored_print(struct restored *r, const char *event, const char *did, uint6
 		output_tame(&out);
 	return app_print(&out, e);
 }
+
+void restored_tell(
+	struct restored *r, const char *event, const char *did, uint64_t bytes, bool json)
+{
+	struct err e = { 0 };
+
+	if (restored_print(r, event, did, bytes, json, &e))
+		event_warning(r->app->listener, event, "%s", e.text);
+}

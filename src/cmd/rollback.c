@@ -50,7 +50,8 @@ static int rollback_run(struct app *app, struct err *e)
 	}
 	if (before <= JOURNAL_PREPARED)
 		r.commit.journal = was;
-	return restored_print(&r, "rollback", outcome(before), 0, o->common.json, e);
+	restored_tell(&r, "rollback", outcome(before), 0, o->common.json);
+	return 0;
 }
 
 static const struct option_row options[] = {

@@ -262,9 +262,14 @@ static int run_run(struct app *app, struct err *e)
 	const int bad = plan_run(r, e);
 	app->status = bad && commit_is_held(e) ? 1 : statuses[r->outcome];
 	/* The object says what is true of the target, also after a failure. */
-	const int unprinted = !bad || o->common.json ? print_result(app, r, &printed) : 0;
-	if (!bad)
+	int unprinted = !bad || o->common.json ? print_result(app, r, &printed) : 0;
+	if (unprinted && !bad && r->commit.changed) {
+		/* What is done is done, whether it could be told or not. */
+		event_warning(r->listener, "run", "%s", printed.text);
+		unprinted = 0;
+	} else if (!bad) {
 		*e = printed;
+	}
 	run_report_end(&job->report, r, bad && !app->status ? err_status(e->code) : app->status, e);
 	plan_run_close(r);
 	run_report_close(&job->report);

@@ -214,3 +214,11 @@ def test_a_fenced_disk_is_gone_on_with(program, tree, plan, how):
         call(program, "rollback", "--root", tree)
         assert below(contents(tree), f"{DATA}/member") == below(before, f"{DATA}/member")
         assert contents(tree)[MANIFEST] == before[MANIFEST]
+
+
+def test_what_is_done_is_done_though_nobody_can_be_told(program, tree, plan):
+    for command in (["run", "--file", plan, "--yes"], ["rollback"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([program, *command, "--root", tree], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=120, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0 and "No space left" in done.stderr, done.stderr
