@@ -78,15 +78,22 @@ def compile_tool(directory):
 
 
 def make_image(path, kind):
-    """An empty file system on a sparse file."""
-    with open(path, "wb") as file:
-        file.truncate(SIZE[kind])
-    command = MKFS[kind] + [str(path)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL,
-                   env=dict(os.environ, PATH=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"))
+    """An empty file system on a sparse file; "ext4+xfs": two on the partitions of one disk, the second for etcd."""
+    root, _, data = kind.partition("+")
+    for name, file_system in ((path, root), (Path(f"{path}.data"), data)):
+        if file_system:
+            with open(name, "wb") as file:
+                file.truncate(SIZE[file_system])
+            subprocess.run(MKFS[file_system] + [str(name)], check=True, stdout=subprocess.DEVNULL,
+                           env=dict(os.environ, PATH=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"))
+    if data:
+        subprocess.run(["dd", f"if={path}.data", f"of={path}", "bs=1M", f"seek={SIZE[root] // MIB}", "conv=sparse,notrunc",
+                        "status=none"], check=True)
+        os.truncate(path, SIZE[root] + SIZE[data])
+        os.unlink(f"{path}.data")
 
 
-def loop_device(file):
+def loop_device(file, offset=0, sector=SECTOR):
     """An open descriptor and the path of a loop device on `file`, which goes when its last user does."""
     control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -98,10 +105,10 @@ def loop_device(file):
                 if not os.path.exists(path):
                     os.mknod(path, 0o600 | 0o060000, os.makedev(7, number))
                 device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-                info = struct.pack("<QQQQQIIII64s64s32sQQ", 0, 0, 0, 0, 0, 0, 0, 0, AUTOCLEAR | DIRECT_IO, b"crash test",
+                info = struct.pack("<QQQQQIIII64s64s32sQQ", 0, 0, 0, offset, 0, 0, 0, 0, AUTOCLEAR | DIRECT_IO, b"crash test",
                                    b"", b"", 0, 0)
                 try:
-                    fcntl.ioctl(device, LOOP_CONFIGURE, struct.pack("<II", backing, SECTOR) + info + bytes(64))
+                    fcntl.ioctl(device, LOOP_CONFIGURE, struct.pack("<II", backing, sector) + info + bytes(64))
                     return device, path
                 except OSError as error:
                     os.close(device)
@@ -124,9 +131,11 @@ class Disk:
         self.top = self.directory / "top"
         self.file.touch()
         self.top.mkdir(exist_ok=True)
-        self.process = subprocess.Popen([tool, mode, self.file, image, log], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        if self.process.stdout.readline() != "ready\n":
+        self.start(tool, mode, self.file, image, log)
+
+    def start(self, *command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if not self.process.stdout.readline().startswith(("ready", "ok")):
             raise OSError("blockdev did not start")
 
     def __enter__(self):
@@ -147,15 +156,28 @@ class Disk:
             raise OSError(f"blockdev answers {answer} to {line}")
         return answer[1]
 
-    @contextlib.contextmanager
-    def mounted(self, kind, options=""):
-        device, path = loop_device(self.file)
+    def mount(self, kind, top, offset, sector):
+        device, path = loop_device(self.file, offset, sector)
         try:
-            mount(path, self.top, kind, 0, options)
+            mount(path, top, kind)
         finally:
             os.close(device)
+
+    @contextlib.contextmanager
+    def mounted(self, kind, offset=0, sector=SECTOR):
+        """The file system, of a partition at `offset`; "ext4+xfs": and the other one at var/lib/etcd."""
+        root, _, data = kind.partition("+")
+        inner = self.top / "var/lib/etcd"
+        self.mount(root, self.top, offset, sector)
         try:
-            yield self.top
+            if data:
+                inner.mkdir(parents=True, exist_ok=True)
+                self.mount(data, inner, SIZE[root], sector)
+            try:
+                yield self.top
+            finally:
+                if data:
+                    unmount(inner)
         finally:
             unmount(self.top)
 

@@ -21,12 +21,12 @@ from crash import states
 CHANGES = ["openat", "mkdirat", "write", "pwrite64", "pwritev", "writev", "copy_file_range", "sendfile", "ftruncate",
            "fallocate", "fchown", "fchownat", "fchmod", "fchmodat", "fchmodat2", "fsetxattr", "setxattr", "fremovexattr",
            "utimensat", "linkat", "symlinkat", "renameat", "renameat2", "unlinkat", "rmdir", "unlink", "rename", "mkdir",
-           "fsync", "fdatasync", "syncfs", "sync_file_range", "close", "ioctl", "flock"]
+           "fsync", "fdatasync", "syncfs", "sync_file_range"]
 # What only looks, and may fail as well.
 LOOKS = ["read", "pread64", "fstat", "newfstatat", "statx", "faccessat", "faccessat2", "getdents64", "readlinkat", "lseek",
          "fgetxattr", "flistxattr", "getxattr", "listxattr", "openat2", "fstatfs", "statfs", "fcntl", "posix_fadvise",
-         "fadvise64", "readv", "mmap"]
-ERRORS = {"EIO": CHANGES + LOOKS, "ENOSPC": [c for c in CHANGES if c not in ("close", "ioctl", "flock")],
+         "fadvise64", "readv", "close", "ioctl", "flock"]
+ERRORS = {"EIO": CHANGES + LOOKS, "ENOSPC": CHANGES,
           "EINTR": ["openat", "openat2", "write", "pwrite64", "read", "pread64", "fallocate", "ftruncate", "copy_file_range",
                     "flock", "fsync", "fdatasync"]}
 SWEEPS = {"killed": CHANGES, **ERRORS}

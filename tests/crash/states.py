@@ -21,7 +21,7 @@ DATA = "var/lib/etcd"
 MEMBER = DATA + "/member"
 # What etcd-rescue keeps for itself; nobody else reads there.
 OWN = re.compile(r"(var/lib/etcd-rescue|var/log/etcd-rescue|var/lib/etcd/\.etcd-rescue"
-                 r"|var/lib/etcd/member\.(before|rolled-back|next)-[0-9a-f]+(-[0-9]+)?|lost\+found|other)(/|$)")
+                 r"|var/lib/etcd/member\.(before|rolled-back|next)-[0-9a-f]+(-[0-9]+)?|(var/lib/etcd/)?lost\+found|other)(/|$)")
 CHUNK = 1 << 16
 ZEROS = bytes(CHUNK)
 

@@ -145,9 +145,14 @@ def make_master(program, top):
     manifest.chmod(0o600)
     for name in ("kube-apiserver", "kube-scheduler"):
         (manifest.parent / f"{name}.yaml").write_text(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n")
-    subprocess.run([program, "snapshot", "restore", GOLDEN / "etcd-3.5" / "snapshot.db", "--data-dir", top / states.DATA,
+    # The data directory may be a mount's top.
+    made = top / "made"
+    subprocess.run([program, "snapshot", "restore", GOLDEN / "etcd-3.5" / "snapshot.db", "--data-dir", made,
                     "--name", "master-2", "--initial-cluster", "master-2=https://127.0.10.12:2380"],
                    check=True, capture_output=True)
+    (top / states.DATA).mkdir(mode=0o700, parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", "--sparse=always", made / "member", top / states.MEMBER], check=True)
+    shutil.rmtree(made)
     for path in sorted((top / states.DATA).rglob("*")):
         os.chown(path, 997, 996)
     for folder, label in LABELS.items():
