@@ -11,6 +11,7 @@ const struct applet *const applets[] = {
 	&applet_plan,
 	&applet_run,
 	&applet_handoff,
+	&applet_finish,
 	&applet_rollback,
 	&applet_commit,
 	&applet_forget,

@@ -48,6 +48,7 @@ extern const struct applet applet_report;
 extern const struct applet applet_plan;
 extern const struct applet applet_run;
 extern const struct applet applet_handoff;
+extern const struct applet applet_finish;
 extern const struct applet applet_gate;
 extern const struct applet applet_survivors;
 extern const struct applet applet_list;

@@ -3,8 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A controller looks every ten seconds, and starts slowly after a restore. */
-enum { DAY = 86400, YEARS = 5, LATE_S = 90, SETTLE_S = 120, MISSED_MAX = 100 };
+enum { DAY = 86400, YEARS = 5, MISSED_MAX = 100 };
 
 static bool number(
 	unsigned *v, struct str s, const char *const *names, unsigned least, unsigned most)
@@ -141,8 +140,8 @@ static bool gave_up(const struct finish_schedule *s, int64_t last, int64_t now)
 	return true;
 }
 
-enum finish_cron finish_cron_judge(
-	const char **why, int64_t *due, const struct finish_cronjob *job, int64_t up, int64_t now)
+enum finish_cron finish_cron_judge(const char **why, int64_t *due, const struct finish_cronjob *job,
+	int64_t up, int64_t now, int64_t patience)
 {
 	struct finish_schedule s;
 	const int64_t last = job->last ? job->last : job->created;
@@ -153,14 +152,14 @@ enum finish_cron finish_cron_judge(
 		(job->zone.len && !str_is(job->zone, "UTC") && !str_is(job->zone, "Etc/UTC")) ||
 		!finish_schedule_parse(&s, job->schedule))
 		return FINISH_CRON_FINE;
-	if (last < up && !job->has_deadline && now >= up + SETTLE_S && gave_up(&s, last, up)) {
+	if (last < up && !job->has_deadline && now >= up + patience && gave_up(&s, last, up)) {
 		*why = "more than 100 runs were missed, and the controller has given up";
 		return FINISH_CRON_STUCK;
 	}
 	*due = finish_schedule_next(&s, up);
 	if (!*due || last >= *due)
 		return FINISH_CRON_FINE;
-	if (now < *due + LATE_S)
+	if (now < *due + patience)
 		return FINISH_CRON_SOON;
 	*why = "a run was due since the restore, and did not come";
 	return FINISH_CRON_STUCK;

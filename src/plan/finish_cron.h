@@ -40,6 +40,6 @@ struct finish_cronjob {
 
 enum finish_cron { FINISH_CRON_FINE, FINISH_CRON_STUCK, FINISH_CRON_SOON };
 
-/* `up`: since when the control plane serves again. */
-enum finish_cron finish_cron_judge(
-	const char **why, int64_t *due, const struct finish_cronjob *job, int64_t up, int64_t now);
+/* `up`: since when the control plane serves again; `patience`: how late its controller may be. */
+enum finish_cron finish_cron_judge(const char **why, int64_t *due, const struct finish_cronjob *job,
+	int64_t up, int64_t now, int64_t patience);

@@ -67,7 +67,7 @@ static enum finish_cron judge(const struct finish_cronjob *job, const char *up, 
 	const char *why;
 	int64_t due;
 
-	return finish_cron_judge(&why, &due, job, at(up), at(now));
+	return finish_cron_judge(&why, &due, job, at(up), at(now), 90);
 }
 
 static void a_job_is_stuck_when_its_run_does_not_come(void **state)
@@ -87,7 +87,7 @@ static void a_job_is_stuck_when_its_run_does_not_come(void **state)
 	/* Two days: the controller has given up, after it had time to show that it has not. */
 	job.last = at("2026-11-19T18:00:00Z");
 	assert_int_equal(judge(&job, up, "2026-11-21T18:02:00Z"), FINISH_CRON_SOON);
-	assert_int_equal(judge(&job, up, "2026-11-21T18:03:30Z"), FINISH_CRON_STUCK);
+	assert_int_equal(judge(&job, up, "2026-11-21T18:02:30Z"), FINISH_CRON_STUCK);
 	job.has_deadline = true;
 	assert_int_equal(judge(&job, up, "2026-11-21T18:03:30Z"), FINISH_CRON_SOON);
 	job.has_deadline = false;

@@ -1,0 +1,47 @@
+/* plan/finish.h - the first boot of a restored system
+ *
+ *   etcd         until this node's etcd serves; cluster id and members compared
+ *   pods         static pods that waited are put in place: then, or at the deadline
+ *   API          under a Lease: what the layout cleans up and the plan lets it
+ *   remove       when all of it is done, the record, the unit and the program go
+ *
+ * What fails is told and left for the next boot, or for `etcd-rescue finish` by hand; everything
+ * may be done again.  Static pods are put in place whatever fails.
+ *
+ * Source:     design of the first boot.
+ * Units:      seconds.
+ * Ownership:  borrows root and listener; the rest lives in the arena.
+ * Errors:     the first that counts, after all else has been done; ERR_NOTFOUND: there is
+ *             nothing to finish.
+ */
+#pragma once
+
+#include "base/event.h"
+#include "os/root.h"
+#include "plan/finish_record.h"
+
+struct finish {
+	/* set before */
+	struct arena *arena;
+	const struct root *root; /* of the running system */
+	const struct listener *listener;
+	uint64_t deadline_s; /* 0: as the plan says */
+	/* Asked while it waits; NULL: never stops. */
+	int (*stopped)(void *ctx, struct err *e);
+	void *ctx;
+
+	/* found and done */
+	const char *state; /* "var/lib/etcd-rescue" */
+	struct finish_record record;
+	struct finish_step steps[FINISH_ACTIONS];
+	size_t members, started; /* of all clusters */
+	size_t released, cleaned;
+	bool served, removed;
+};
+
+/* Record and steps. */
+int finish_read(struct finish *f, struct err *e);
+int finish_run(struct finish *f, struct err *e);
+
+/* Its own files, once the report is out; what is gone already is no error. */
+int finish_remove(struct finish *f, struct err *e);

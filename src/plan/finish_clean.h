@@ -1,0 +1,63 @@
+/* plan/finish_clean.h - what a restore leaves behind in the Kubernetes API, and only that
+ *
+ *   nodes      a Node that the plan replaced by another name, of a master, that is not ready
+ *   pods       scheduled before the restore and not started since, with a controller that makes
+ *              another; or on its way out, or unknown, since before, where its node is gone
+ *   cronjobs   plan/finish_cron.h; made anew as they are
+ *
+ * Each is looked at twice, FINISH_SETTLE_S (or a quarter of the deadline) apart, and only
+ * goes when it was the same both times, by its uid.  A CronJob's text is kept in STATE/finish/
+ * while it is being replaced, and made from there when the power went meanwhile.
+ *
+ * Source:     Kubernetes Node, Pod v1, CronJob batch/v1 (1.21) and v1beta1.
+ * Units:      seconds since 1970; milliseconds of the monotonic clock where the name says so.
+ * Ownership:  borrows all that it is given.
+ * Errors:     those of plan/finish_api.h.
+ */
+#pragma once
+
+#include "base/event.h"
+#include "plan/finish_api.h"
+
+enum { FINISH_SETTLE_S = 120 };
+
+struct finish_clean {
+	struct finish_api *api;
+	const struct finish_record *record;
+	const struct listener *listener;
+	const struct root *state; /* the state directory */
+	int64_t up;               /* since when the API serves */
+	int64_t deadline_ms;
+	int64_t patience_s; /* FINISH_SETTLE_S, or a quarter of all the time there is */
+	size_t removed;     /* so far, of all kinds */
+	/* Sleeps; an error ends all. */
+	int (*nap)(void *ctx, int64_t ms, struct err *e);
+	void *ctx;
+};
+
+int finish_clean_nodes(struct finish_clean *c, struct err *e);
+int finish_clean_pods(struct finish_clean *c, struct err *e);
+int finish_clean_cronjobs(struct finish_clean *c, struct err *e);
+
+/* The judges; NULL: it stays. */
+const char *finish_node_lost(const struct doc_node *node, const struct finish_record *record);
+
+struct finish_nodes { /* that are there, and whether they are ready */
+	struct finish_node {
+		const char *name;
+		bool ready;
+		struct finish_node *next;
+	} * first;
+};
+
+/* `*at_once`: nobody is there to end it. */
+const char *finish_pod_stuck(bool *at_once, const struct doc_node *pod,
+	const struct finish_nodes *nodes, int64_t restored);
+
+/* What a CronJob says, for finish_cron_judge. */
+struct finish_cronjob;
+void finish_cronjob_read(struct finish_cronjob *job, const struct doc_node *object);
+
+/* The object as it may be made again: without what the server writes. */
+int finish_object_again(struct buf *out, const struct doc_node *object, struct str text,
+	const char *version, const char *kind, struct err *e);
