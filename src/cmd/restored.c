@@ -217,7 +217,8 @@ static int open_tree_at(struct restored *r, const char *dir, struct err *e)
 	if (e->code || find_first(r, state, called, e))
 		return e->code;
 	for (size_t i = 0; i < j.n_items; i++) {
-		if (add_device(r, j.items[i].device, e))
+		const char *other = j.items[i].elsewhere;
+		if (add_device(r, j.items[i].device, e) || (other && add_device(r, other, e)))
 			return e->code;
 	}
 	r->commit.state = called;
@@ -279,8 +280,11 @@ static int open_volumes(struct restored *r, struct err *e)
 		return err_set(e, ERR_NOTFOUND, "no disk of this machine has a restore's journal");
 	if (e->code || writable(r, found, "", e))
 		return e->code;
-	for (size_t i = 0; i < j.n_items; i++) {
-		const char *device = j.items[i].device;
+	for (size_t n = 0; n < 2 * j.n_items; n++) {
+		const struct journal_item *item = &j.items[n / 2];
+		const char *device = n % 2 ? item->elsewhere : item->device;
+		if (!device)
+			continue;
 		const struct target_volume *v =
 			*device ? target_probe_find(&r->site.volumes, device) : found;
 		if (!v)

@@ -52,6 +52,7 @@ static int identify(struct run *r, struct err *e)
 
 	event_step(r->listener, "identify", "which node is this, and where is its etcd?");
 	r->site = (struct site){ .arena = r->arena,
+		.aside = !strncmp(r->plan->old, "move:", 5) ? r->plan->old + 5 : NULL,
 		.machine = r->machine,
 		.listener = r->listener,
 		.dir = r->dir,

@@ -74,6 +74,8 @@ struct run_snapshot {
 struct run_cluster {
 	const struct plan_target_cluster *target;
 	struct commit_place data, wal; /* the directories themselves */
+	bool moved; /* old and new do not fit side by side: both are laid down in `aside` */
+	struct commit_place aside;
 	struct root stage, wal_stage;
 	const char *inside, *wal_inside; /* of the stages, below their roots */
 	struct etcd_datadir dir;
@@ -143,8 +145,10 @@ int run_fresh(struct run *run, struct err *e);    /* `e` says why there is no co
 int run_fresh_files(struct run *run, struct err *e);
 unsigned run_fresh_mode(const struct run *run, const char *path); /* of one that is not there */
 bool run_has(const struct run *run, const char *path); /* a change, a fence, a certificate */
-int run_members(struct run *run, struct err *e);       /* places, stages, databases, members */
-int run_pki(struct run *run, struct err *e); /* which certificates have to be made again */
+int run_room(struct run *run, struct run_cluster *c, struct err *e); /* beside, or aside */
+int run_room_left(const struct run *run, const struct run_cluster *c, struct err *e);
+int run_members(struct run *run, struct err *e); /* places, stages, databases, members */
+int run_pki(struct run *run, struct err *e);     /* which certificates have to be made again */
 int run_pki_files(struct run *run, struct err *e);
 bool run_pki_has(const struct run *run, const char *path);
 int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */

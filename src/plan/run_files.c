@@ -157,7 +157,9 @@ static int add_directories(struct run *r, struct run_cluster *c, struct err *e)
 	/* Or the old segments of a lower layer would be back among the new. */
 	if (c->target->data.place.n_lower && target_make_opaque(root, staged, e))
 		return e->code;
-	if (commit_add_directory(&r->commit, &member, staged, e))
+	if (c->moved ? run_room_left(r, c, e) ||
+				commit_add_moved(&r->commit, &member, staged, &c->aside, e)
+		     : commit_add_directory(&r->commit, &member, staged, e))
 		return e->code;
 	if (!c->target->cluster->wal_dir)
 		return 0;

@@ -42,8 +42,9 @@ static int open_stages(struct run *r, struct run_cluster *c, struct err *e)
 {
 	const struct plan_target_cluster *t = c->target;
 
-	if (site_directory(&c->data, &r->site, &t->data, e) ||
-		commit_stage_directory(&c->stage, &c->inside, &r->commit, &c->data, e))
+	if (site_directory(&c->data, &r->site, &t->data, e) || run_room(r, c, e) ||
+		commit_stage_directory(
+			&c->stage, &c->inside, &r->commit, c->moved ? &c->aside : &c->data, e))
 		return err_wrap(e, "%s", t->cluster->what);
 	if (!t->cluster->wal_dir)
 		return 0;
@@ -310,25 +311,6 @@ static int take_the_best(struct run *r, struct err *e)
 	return e->code;
 }
 
-/* Beside the old one there has to be room for the new one. */
-static int check_room(const struct run *r, const struct run_cluster *c, struct err *e)
-{
-	enum { BESIDES = 80 << 20 }; /* a segment of the log, edits, files */
-	const uint64_t size = r->choose.item->object->size;
-	uint64_t free_bytes;
-
-	if (site_free(&free_bytes, &r->site, &c->data, e))
-		return e->code;
-	const uint64_t need = (size == UINT64_MAX ? 0 : size) + BESIDES;
-	if (free_bytes >= need)
-		return 0;
-	return err_set(e, ERR_SPACE,
-		"%s: %" PRIu64 " bytes are missing to lay the new member down beside the old one; "
-		"`old: move:/PATH` or `old: upload:URL` in the plan puts the old one elsewhere "
-		"first, `etcd-rescue forget` deletes what earlier restores kept",
-		c->target->cluster->data_dir, need - free_bytes);
-}
-
 int run_members(struct run *r, struct err *e)
 {
 	const size_t n = r->site.target.node.n_clusters;
@@ -344,7 +326,7 @@ int run_members(struct run *r, struct err *e)
 	if (n > 2)
 		return err_set(e, ERR_UNSUPPORTED, "this node runs %zu etcds", n);
 	for (size_t i = 0; i < n; i++) {
-		if (open_stages(r, &r->clusters[i], e) || check_room(r, &r->clusters[i], e))
+		if (open_stages(r, &r->clusters[i], e))
 			return e->code;
 	}
 	event_step(r->listener, step, r->choose.item->shown);

@@ -78,7 +78,8 @@ static int find_roots(struct site *s, struct err *e)
 			(t->node.clusters[i].wal_dir && add_directory(s, &t->clusters[i].wal, e)))
 			return e->code;
 	}
-	if (s->config && add_directory(s, &t->kubelet, e))
+	if ((s->config && add_directory(s, &t->kubelet, e)) ||
+		(s->aside && add_directory(s, &t->aside, e)))
 		return e->code;
 	return find_state(s, e);
 }
@@ -100,8 +101,11 @@ static int find_interrupted(
 		(j.phase != JOURNAL_COMMITTING && j.phase != JOURNAL_ROLLING_BACK))
 		return 0;
 	add_root(s, "", root, e);
-	for (size_t i = 0; i < j.n_items; i++) {
-		const char *device = j.items[i].device;
+	for (size_t n = 0; n < 2 * j.n_items; n++) {
+		const struct journal_item *item = &j.items[n / 2];
+		const char *device = n % 2 ? item->elsewhere : item->device;
+		if (!device)
+			continue;
 		const struct target_volume *other =
 			*device ? target_probe_find(&s->volumes, device) : v;
 		s->interrupted = true;
@@ -118,7 +122,9 @@ static int find_interrupted(
 
 static int look_at_tree(struct site *s, struct err *e)
 {
-	const struct plan_target_from from = { .root = &s->tree, .layout = s->layout };
+	const struct plan_target_from from = {
+		.root = &s->tree, .layout = s->layout, .aside = s->aside
+	};
 
 	if ((s->tree.fd < 0 && root_open(&s->tree, s->dir, e)) ||
 		find_interrupted(s, &s->tree, NULL, e))
@@ -127,6 +133,21 @@ static int look_at_tree(struct site *s, struct err *e)
 	if (s->interrupted)
 		return 0;
 	return plan_target(&s->target, s->arena, &from, e) ? e->code : find_roots(s, e);
+}
+
+/* The chosen one, with all that was asked for. */
+static int read_again(struct site *s, struct err *e)
+{
+	const struct target_volume *v = s->target.volume;
+	const struct plan_target_from from = { v ? &v->root : &s->tree,
+		v ? plan_target_boot(&s->volumes, v) : NULL, v ? &s->volumes : NULL, s->layout,
+		s->config, s->aside };
+
+	plan_target_close(&s->target);
+	if (plan_target(&s->target, s->arena, &from, e))
+		return e->code;
+	s->target.volume = v;
+	return find_roots(s, e);
 }
 
 static int look_at_disks(struct site *s, struct err *e)
@@ -141,9 +162,9 @@ static int look_at_disks(struct site *s, struct err *e)
 		if (s->interrupted)
 			return 0;
 	}
-	return plan_target_choose(&s->target, &s->why, s->arena, &s->volumes, s->layout, e)
-		       ? e->code
-		       : find_roots(s, e);
+	if (plan_target_choose(&s->target, &s->why, s->arena, &s->volumes, s->layout, e))
+		return e->code;
+	return s->aside ? read_again(s, e) : find_roots(s, e);
 }
 
 int site_look(struct site *s, struct err *e)
@@ -282,7 +303,7 @@ int site_write(struct site *s, struct err *e)
 		return find_interrupted(s, &v->root, v, e);
 	}
 	const struct plan_target_from from = { &v->root, plan_target_boot(&s->volumes, v),
-		&s->volumes, s->layout, s->config };
+		&s->volumes, s->layout, s->config, s->aside };
 	if (plan_target(&s->target, s->arena, &from, e))
 		return err_wrap(e, "%s", v->name);
 	s->target.volume = v;
@@ -292,17 +313,8 @@ int site_write(struct site *s, struct err *e)
 
 int site_fresh(struct site *s, const struct root *config, struct err *e)
 {
-	const struct target_volume *v = s->target.volume;
-	const struct plan_target_from from = { v ? &v->root : &s->tree,
-		v ? plan_target_boot(&s->volumes, v) : NULL, v ? &s->volumes : NULL, s->layout,
-		config };
-
 	s->config = config;
-	plan_target_close(&s->target);
-	if (plan_target(&s->target, s->arena, &from, e))
-		return e->code;
-	s->target.volume = v;
-	return find_roots(s, e);
+	return read_again(s, e);
 }
 
 void site_close(struct site *s)

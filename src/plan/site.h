@@ -32,8 +32,9 @@ struct site {
 	struct arena *arena;
 	const struct root *machine; /* holds dev, proc, sys */
 	const struct listener *listener;
-	const char *dir;                        /* a mounted tree; NULL: the machine's disks */
-	const char *layout;                     /* told; NULL: found */
+	const char *dir;    /* a mounted tree; NULL: the machine's disks */
+	const char *layout; /* told; NULL: found */
+	const char *aside;  /* a directory of the running system that takes part; NULL: none */
 	struct target_assemble_options storage; /* keys, degraded arrays: as the plan says */
 	struct root tree;
 	struct target_assembly assembly;

@@ -103,6 +103,8 @@ int plan_target(
 			(c->wal_dir && find(&out->wal, t, from, c->wal_dir, true, e)))
 			return err_wrap(e, "%s", c->what);
 	}
+	if (from->aside && find(&t->aside, t, from, from->aside, false, e))
+		return err_wrap(e, "old: move:%s", from->aside);
 	return from->config ? find(&t->kubelet, t, from, "/var/lib/kubelet", false, e) : 0;
 }
 
@@ -192,7 +194,7 @@ int plan_target_choose(struct plan_target *t, const char ***why, struct arena *a
 			"no control plane on the %zu file systems that could be looked into%s",
 			looked, locked);
 	const struct plan_target_from from = { &chosen->root, plan_target_boot(volumes, chosen),
-		volumes, layout, NULL };
+		volumes, layout, NULL, NULL };
 	if (plan_target(t, a, &from, e))
 		return err_wrap(e, "%s", chosen->name);
 	t->volume = chosen;

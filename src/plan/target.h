@@ -39,6 +39,7 @@ struct plan_target {
 	struct kube_files files;
 	struct kube_node node;
 	struct plan_target_cluster *clusters; /* as many as the node has */
+	struct plan_target_directory aside;   /* as it was asked for */
 	struct plan_target_directory kubelet; /* of a fresh master; else nothing */
 };
 
@@ -47,6 +48,7 @@ struct plan_target_from {
 	const struct target_volumes *volumes; /* of the other file systems; may be NULL */
 	const char *layout;                   /* NULL: found */
 	const struct root *config; /* of a fresh master: its files as they will be; NULL: these */
+	const char *aside;         /* one more directory to be found; NULL: none */
 };
 
 int plan_target(

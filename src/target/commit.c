@@ -101,8 +101,8 @@ int commit_tidy(struct commit *c, const struct journal *j, struct err *e)
 	}
 	for (size_t i = 0; i < j->n_items; i++) {
 		const struct journal_item *item = &j->items[i];
-		if (item->kind == JOURNAL_DIRECTORY || item->kind == JOURNAL_CONTENTS ||
-			!item->staged || (item->kept && !strcmp(item->kept, item->staged)))
+		if (commit_is_tree(item) || !item->staged ||
+			(item->kept && !strcmp(item->kept, item->staged)))
 			continue;
 		struct err none = { 0 };
 		if (commit_staged_at(&at, c, item, &none))
@@ -185,7 +185,7 @@ static int read_back(
 		.total = total,
 		.go_on = c->stopped,
 		.ctx = c->ctx };
-	const bool tree = i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_CONTENTS;
+	const bool tree = commit_is_tree(i);
 	char hex[DIGEST_HEX];
 	struct commit_spot staged;
 
@@ -225,8 +225,8 @@ static int sync_files(const struct commit *c, struct err *e)
 		struct commit_spot at;
 		CLOSE_FD int fd = -1, dir = -1;
 		const char *name;
-		if (item->kind == JOURNAL_DIRECTORY || item->kind == JOURNAL_CONTENTS ||
-			!item->staged || (item->kept && !strcmp(item->kept, item->staged)))
+		if (commit_is_tree(item) || !item->staged ||
+			(item->kept && !strcmp(item->kept, item->staged)))
 			continue;
 		if (commit_staged_at(&at, c, item, e) ||
 			root_open_at(&fd, at.root, at.path, O_RDONLY | O_NOFOLLOW, e) ||
@@ -278,8 +278,7 @@ int commit_prepare(struct commit *c, struct err *e)
 		uint64_t bytes = 0;
 		if (stopped(c, e))
 			return e->code;
-		if ((item->kind == JOURNAL_DIRECTORY || item->kind == JOURNAL_CONTENTS) &&
-			sum_up(c, item, &bytes, e))
+		if (commit_is_tree(item) && sum_up(c, item, &bytes, e))
 			return e->code;
 		total += bytes;
 	}

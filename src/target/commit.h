@@ -18,6 +18,7 @@
  *   DATA/.etcd-rescue/              staged directories, beside `member`; gone afterwards
  *   DATA/member.before-<8 of id>    the old member
  *   DATA/member.rolled-back-<8>     the new one, after a rollback
+ *   ASIDE/member.before-<8 of id>   the same, of what did not fit twice
  *   STATE/stage/<n>                 staged files; when their place is another file system, one
  *                                   directory above it, ".NAME.etcd-rescue-<n>", so never where
  *                                   a kubelet reads
@@ -95,6 +96,16 @@ int commit_stage_directory(struct root *dir, const char **inside, struct commit 
  * old directory of the same name are carried over to it and, name by name, to what is in it. */
 int commit_add_directory(
 	struct commit *c, const struct commit_place *place, const char *staged, struct err *e);
+
+/* The same where old and new do not fit on one file system: `staged` is on the other one, that of
+ * `aside`, in what commit_stage_directory gave there; the old one is copied beside it at once, and
+ * goes there for good with the commit. */
+int commit_add_moved(struct commit *c, const struct commit_place *place, const char *staged,
+	const struct commit_place *aside, struct err *e);
+
+/* Bytes of a tree on its file system; 0: there is none. */
+int commit_size(
+	uint64_t *bytes, const struct commit *c, const struct commit_place *place, struct err *e);
 
 /* Files: new content, or gone.  `like` (may be NULL) has the metadata of one that is not there. */
 struct commit_file {

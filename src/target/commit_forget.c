@@ -49,7 +49,7 @@ int commit_verify(bool *served, const struct commit *c, struct err *e)
 		const struct journal_item *i = &c->journal.items[n];
 		char sum[DIGEST_HEX];
 		struct commit_spot at;
-		if (i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_CONTENTS) {
+		if (commit_is_tree(i)) {
 			if (verify_directory(served, c, i, e))
 				return e->code;
 			continue;
@@ -164,6 +164,14 @@ static int is_forgettable(const struct commit *c, struct err *e)
 int commit_old_size(uint64_t *bytes, struct commit *c, struct err *e)
 {
 	struct forgotten f = { .pretend = true };
+	if (i->kind == JOURNAL_MOVED) {
+		if (commit_kept_at(&dir, c, i, e))
+			return e->code;
+		slash = strrchr(dir.path, '/');
+		dir.path = arena_print(
+			c->arena, "%.*s", slash ? (int)(slash - dir.path) : 0, dir.path);
+		return forget_in(f, c, dir, arena_print(c->arena, "%s.", name), e);
+	}
 
 	if (is_forgettable(c, e) || forget_all(&f, c, e))
 		return e->code;

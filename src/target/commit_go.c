@@ -11,6 +11,7 @@ static int is_fence(const struct journal_item *i)
 static int put(struct commit *c, const struct journal_item *i, struct err *e)
 {
 	return i->kind == JOURNAL_DIRECTORY  ? commit_put_directory(c, i, e)
+	       : i->kind == JOURNAL_MOVED    ? commit_put_moved(c, i, e)
 	       : i->kind == JOURNAL_CONTENTS ? commit_put_contents(c, i, e)
 					     : commit_put_file(c, i, e);
 }
@@ -58,7 +59,7 @@ static bool is_past(const struct commit *c)
 			return false;
 		if (i->kind == JOURNAL_DROPIN && is != COMMIT_OLD)
 			return false;
-		if (i->kind == JOURNAL_DIRECTORY) {
+		if (i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_MOVED) {
 			if (is != COMMIT_NEW)
 				return false;
 			has_new = true;

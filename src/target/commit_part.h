@@ -90,6 +90,12 @@ struct commit_mount {
 };
 int commit_mount(struct commit_mount *mount, int fd, const char *path, struct err *e);
 
+/* A tree with its metadata, synced; what is at `to` is removed first. */
+int commit_copy(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e);
+
+/* DIRECTORY, CONTENTS, MOVED. */
+bool commit_is_tree(const struct journal_item *i);
+
 /* A path of ours near `at` and on its mount, but not in its directory, where a kubelet may read:
  * one above, ".NAME.etcd-rescue" and `suffix`. */
 int commit_above(const char **path, struct commit *c, struct commit_spot at, const char *suffix,
@@ -107,6 +113,8 @@ int commit_put_file(struct commit *c, const struct journal_item *i, struct err *
 int commit_put_file_back(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_directory(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_directory_back(struct commit *c, const struct journal_item *i, struct err *e);
+int commit_put_moved(struct commit *c, const struct journal_item *i, struct err *e);
+int commit_put_moved_back(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_contents(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_contents_back(struct commit *c, const struct journal_item *i, struct err *e);
 

@@ -26,6 +26,12 @@ int commit_spot(struct commit_spot *spot, const struct commit *c, const char *de
 		*path ? path : "a file system of the restore");
 }
 
+bool commit_is_tree(const struct journal_item *i)
+{
+	return i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_CONTENTS ||
+	       i->kind == JOURNAL_MOVED;
+}
+
 int commit_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
 	struct err *e)
 {
@@ -37,8 +43,9 @@ int commit_staged_at(struct commit_spot *spot, const struct commit *c, const str
 {
 	const size_t len = strlen(c->state);
 
-	if (i->kind != JOURNAL_DIRECTORY && i->kind != JOURNAL_CONTENTS &&
-		!strncmp(i->staged, c->state, len) && i->staged[len] == '/')
+	if (i->kind == JOURNAL_MOVED)
+		return commit_spot(spot, c, i->elsewhere, i->staged, e);
+	if (!commit_is_tree(i) && !strncmp(i->staged, c->state, len) && i->staged[len] == '/')
 		return commit_spot(spot, c, c->roots[0].device, i->staged, e);
 	return commit_spot(spot, c, i->device, i->staged, e);
 }
@@ -46,8 +53,10 @@ int commit_staged_at(struct commit_spot *spot, const struct commit *c, const str
 int commit_kept_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
 	struct err *e)
 {
-	const bool beside = i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_CONTENTS;
+	const bool beside = commit_is_tree(i);
 
+	if (i->kind == JOURNAL_MOVED)
+		return commit_spot(spot, c, i->elsewhere, i->kept, e);
 	return commit_spot(spot, c, beside ? i->device : c->roots[0].device, i->kept, e);
 }
 
@@ -174,7 +183,7 @@ static int look_file(
 int commit_look(
 	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
 {
-	if (i->kind == JOURNAL_DIRECTORY)
+	if (i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_MOVED)
 		return look_directory(is, c, i, e);
 	if (i->kind == JOURNAL_CONTENTS)
 		return look_contents(is, c, i, e);

@@ -56,6 +56,7 @@ static int call_off(struct commit *c, struct err *e)
 static int put_back(struct commit *c, const struct journal_item *i, struct err *e)
 {
 	return i->kind == JOURNAL_DIRECTORY  ? commit_put_directory_back(c, i, e)
+	       : i->kind == JOURNAL_MOVED    ? commit_put_moved_back(c, i, e)
 	       : i->kind == JOURNAL_CONTENTS ? commit_put_contents_back(c, i, e)
 					     : commit_put_file_back(c, i, e);
 }
@@ -123,7 +124,7 @@ int commit_in_use(const char **what, const struct commit *c, struct err *e)
 		struct commit_spot at;
 		struct err none = { 0 };
 		CLOSE_FD int fd = -1;
-		if (i->kind != JOURNAL_DIRECTORY)
+		if (i->kind != JOURNAL_DIRECTORY && i->kind != JOURNAL_MOVED)
 			continue;
 		if (commit_at(&at, c, i, e))
 			return e->code;

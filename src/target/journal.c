@@ -25,6 +25,7 @@ static const char *const phases[] = {
 static const char *const kinds[] = {
 	[JOURNAL_DIRECTORY] = "directory",
 	[JOURNAL_CONTENTS] = "contents",
+	[JOURNAL_MOVED] = "moved",
 	[JOURNAL_FILE] = "file",
 	[JOURNAL_FENCE] = "fence",
 	[JOURNAL_DROPIN] = "drop-in",
@@ -63,6 +64,7 @@ const struct journal_text journal_item_texts[] = {
 	{ "before", offsetof(struct journal_item, before) },
 	{ "after", offsetof(struct journal_item, after) },
 	{ "held", offsetof(struct journal_item, held) },
+	{ "elsewhere", offsetof(struct journal_item, elsewhere) },
 	{ 0 },
 };
 

@@ -46,6 +46,7 @@ enum journal_phase {
 enum journal_kind {
 	JOURNAL_DIRECTORY, /* changed places with what is staged, by RENAME_EXCHANGE */
 	JOURNAL_CONTENTS,  /* a mount's own top: what is in it moves, one name after the other */
+	JOURNAL_MOVED,     /* a directory that does not fit twice: commit_moved.c */
 	JOURNAL_FILE,
 	JOURNAL_FENCE,  /* a file without which etcd does not start: first away, last back in */
 	JOURNAL_DROPIN, /* a file with which etcd does not start: first in, last away */
@@ -62,8 +63,9 @@ struct journal_item {
 			       fences below the journal's top; a drop-in's own content */
 	bool existed;       /* of a drop-in: its directory */
 	uint64_t old_inode, new_inode; /* of directories: which is which after a power cut */
-	const char *before, *after;    /* SHA-256: of a file; of a directory over all that is in
-					  it (target/digest.h); NULL: none */
+	const char *elsewhere;      /* of what is moved: the file system of `staged` and `kept` */
+	const char *before, *after; /* SHA-256: of a file; of a directory over all that is in
+				       it (target/digest.h); NULL: none */
 	const char *held; /* below STATE: a new file waits here, and `path` is away, until the
 			     first boot puts it in place; NULL: it is in place at once */
 	bool passing;     /* the first boot takes it away again (etcd-rescue finish) */

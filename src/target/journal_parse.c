@@ -83,6 +83,10 @@ static int check_item(const struct journal_item *item, const struct doc_node *n,
 		(item->kept && !is_plain(item->kept, false)) ||
 		(item->held && (item->kind != JOURNAL_FILE || !is_plain(item->held, false))))
 		return bad(e, n, "an item's path leads nowhere");
+	if (item->kind == JOURNAL_MOVED
+			? !item->elsewhere || !item->staged || !item->kept || !item->before
+			: !!item->elsewhere)
+		return bad(e, n, "an item is moved to nowhere, or lies in two places");
 	if (!is_digest(item->before) || !is_digest(item->after))
 		return bad(e, n, "an item's sum is no SHA-256");
 	return 0;

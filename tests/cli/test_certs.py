@@ -411,7 +411,7 @@ def test_fresh_master_is_told_who_it_is(certs, fresh, program):
     assert items["pki/etcd/peer.crt"]["state"] == "issued" and not (fresh / "etc/kubernetes/pki/etcd/peer.crt").exists()
     (fresh / "etc/hostname").unlink()
     done = run("--layout", "kubeadm", "--address", "10.0.0.9")
-    assert done.returncode == 2 and "say --name" in done.stderr
+    assert done.returncode == 2 and "certs --name" in done.stderr
 
 
 def test_fresh_master_without_cas_says_all_that_is_lost(certs, fresh):

@@ -24,10 +24,10 @@ static struct journal full(void)
 {
 	static struct journal_item items[] = {
 		{ JOURNAL_DIRECTORY, "UUID=1-2", "etcd/member", "etcd/.etcd-rescue/new/member",
-			"etcd/member.before-01234567", true, 12, UINT64_MAX, NULL, SUM, NULL,
+			"etcd/member.before-01234567", true, 12, UINT64_MAX, NULL, NULL, SUM, NULL,
 			false },
 		{ JOURNAL_CONTENTS, "UUID=3", "", ".etcd-rescue/wal", ".before-01234567", true, 2,
-			77, NULL, SUM, NULL, false },
+			77, NULL, NULL, SUM, NULL, false },
 		{ .kind = JOURNAL_FILE,
 			.device = "",
 			.path = "etc/a \"b\"\\c\xc3\xa4",
@@ -45,6 +45,14 @@ static struct journal full(void)
 			.path = "etc/x.service",
 			.after = SUM,
 			.passing = true },
+		{ .kind = JOURNAL_MOVED,
+			.device = "",
+			.path = "etcd/member",
+			.elsewhere = "UUID=4",
+			.staged = "spare/.etcd-rescue/new",
+			.kept = "spare/member.before-01234567",
+			.before = SUM,
+			.after = SUM },
 	};
 	static struct journal_place stages[] = { { "UUID=1-2", "etcd/.etcd-rescue", 0 } };
 	static struct journal_place locked[] = { { "", "etc/a", 0x10 } };
