@@ -69,7 +69,8 @@ static int identify(struct run *r, struct err *e)
 		open_commit(r);
 		return commit_open(&r->commit, e);
 	}
-	if (plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e))
+	if (plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e) ||
+		run_role_of_node(r, e))
 		return e->code;
 	const struct kube_node *node = &r->rewrite.node;
 	for (size_t i = 0; i < node->warnings.n; i++)
@@ -304,7 +305,7 @@ int plan_run(struct run *r, struct err *e)
 
 	r->outcome = RUN_UNTOUCHED;
 	r->held = r->config = NO_ROOT;
-	const int bad = run_digest(r, e) || identify(r, e) || decide(&d, r, e);
+	const int bad = run_role(r, e) || run_digest(r, e) || identify(r, e) || decide(&d, r, e);
 	r->took_ms[RUN_IDENTIFY] = monotonic_ms() - began;
 	if (bad)
 		return e->code;

@@ -140,8 +140,10 @@ const char *plan_run_step(enum run_step step);          /* "identify", ... */
 #define RUN_NEW_DATA "new" /* what is made in the stages */
 #define RUN_NEW_WAL  "new-wal"
 int run_digest(struct run *run, struct err *e);
-int run_settings(struct run *run, struct err *e); /* of its sources, once */
-int run_fresh(struct run *run, struct err *e);    /* `e` says why there is no control plane */
+int run_role(const struct run *run, struct err *e);   /* one that this program can do? */
+int run_role_of_node(struct run *run, struct err *e); /* with the plan's recovery-host */
+int run_settings(struct run *run, struct err *e);     /* of its sources, once */
+int run_fresh(struct run *run, struct err *e);        /* `e` says why there is no control plane */
 int run_fresh_files(struct run *run, struct err *e);
 unsigned run_fresh_mode(const struct run *run, const char *path); /* of one that is not there */
 bool run_has(const struct run *run, const char *path); /* a change, a fence, a certificate */
