@@ -29,6 +29,41 @@ peers() {
 	"$top/tests/peers.sh" || printf 'some are missing\n'
 }
 
+# Debian's pytest; pyenv and the like may shadow the interpreter that it belongs to. What is delivered
+# is what is tested, not the debug program that `check` has made. In one word: of two, pytest would
+# take the second for a place where tests are.
+run_pytest() {
+	/usr/bin/python3 -m pytest --image="$top/out" "$@"
+}
+
+# Machines that boot keep one processor busy and take longest; all the rest runs beside them.
+both_lanes() {
+	run_pytest --collect-only -q "$@" >"$log.collect" 2>&1 || {
+		cat "$log.collect"
+		return 1
+	}
+	printf '== machines that boot: the log is %s until they are done\n' "${log#"$top"/}"
+	run_pytest boot "$@" >"$log" 2>&1 &
+	booting=$!
+	trap 'kill -INT "$booting" 2>/dev/null' EXIT INT TERM
+	rest=$(printf "%s\n" */test_*.py | cut -d/ -f1 | grep -vx boot | uniq)
+	status=0
+	# shellcheck disable=SC2086
+	run_pytest $rest "$@" || status=$?
+	printf '== machines that boot\n'
+	wait "$booting" || status=$?
+	trap - EXIT INT TERM
+	cat "$log"
+	return "$status"
+}
+
+# Is this the whole suite, with or without --long?
+is_whole() {
+	for argument; do
+		[ "$argument" = --long ] || return 1
+	done
+}
+
 main() {
 	began=$(date +%s)
 	check
@@ -36,10 +71,9 @@ main() {
 	peers
 	printf '== everything else (%s s so far)\n' "$(($(date +%s) - began))"
 	cd "$top/tests"
-	# pyenv and the like may shadow the interpreter that Debian's pytest belongs to.
-	# What is delivered is what is tested, not the debug program that `check` has made.
-	# In one word: of two, pytest would take the second for a place where tests are.
-	exec /usr/bin/python3 -m pytest --image="$top/out" "$@"
+	mkdir -p "$top/build/log"
+	log=$top/build/log/tests-boot.log
+	if is_whole "$@"; then both_lanes "$@"; else run_pytest "$@"; fi
 }
 
 main "$@"
