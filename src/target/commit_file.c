@@ -39,13 +39,14 @@ static int hold(
 }
 
 /* What the first boot would take away goes with the restore, and its directory if it was ours. */
-static int drop_passing(struct commit *c, struct commit_spot at, struct err *e)
+static int drop_passing(
+	struct commit *c, const struct journal_item *i, struct commit_spot at, struct err *e)
 {
 	const char *slash = strrchr(at.path, '/');
 	const char *name;
 	CLOSE_FD int dir = -1;
 
-	if (commit_drop(c, at, e) || !slash)
+	if (commit_drop(c, at, e) || !slash || i->existed)
 		return e->code;
 	at.path = arena_print(c->arena, "%.*s", (int)(slash - at.path), at.path);
 	if (!str_ends(str_from(at.path), STR(".d")))
@@ -105,8 +106,14 @@ int commit_put_file_back(struct commit *c, const struct journal_item *i, struct 
 		return 0;
 	if (is != COMMIT_NEW)
 		return commit_other(i, e);
+	if (i->passing && (!i->existed || commit_exists(at)) && drop_passing(c, i, at, e))
+		return e->code;
 	if (i->passing)
-		return drop_passing(c, at, e);
+		return i->existed ? commit_kept_at(&kept, c, i, e) ||
+						    commit_bring(c, kept, at, RENAME_NOREPLACE, e)
+					    ? e->code
+					    : 0
+				  : 0;
 	if (!i->existed)
 		return put_away(c, i, i->after, false, e);
 	if (commit_kept_at(&kept, c, i, e))

@@ -171,7 +171,8 @@ static int look_file(
 	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
 		return e->code;
 	const bool is_old = *sum ? i->before && !strcmp(sum, i->before) : !i->before;
-	const bool is_new = *sum ? i->after && !strcmp(sum, i->after) : !i->after;
+	const bool is_new =
+		*sum ? i->after && !strcmp(sum, i->after) : !i->after || (i->passing && i->before);
 	*is = is_old && is_new ? COMMIT_SAME
 	      : is_old         ? COMMIT_OLD
 	      : is_new         ? COMMIT_NEW

@@ -359,8 +359,6 @@ int commit_add_file(struct commit *c, const struct commit_file *file, struct err
 	item->kind = file->fence ? JOURNAL_FENCE : JOURNAL_FILE;
 	item->existed = old >= 0;
 	item->held = file->held;
-	if (file->passing && item->existed)
-		return err_set(e, ERR_DECLINED, "%s is there already, and not ours", at.path);
 	item->passing = file->passing;
 	if (item->existed) {
 		if (commit_sum(sum, at, e))

@@ -643,12 +643,35 @@ static int stage_held(struct commit *c, struct err *e)
 		       : 0;
 }
 
+/* And one that an earlier restore left, whose first boot never came. */
+static void old_left(void)
+{
+	old_held();
+	put(at("%s/etc/record", dir), "the first one's");
+}
+
+static int stage_left(struct commit *c, struct err *e)
+{
+	const struct commit_file record = {
+		.place = { "", "etc/record" }, .content = SPAN("the second one's"), .passing = true
+	};
+
+	return stage_held(c, e) || commit_add_file(c, &record, e) ? e->code : 0;
+}
+
+static const struct scene left_over = { old_left, stage_left, fence_plain, NULL };
+
 static const struct scene held = { old_held, stage_held, fence_plain, NULL };
 
 static void a_commit_survives_every_cut_when_pods_wait_for_the_first_boot(void **state)
 {
 	(void)state;
 	sweep(&held);
+	sweep(&left_over);
+	/* Gone with the first boot, it is back with what was there before. */
+	learn(&left_over);
+	assert_int_equal(unlink(at("%s/etc/record", dir)), 0);
+	finish(&left_over, BACK, old_state);
 }
 
 /* What the first boot does. */
@@ -904,9 +927,27 @@ static void verify_tells_what_is_not_what_was_restored(void **state)
 	put(at("%s/var/lib/etcd/member/snap/db", dir), "written to by etcd");
 	assert_int_equal(commit_verify(&served, &c, &e), 0);
 	assert_true(served);
+	/* A certificate that was renewed. */
+	put(at("%s/etc/kubernetes/admin.conf", dir), "somebody's");
+	assert_int_equal(commit_verify(&served, &c, &e), 0);
+	assert_int_equal(unlink(at("%s/etc/kubernetes/manifests/etcd.yaml", dir)), 0);
+	assert_int_equal(commit_verify(&served, &c, &e), ERR_MISMATCH);
+	assert_string_equal(e.text, "/etc/kubernetes/manifests/etcd.yaml is not what was restored");
+	arena_free(&a);
+
+	/* Before etcd ever ran nobody has a reason to. */
+	learn(&plain);
+	a = ARENA(64 << 20);
+	c = commit_of(&a);
+	e = (struct err){ 0 };
+	assert_int_equal(commit_open(&c, &e), 0);
 	put(at("%s/etc/kubernetes/admin.conf", dir), "somebody's");
 	assert_int_equal(commit_verify(&served, &c, &e), ERR_MISMATCH);
 	assert_string_equal(e.text, "/etc/kubernetes/admin.conf is not what was restored");
+	e = (struct err){ 0 };
+	assert_int_equal(rename(at("%s/var/lib/etcd/member", dir), at("%s/gone", dir)), 0);
+	assert_int_equal(commit_verify(&served, &c, &e), ERR_MISMATCH);
+	assert_string_equal(e.text, "/var/lib/etcd/member is not what was restored");
 	arena_free(&a);
 }
 
