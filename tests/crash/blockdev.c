@@ -8,19 +8,20 @@
  * FILE exists and is mounted over; a loop device with direct I/O is set up on it.  One request is
  * served at a time, so the log has them in the order in which they were answered: a file system
  * waits for a write before it sends the flush that is to make it durable, and for the flush before
- * it goes on.  The log is a list of { kind, offset, length } (64 bits each) and, of a write, its bytes.
+ * it goes on.  The log is a list of { kind, offset, length } (64 bits each) and, of a write, its
+ * bytes.
  *
  * Lines on stdin, each answered by one line; the end of stdin ends the program.
  *
  *   cut N            the first N entries are done, in order (a power cut with nothing in a cache)
- *   lose N SEED      all up to the last flush before N are done; of those behind, each block is done
- *                    or not (a power cut with a cache that had written back what it liked).  A block
- *                    is 4 KiB: the sector size that the loop device is given.  How likely a block is
- *                    kept depends on SEED.
- *   sum              FNV-1a of the whole disk as it is served now
+ *   lose N SEED      all up to the last flush before N are done; of those behind, each block is
+ * done or not (a power cut with a cache that had written back what it liked).  A block is 4 KiB:
+ * the sector size that the loop device is given.  How likely a block is kept depends on SEED. sum
+ * FNV-1a of the whole disk as it is served now
  *
- * cut and lose answer "ok DIGEST": equal digests for the same N's flush are the same disk.  What was
- * written to the disk since the last of them is forgotten.  N must not go behind an earlier flush.
+ * cut and lose answer "ok DIGEST": equal digests for the same N's flush are the same disk.  What
+ * was written to the disk since the last of them is forgotten.  N must not go behind an earlier
+ * flush.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -48,7 +49,8 @@ struct entry {
 	uint64_t kind, offset, length;
 };
 
-static uint8_t *image; /* record: what is served.  replay: what is served below the blocks of `over` */
+static uint8_t
+	*image; /* record: what is served.  replay: what is served below the blocks of `over` */
 static uint64_t size, n_blocks;
 static uint8_t **over; /* by block: NULL or the block as the cut and the file system have made it */
 static uint64_t *dirty, n_dirty;
@@ -90,7 +92,8 @@ static uint8_t *block(uint64_t n, bool in_image)
 }
 
 /* `data` NULL: zeros.  `keep` NULL, or asked for each block. */
-static void put(uint64_t offset, uint64_t length, const uint8_t *data, bool in_image, bool (*keep)(void *), void *ctx)
+static void put(uint64_t offset, uint64_t length, const uint8_t *data, bool in_image,
+	bool (*keep)(void *), void *ctx)
 {
 	for (uint64_t at = 0; at < length;) {
 		const uint64_t n = (offset + at) / BLOCK, in = (offset + at) % BLOCK;
@@ -154,7 +157,8 @@ static void read_log(const char *path)
 	if (log_at == MAP_FAILED)
 		die("%s", path);
 	for (uint64_t at = 0; at + sizeof(struct entry) <= (uint64_t)st.st_size;) {
-		if (n_log % 1024 == 0 && !(log_offset = realloc(log_offset, (n_log + 1024) * sizeof *log_offset)))
+		if (n_log % 1024 == 0 &&
+			!(log_offset = realloc(log_offset, (n_log + 1024) * sizeof *log_offset)))
 			die("memory");
 		log_offset[n_log++] = at;
 		struct entry e;
@@ -181,7 +185,9 @@ static void cut(uint64_t n, uint64_t seed)
 {
 	/* bar 0: every block is kept. */
 	static const uint64_t bars[] = { UINT64_MAX / 2, UINT64_MAX / 10, UINT64_MAX / 10 * 9 };
-	struct chance c = { .state = seed ^ n << 32, .bar = seed ? bars[seed % 3] : 0, .digest = 0xcbf29ce484222325 };
+	struct chance c = { .state = seed ^ n << 32,
+		.bar = seed ? bars[seed % 3] : 0,
+		.digest = 0xcbf29ce484222325 };
 	const uint8_t *data;
 
 	while (n_dirty) {
@@ -223,7 +229,8 @@ static void command(void)
 	uint64_t n, seed;
 	if (over && sscanf(line, "cut %" SCNu64, &n) == 1 && n >= flushed) {
 		cut(n, 0);
-	} else if (over && sscanf(line, "lose %" SCNu64 " %" SCNu64, &n, &seed) == 2 && n >= flushed && seed) {
+	} else if (over && sscanf(line, "lose %" SCNu64 " %" SCNu64, &n, &seed) == 2 &&
+		   n >= flushed && seed) {
 		cut(n, seed);
 	} else if (!strncmp(line, "sum", 3)) {
 		uint64_t sum = 0xcbf29ce484222325;
@@ -245,7 +252,9 @@ static void command(void)
 
 static void reply(int fuse, uint64_t unique, int error, const void *data, size_t length)
 {
-	struct fuse_out_header head = { .len = sizeof head + length, .error = -error, .unique = unique };
+	struct fuse_out_header head = {
+		.len = sizeof head + length, .error = -error, .unique = unique
+	};
 	struct iovec v[2] = { { &head, sizeof head }, { (void *)data, length } };
 	/* ENOENT: the request was interrupted meanwhile. */
 	if (writev(fuse, v, length ? 2 : 1) < 0 && errno != ENOENT)
@@ -269,8 +278,13 @@ static void serve(int fuse)
 	switch (in->opcode) {
 	case FUSE_INIT: {
 		struct fuse_init_out out = {
-			.major = FUSE_KERNEL_VERSION, .minor = 31, .max_readahead = 0, .max_background = 1,
-			.congestion_threshold = 1, .max_write = WRITE_MAX, .max_pages = WRITE_MAX / BLOCK,
+			.major = FUSE_KERNEL_VERSION,
+			.minor = 31,
+			.max_readahead = 0,
+			.max_background = 1,
+			.congestion_threshold = 1,
+			.max_write = WRITE_MAX,
+			.max_pages = WRITE_MAX / BLOCK,
 			.flags = FUSE_BIG_WRITES | FUSE_MAX_PAGES,
 		};
 		reply(fuse, in->unique, 0, &out, sizeof out);
@@ -279,7 +293,11 @@ static void serve(int fuse)
 	case FUSE_GETATTR:
 	case FUSE_SETATTR: {
 		struct fuse_attr_out out = { .attr_valid = 3600,
-			.attr = { .ino = 1, .size = size, .blocks = size / 512, .mode = S_IFREG | 0600, .nlink = 1,
+			.attr = { .ino = 1,
+				.size = size,
+				.blocks = size / 512,
+				.mode = S_IFREG | 0600,
+				.nlink = 1,
 				.blksize = BLOCK } };
 		reply(fuse, in->unique, 0, &out, sizeof out);
 		return;
@@ -346,7 +364,8 @@ int main(int argc, char **argv)
 	n_blocks = size / BLOCK;
 	if (!size || size % BLOCK)
 		die("%s: not a number of blocks", argv[3]);
-	image = mmap(NULL, size, PROT_READ | PROT_WRITE, record ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+	image = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		record ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	if (image == MAP_FAILED)
 		die("%s", argv[3]);
 	if (record) {

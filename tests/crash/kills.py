@@ -141,7 +141,8 @@ class Killed:
     def kill(self, vm):
         mark = self.random.choices(list(MARKS), MARKS.values())[0]
         vm.console.expect(mark, SERVES, stop_at=FAILED)
-        delay = self.random.uniform(0, 1.5)
+        # The renames are done in a moment; staging takes longer.
+        delay = self.random.uniform(0, self.random.choice((0.1, 0.4, 1.5)))
         time.sleep(delay)
         return f"{delay:.2f} s behind {mark}"
 
