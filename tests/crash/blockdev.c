@@ -15,9 +15,11 @@
  *
  *   cut N            the first N entries are done, in order (a power cut with nothing in a cache)
  *   lose N SEED      all up to the last flush before N are done; of those behind, each block is
- * done or not (a power cut with a cache that had written back what it liked).  A block is 4 KiB:
- * the sector size that the loop device is given.  How likely a block is kept depends on SEED. sum
- * FNV-1a of the whole disk as it is served now
+ *                    done or not (a power cut with a cache that had written back what it liked)
+ *   sum              FNV-1a of the whole disk as it is served now
+ *
+ * A block is 4 KiB: the sector size that the loop device is given.  How likely one is kept depends
+ * on SEED.
  *
  * cut and lose answer "ok DIGEST": equal digests for the same N's flush are the same disk.  What
  * was written to the disk since the last of them is forgotten.  N must not go behind an earlier
