@@ -1,4 +1,5 @@
 /* The labelled volume: only what a person can pull out again, and only one. */
+#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,6 +13,8 @@ static const uint64_t max_usb = 4ull << 30;
 
 /* Another system's files on the same volume; ours begins with this line. */
 static const char user_data_mark[] = "#etcd-rescue";
+
+enum { CREDENTIALS_MAX = 64 << 10 };
 
 static const char *const paths[] = { "plan.yaml", "etcd-rescue/plan.yaml" };
 static const char *const user_data_paths[] = { "user-data", "openstack/latest/user_data" };
@@ -73,6 +76,32 @@ static int read_volume(struct candidate *c, const struct search *s, const struct
 	return 0;
 }
 
+/* What `credentials: file` means in the image: a file beside the plan, kept in memory.  The volume
+ * may be pulled out afterwards. */
+static int keep_credentials(const struct search *s, const struct root *volume, struct err *e)
+{
+	static const char *const files[] = { "credentials", "etcd-rescue/credentials" };
+	CLEAN_BUF struct buf text = BUF(CREDENTIALS_MAX);
+	CLOSE_FD int dir = -1;
+	int status = 0;
+
+	if (!root_exists(s->from->root, "etc/etcd-rescue/manifest"))
+		return 0; /* not the image: nothing is written on a host */
+	for (size_t i = 0; i < 2 && !text.len && !status; i++) {
+		if (root_exists(volume, files[i]))
+			status = file_read(&text, volume, files[i], e);
+	}
+	if (text.len && !status)
+		status =
+			root_open_at(&dir, s->from->root, "run/etcd-rescue", O_RDONLY | O_DIRECTORY,
+				e) || file_replace(dir, "credentials", buf_span(&text), 0600, e)
+				? (int)e->code
+				: 0;
+	if (text.p)
+		explicit_bzero(text.p, text.room);
+	return status;
+}
+
 static int look_at(struct candidate *c, const struct search *s, const char *device,
 	const struct superblock *content, struct err *e)
 {
@@ -86,7 +115,8 @@ static int look_at(struct candidate *c, const struct search *s, const char *devi
 	} else {
 		if (s->from->open_volume(s->from->ctx, &volume, device, content->kind, e))
 			return err_wrap(e, "%s", where);
-		if (read_volume(&found, s, &volume, device, e))
+		if (read_volume(&found, s, &volume, device, e) ||
+			(found.there && keep_credentials(s, &volume, e)))
 			return e->code;
 	}
 	if (!found.there)

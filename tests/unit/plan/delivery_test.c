@@ -387,6 +387,29 @@ static void two_volumes_with_a_plan_are_one_too_many(void **state)
 		"sr0 (CIDATA) and sdb1 (RESCUE) both hold a plan; take one of them out");
 }
 
+/* In the image they are kept in memory; on a host nothing is written. */
+static void credentials_beside_the_plan_are_kept_in_the_image(void **state)
+{
+	CLEAN_BUF struct buf kept = BUF(4096);
+	struct stat st;
+	char path[512];
+
+	(void)state;
+	optical("RESCUE");
+	put(medium_path[0], "plan.yaml", "source: s3://disc/\n", 19);
+	put(medium_path[0], "credentials", "[default]\n", 10);
+	put(machine_path, "run/etcd-rescue/boot.log", "", 0);
+	snprintf(path, sizeof path, "%s/run/etcd-rescue/credentials", machine_path);
+	taken(DELIVERY_VOLUME, "s3://disc/");
+	assert_int_equal(stat(path, &st), -1);
+	put(machine_path, "etc/etcd-rescue/manifest", "", 0);
+	taken(DELIVERY_VOLUME, "s3://disc/");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(file_read(&kept, &machine, "run/etcd-rescue/credentials", &e), 0);
+	assert_true(str_is(buf_text(&kept), "[default]\n"));
+}
+
 static void smbios_string_may_be_the_plan_in_base64(void **state)
 {
 	CLEAN_BUF struct buf text = BUF(4096);
@@ -586,6 +609,7 @@ int main(void)
 		TEST(volume_must_be_one_that_can_be_pulled_out),
 		TEST(volume_of_a_cloud_holds_a_plan_only_under_our_mark),
 		TEST(two_volumes_with_a_plan_are_one_too_many),
+		TEST(credentials_beside_the_plan_are_kept_in_the_image),
 		TEST(smbios_string_may_be_the_plan_in_base64),
 		TEST(smbios_table_that_lies_about_its_length_is_no_plan),
 		TEST(plan_from_dhcp_or_plain_http_does_not_run_unattended),
