@@ -336,10 +336,10 @@ static int use_api(struct job *j, struct err *e)
 int finish_run(struct finish *f, struct err *e)
 {
 	const uint64_t seconds = f->deadline_s ? f->deadline_s : f->record.deadline_s;
-	const int64_t quarter = (int64_t)seconds / 4;
+	const int64_t share = (int64_t)seconds / 8;
 	struct job j = { .f = f,
 		.deadline_ms = monotonic_ms() + (int64_t)seconds * 1000,
-		.patience_s = quarter < FINISH_SETTLE_S ? quarter : FINISH_SETTLE_S };
+		.patience_s = share < FINISH_SETTLE_S ? share : FINISH_SETTLE_S };
 	struct err first = { 0 }, why = { 0 };
 
 	const bool bad = wait_etcd(&j, &first);

@@ -5,7 +5,7 @@
  *              another; or on its way out, or unknown, since before, where its node is gone
  *   cronjobs   plan/finish_cron.h; made anew as they are
  *
- * Each is looked at twice, FINISH_SETTLE_S (or a quarter of the deadline) apart, and only
+ * Each is looked at twice, FINISH_SETTLE_S (or an eighth of the deadline) apart, and only
  * goes when it was the same both times, by its uid.  A CronJob's text is kept in STATE/finish/
  * while it is being replaced, and made from there when the power went meanwhile.
  *
@@ -28,7 +28,7 @@ struct finish_clean {
 	const struct root *state; /* the state directory */
 	int64_t up;               /* since when the API serves */
 	int64_t deadline_ms;
-	int64_t patience_s; /* FINISH_SETTLE_S, or a quarter of all the time there is */
+	int64_t patience_s; /* FINISH_SETTLE_S, or an eighth of all the time there is */
 	size_t removed;     /* so far, of all kinds */
 	/* Sleeps; an error ends all. */
 	int (*nap)(void *ctx, int64_t ms, struct err *e);

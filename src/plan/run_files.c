@@ -223,7 +223,7 @@ static int add_files(struct run *r, struct err *e)
 	for (const struct kube_file *f = node->files->first; f; f = f->next) {
 		struct commit_file file = { .fence = is_fence(node, f->path),
 			.mode = run_fresh_mode(r, f->path) };
-		if (!f->n_changes || run_pki_has(r, f->path))
+		if (!f->n_changes || run_pki_has(r, f->path) || run_finish_holds(r, f->path))
 			continue;
 		if (result_of(&out, f, e) || site_file(&file.place, &r->site, f->path, e))
 			return e->code;
@@ -261,7 +261,7 @@ int run_files(struct run *r, struct err *e)
 			add_fence(r, r->clusters[i].target->cluster, e))
 			return err_wrap(e, "%s", r->clusters[i].target->cluster->what);
 	}
-	if (run_pki_files(r, e) || add_files(r, e))
+	if (run_pki_files(r, e) || add_files(r, e) || run_finish(r, e))
 		return e->code;
 	return r->fresh ? run_fresh_files(r, e) : 0;
 }

@@ -140,6 +140,8 @@ const struct schema_row schema[] = {
 	ONE("layout", CHOICE, "auto|kubeadm|csm|icp|openshift-4.2|openshift-4.6|salt", "auto",
 		AT(layout), "kind of control plane on the disk"),
 	GROUP("finish", "what the first boot of the restored system does"),
+	ONE("finish.install", BOOL, NULL, "yes", AT(finish.install),
+		"lay down what does it, which goes away when it is done"),
 	ONE("finish.cronjobs", BOOL, NULL, "yes", AT(finish.cronjobs),
 		"replace CronJobs that stopped being scheduled"),
 	ONE("finish.stuck-pods", BOOL, NULL, "yes", AT(finish.stuck_pods),

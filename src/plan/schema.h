@@ -141,7 +141,7 @@ struct plan {
 	struct plan_list network, ntp;
 	const char *proxy, *layout;
 	struct {
-		bool cronjobs, stuck_pods, nodes, redeploy, csr;
+		bool install, cronjobs, stuck_pods, nodes, redeploy, csr;
 		uint64_t deadline_s;
 	} finish;
 	const char *report, *syslog;

@@ -147,6 +147,7 @@ storage:
   clear-immutable: no                           # default
 layout: auto                                    # default
 finish:
+  install: yes                                  # default
   cronjobs: yes                                 # default
   stuck-pods: yes                               # default
   nodes: yes                                    # default

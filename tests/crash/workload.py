@@ -95,10 +95,12 @@ class Deleted(Staged):
 
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
-# Addresses where nobody answers, and says so at once.
+# Addresses where nobody answers, and says so at once. What the first boot needs is cut in tests/unit/target/commit_test.c:
+# here the program would be most of what is written.
 RENAMED = """generation: {generation}
 source: file:{snapshot}
 survivors: none
+finish: {{install: no}}
 replace:
   - {{from: 127.0.10.12, to: 127.0.10.22}}
   - {{from: master-2, to: master-4}}
@@ -111,6 +113,7 @@ cluster:
 SAME = """generation: {generation}
 source: file:{snapshot}
 survivors: none
+finish: {{install: no}}
 cluster:
   members:
     - {{name: master-1, peer: "https://127.0.10.11:2380"}}

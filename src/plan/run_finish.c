@@ -1,0 +1,287 @@
+/* What the first boot of the restored system needs, into the commit: the program, a unit that
+ * starts it, and the record of what it has to do.
+ *
+ * The program lies in the state directory, with owner, mode and label of one of the system's own
+ * programs, so that systemd may run it also where SELinux looks, and /usr is read-only.  The unit
+ * is wanted by the kubelet through a drop-in, which is a plain file where enabling takes a link. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kube/rewrite.h"
+#include "os/file.h"
+#include "os/names.h"
+#include "plan/finish_record.h"
+#include "plan/run.h"
+
+enum { PROGRAM_MAX = 64 << 20 };
+
+static const char step[] = "rewrite";
+
+#define UNIT    "etc/systemd/system/etcd-rescue-finish.service"
+#define DROP_IN "etc/systemd/system/kubelet.service.d/50-etcd-rescue.conf"
+
+/* As the running system sees it. */
+static const char *state_there(const struct run *r)
+{
+	return str_ends(str_from(r->site.state), STR("var/lib/etcd-rescue")) ? "var/lib/etcd-rescue"
+									     : "etc/etcd-rescue";
+}
+
+static const char *unit_text(const struct run *r)
+{
+	const char *state = state_there(r);
+
+	return arena_print(r->arena,
+		"[Unit]\n"
+		"Description=etcd-rescue: the first boot after a restore\n"
+		"Documentation=man:etcd-rescue(8)\n"
+		"Wants=network-online.target\n"
+		"After=network-online.target kubelet.service etcd.service\n"
+		"ConditionPathExists=/%s/" FINISH_RECORD "\n"
+		"\n"
+		"[Service]\n"
+		"Type=simple\n"
+		"ExecStart=/%s/bin/etcd-rescue finish\n",
+		state, state);
+}
+
+/* A program of the system, whose label ours gets; NULL: there is none, or it is a link. */
+static const char *like_program(struct run *r)
+{
+	static const char *const programs[] = { "usr/bin/env", "usr/bin/cat", "usr/bin/true",
+		"bin/cat" };
+
+	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+		struct commit_place place;
+		struct err none = { 0 };
+		CLOSE_FD int fd = -1;
+		struct stat st;
+		if (!site_file(&place, &r->site, programs[i], &none) && !*place.device &&
+			!root_open_at(&fd, r->site.roots[0].root, place.path,
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK, &none) &&
+			!fstat(fd, &st) && S_ISREG(st.st_mode) && (st.st_mode & 0777) == 0755)
+			return place.path;
+	}
+	return NULL;
+}
+
+static int add(struct run *r, const char *path, struct span content, unsigned mode,
+	const char *like, struct err *e)
+{
+	const struct commit_file file = { .place = { "", path },
+		.content = content,
+		.like = like,
+		.mode = mode,
+		.passing = true };
+
+	return commit_add_file(&r->commit, &file, e);
+}
+
+static int add_there(struct run *r, const char *path, const char *text, struct err *e)
+{
+	struct commit_place place;
+
+	if (site_file(&place, &r->site, path, e))
+		return e->code;
+	return add(
+		r, place.path, (struct span){ (const uint8_t *)text, strlen(text) }, 0644, NULL, e);
+}
+
+static int add_program(struct run *r, struct err *e)
+{
+	CLEAN_BUF struct buf program = BUF(PROGRAM_MAX);
+	CLOSE_FD int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (self < 0)
+		return err_sys(e, "/proc/self/exe");
+	if (file_read_fd(&program, self, e))
+		return err_wrap(e, "/proc/self/exe");
+	return add(r, arena_print(r->arena, "%s/bin/etcd-rescue", r->site.state),
+		buf_span(&program), 0755, like_program(r), e);
+}
+
+static const char *trimmed(const char *path)
+{
+	return path && *path == '/' ? path + 1 : path;
+}
+
+/* What answers etcd's clients beside the peers' certificate, which its CA may not know. */
+static void set_tls(struct finish_cluster *c, const struct run *r, const struct kube_cluster *k)
+{
+	static const struct {
+		const char *ca, *cert, *key;
+	} known[] = {
+		{ "etc/kubernetes/pki/etcd/ca.crt",
+			"etc/kubernetes/pki/etcd/healthcheck-client.crt",
+			"etc/kubernetes/pki/etcd/healthcheck-client.key" },
+		{ "etc/cfc/conf/etcd/ca.pem", "etc/cfc/conf/etcd/client.pem",
+			"etc/cfc/conf/etcd/client-key.pem" },
+	};
+
+	c->ca = trimmed(k->ca);
+	c->cert = trimmed(k->cert);
+	c->key = trimmed(k->key);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (run_pki_has(r, known[i].cert) ||
+			kube_exists(&r->site.target.files, known[i].cert)) {
+			c->ca = known[i].ca;
+			c->cert = known[i].cert;
+			c->key = known[i].key;
+			return;
+		}
+	}
+}
+
+static void set_cluster(struct finish_cluster *c, const struct run *r, const struct run_cluster *rc)
+{
+	const struct kube_cluster *k = rc->target->cluster;
+	struct arena *a = r->arena;
+
+	*c = (struct finish_cluster){ .what = k->what, .id = rc->cluster.id, .own = rc->own->id };
+	set_tls(c, r, k);
+	for (size_t i = 0; i < k->client_urls.n; i++)
+		kube_add_text(
+			&c->clients, a, kube_replaced(a, k->client_urls.v[i], &r->rewrite.wanted));
+	/* etcd takes these, too, when it is told no address of its own. */
+	if (!c->clients.n)
+		kube_add_text(
+			&c->clients, a, k->ca ? "https://127.0.0.1:2379" : "http://127.0.0.1:2379");
+	c->members = arena_array(a, rc->cluster.n_members + 1, sizeof *c->members);
+	for (size_t i = 0; i < rc->cluster.n_members; i++) {
+		const struct etcd_member *m = &rc->cluster.members[i];
+		struct finish_member *out = &c->members[c->n++];
+		*out = (struct finish_member){ .name = arena_copy(a, m->name), .id = m->id };
+		for (size_t u = 0; u < m->n_urls; u++)
+			kube_add_text(&out->urls, a, arena_copy(a, m->urls[u]));
+	}
+}
+
+/* The kubelet's directory of static pods: where etcd's own lies. */
+static struct str pods_of(const struct run *r)
+{
+	const char *fence = r->clusters[0].target->cluster->fence;
+	const char *slash = fence ? strrchr(fence, '/') : NULL;
+
+	return slash ? (struct str){ fence, (size_t)(slash - fence) } : STR("");
+}
+
+bool run_finish_holds(const struct run *r, const char *path)
+{
+	const struct str dir = pods_of(r), name = str_from(path);
+
+	if (!r->plan->finish.install || !finish_holds(r->rewrite.node.layout->name) || !dir.len ||
+		!str_starts(name, dir) || path[dir.len] != '/' || strchr(path + dir.len + 1, '/'))
+		return false;
+	for (size_t i = 0; i < r->n_clusters; i++) {
+		const char *fence = r->clusters[i].target->cluster->fence;
+		if (fence && !strcmp(fence, path))
+			return false;
+	}
+	return true;
+}
+
+/* `from` is where it lies now: in the kubelet's directory, or beside it, where a recovery by hand
+ * left it. */
+static int hold(struct run *r, struct finish_record *record, const char *from, const char *path,
+	struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(4 * KUBE_FILE_MAX);
+	const char *name = strrchr(path, '/') + 1;
+	struct commit_file file = { .mode = 0600 };
+	struct commit_place model;
+	struct kube_file *f;
+
+	/* As the commit makes it: with its changes, where it has any. */
+	if (kube_file(&f, r->rewrite.node.files, from, e) || kube_result(&text, f, e) ||
+		site_file(&file.place, &r->site, path, e) || site_file(&model, &r->site, from, e))
+		return e->code;
+	record->held[record->n_held++] = (struct finish_held){ path,
+		arena_print(r->arena, "%s/held/%s", state_there(r), name) };
+	file.content = buf_span(&text);
+	file.like = model.path;
+	file.held = arena_print(r->arena, "%s/held/%s", r->site.state, name);
+	event_info(r->listener, step, "%s waits for etcd at the first boot", path);
+	return commit_add_file(&r->commit, &file, e);
+}
+
+static int hold_all(struct run *r, struct finish_record *record, struct err *e)
+{
+	const char *dir = arena_copy(r->arena, pods_of(r));
+	const struct kube_node *node = &r->rewrite.node;
+	const char *slash = strrchr(node->marker, '/');
+	struct names names = { 0 };
+	const char *inside;
+
+	if (!finish_holds(node->layout->name) || !*dir || !slash)
+		return 0;
+	const char *here = arena_print(r->arena, "%.*s", (int)(slash - node->marker), node->marker);
+	const struct root *root = kube_below(&inside, node->files, here);
+	if (names_read(&names, r->arena, root, inside, e))
+		return e->code;
+	record->held = arena_array(r->arena, names.n + 1, sizeof *record->held);
+	for (size_t i = 0; i < names.n; i++) {
+		const char *path = arena_print(r->arena, "%s/%s", dir, names.v[i]);
+		if (str_ends(str_from(path), STR(".json")) && run_finish_holds(r, path) &&
+			hold(r, record, arena_print(r->arena, "%s/%s", here, names.v[i]), path, e))
+			return e->code;
+	}
+	return 0;
+}
+
+static void set_record(struct finish_record *record, struct run *r)
+{
+	static const char *configs[] = { "etc/kubernetes/admin.conf",
+		"etc/kubernetes/super-admin.conf" };
+	const struct plan *p = r->plan;
+	struct arena *a = r->arena;
+
+	*record = (struct finish_record){ .plan = r->plan_id,
+		.node = r->rewrite.node.name
+				? kube_replaced(a, r->rewrite.node.name, &r->rewrite.wanted)
+				: NULL,
+		.layout = r->rewrite.node.layout->name,
+		.snapshot = r->commit.journal.snapshot_sha256,
+		.source = r->commit.journal.source,
+		.report = p->report,
+		.syslog = p->syslog,
+		.restored = r->commit.journal.began,
+		.deadline_s = p->finish.deadline_s,
+		.wanted = { p->finish.cronjobs, p->finish.stuck_pods, p->finish.nodes,
+			p->finish.redeploy, p->finish.csr },
+		.clusters = arena_array(a, r->n_clusters + 1, sizeof *record->clusters),
+		.n_clusters = r->n_clusters,
+		.kubeconfigs = { configs, 2 } };
+	for (size_t i = 0; i < r->n_clusters; i++)
+		set_cluster(&record->clusters[i], r, &r->clusters[i]);
+	for (size_t i = 0; i < r->rewrite.wanted.n_replace; i++)
+		kube_add_text(&record->lost, a, r->rewrite.wanted.replace[i].from);
+	kube_add_text(&record->files, a, DROP_IN);
+	kube_add_text(&record->files, a, UNIT);
+	kube_add_text(&record->files, a, arena_print(a, "%s/bin/etcd-rescue", state_there(r)));
+}
+
+int run_finish(struct run *r, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(FINISH_RECORD_MAX);
+	struct finish_step steps[FINISH_ACTIONS];
+	struct finish_record record;
+
+	if (!r->plan->finish.install)
+		return 0;
+	set_record(&record, r);
+	if (hold_all(r, &record, e) || finish_record_print(&text, &record, e) ||
+		add(r, arena_print(r->arena, "%s/" FINISH_RECORD, r->site.state), buf_span(&text),
+			0600, NULL, e) ||
+		add_program(r, e) || add_there(r, UNIT, unit_text(r), e) ||
+		add_there(r, DROP_IN, "[Unit]\nWants=etcd-rescue-finish.service\n", e))
+		return err_wrap(e, "what the first boot needs");
+	finish_steps(steps, record.layout, &record.wanted);
+	for (size_t i = 0; i < FINISH_ACTIONS; i++) {
+		if (steps[i].done)
+			event_debug(r->listener, step, "first boot: %s: %s", steps[i].name,
+				steps[i].text);
+	}
+	return 0;
+}
