@@ -32,8 +32,8 @@ def on_the_disk(vm, name, seconds=BOOT):
 
 def served(vm, seconds=SERVES):
     """Waits until etcd is healthy, and asks it."""
-    healthy = vm.console.run(f"n=0; until etcdctl --command-timeout=5s endpoint health 2>/dev/null; do [ $n -lt {seconds} ] || break; "
-                             f"n=$((n+3)); sleep 2; done; [ $n -lt {seconds} ]", 3 * seconds)
+    healthy = vm.console.run(f"n=0; until etcdctl --command-timeout=5s endpoint health 2>/dev/null; do [ $n -lt {seconds} ] || "
+                             f"break; n=$((n+3)); sleep 2; done; [ $n -lt {seconds} ]", 3 * seconds)
     assert healthy.status == 0, healthy.text + vm.console.run("tail -n 5 /var/log/pods/etcd.log /var/log/kubelet.log").text
     status = vm.console.run("etcdctl endpoint status -w json", 60).text
     header = json.loads(re.search(r"\[.*\]", status)[0])[0]["Status"]["header"]
@@ -44,9 +44,10 @@ def served(vm, seconds=SERVES):
 
 def stop_serving(vm):
     """etcd ends and the kubelet does not start it again, not even at the next start; nothing writes to its data any more."""
-    done = vm.console.run("printf '#!/bin/sh\\nexec sleep 86400\\n' >/usr/local/bin/kubelet.off; chmod 755 /usr/local/bin/kubelet.off; "
-                          "mv /usr/local/bin/kubelet.off /usr/local/bin/kubelet; kill $(cat /run/kubelet.pid); sleep 1; "
-                          "kill $(pidof etcd); n=0; while pidof etcd && [ $n -lt 60 ]; do sleep 1; n=$((n+1)); done; ! pidof etcd", 120)
+    kubelet = "/usr/local/bin/kubelet"
+    done = vm.console.run(f"printf '#!/bin/sh\\nexec sleep 86400\\n' >{kubelet}.off; chmod 755 {kubelet}.off; "
+                          f"mv {kubelet}.off {kubelet}; kill $(cat /run/kubelet.pid); sleep 1; kill $(pidof etcd); "
+                          "n=0; while pidof etcd && [ $n -lt 60 ]; do sleep 1; n=$((n+1)); done; ! pidof etcd", 120)
     assert done.status == 0, done.text
 
 
