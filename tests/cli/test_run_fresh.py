@@ -185,6 +185,31 @@ def test_second_run_writes_nothing_and_rollback_leaves_a_bare_disk(program, bare
     assert run(program, bare, plan, "--again")[0]["outcome"] == "restored"
 
 
+def traced(program, root, plan, log, *inject):
+    strace = requirement.need("strace")
+    return subprocess.run([strace, "-f", "-qq", "-o", log, "--trace=renameat2", *inject, program, "run", "--root", root,
+                           "--file", plan, "--yes"], capture_output=True, text=True, timeout=120).returncode
+
+
+@pytest.mark.parametrize("how", ["run", "rollback"])
+@pytest.mark.parametrize("before_the_end", [1, 9, 25])
+def test_cut_in_the_middle_it_goes_on_or_back(program, bare, plan, tmp_path, before_the_end, how):
+    before, log = contents(bare), tmp_path / "log"
+    shutil.copytree(bare, tmp_path / "whole")
+    assert traced(program, tmp_path / "whole", plan, log) == 0
+    cut = log.read_text().count("renameat2(") - before_the_end
+    assert traced(program, bare, plan, log, f"--inject=renameat2:signal=KILL:when={cut}") not in (0, 1)
+    assert not (bare / MANIFEST).exists() or before_the_end == 1
+    if how == "run":
+        assert run(program, bare, plan)[0]["outcome"] == "restored"
+        call(program, "verify", bare / DATA)
+        assert run(program, bare, plan)[0]["outcome"] == "already-restored"
+    call(program, "rollback", "--root", bare)
+    after = {name: text for name, text in contents(bare).items()
+             if not name.startswith((STATE, "var/log/etcd-rescue", f"{DATA}/member.rolled-back-"))}
+    assert after == before
+
+
 def test_rehearsal_writes_nothing(program, bare, plan):
     before = marks(bare)
     said = call(program, "run", "--root", bare, "--file", plan, "--dry-run")

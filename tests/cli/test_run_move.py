@@ -2,12 +2,11 @@
 
 import os
 import re
-import signal
 import subprocess
-import time
 
 import pytest
 
+import requirement
 from cli.test_run import (DATA, MANIFEST, MEMBERS, below, call, contents, marks, old_member, plan,  # noqa: F401
                           program, run, snapshot, tree)
 
@@ -93,6 +92,31 @@ def test_what_fits_stays_beside(program, tree, move):
     result, _ = run(program, tree, move)
     assert sorted(os.listdir(tree / DATA)) == ["member", f"member.before-{result['plan_id'][:8]}"]
     assert os.listdir(tree / "srv/spare") == []
+
+
+@pytest.mark.parametrize("how", ["run", "rollback"])
+def test_killed_in_the_middle_it_goes_on_or_back(program, full, move, how):
+    """At each rename behind the fence the program is killed: the disk is old, fenced or new, and what comes next ends it."""
+    strace = requirement.need("strace")
+    before, states = contents(full), []
+    for n in range(1 if how == "run" else 2, 20, 2):
+        done = subprocess.run([strace, "-f", "-qq", "-o", full.parent / "log", "--trace=renameat2",
+                               f"--inject=renameat2:signal=KILL:when={n}", program, "run", "--root", full, "--file", move,
+                               "--yes", "--again"], capture_output=True, text=True, timeout=120)
+        now = contents(full)
+        is_fenced = MANIFEST not in now
+        states.append("fenced" if is_fenced else "old" if is_old(before, now) else "new")
+        if not is_fenced and states[-1] == "new":
+            call(program, "verify", full / DATA)
+        if how == "run" and is_fenced:
+            assert run(program, full, move)[0]["outcome"] == "restored"
+            call(program, "verify", full / DATA)
+        call(program, "rollback", "--root", full)
+        assert is_old(before, contents(full)) and os.listdir(full / DATA) == ["member"]
+        subprocess.run(["rm", "-rf", full / ASIDE], check=True)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0 and states.count("fenced") >= 2, states
 
 
 def test_source_that_fails_leaves_the_old_member_in_place(program, full, move, snapshot, tmp_path):
