@@ -304,6 +304,7 @@ static int open_disks(struct restored *r, struct err *e)
 	r->site.arena = r->app->arena;
 	r->site.machine = &r->app->root;
 	r->site.listener = r->app->listener;
+	r->site.replay = r->replay;
 	if (site_look(&r->site, &why)) {
 		if (!r->site.volumes.n) {
 			*e = why;

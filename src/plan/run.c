@@ -57,6 +57,7 @@ static int identify(struct run *r, struct err *e)
 		.listener = r->listener,
 		.dir = r->dir,
 		.layout = layout,
+		.replay = !r->dry_run,
 		.storage = { .luks_key = r->plan->storage.luks_key,
 			.degraded = r->plan->storage.degraded },
 		.tree = NO_ROOT,

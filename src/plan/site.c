@@ -167,6 +167,52 @@ static int look_at_disks(struct site *s, struct err *e)
 	return s->aside ? read_again(s, e) : find_roots(s, e);
 }
 
+static bool is_mapped(const struct target_volume *v)
+{
+	return !strncmp(v->disk->name, "dm-", 3);
+}
+
+static bool is_array(const struct target_volume *v)
+{
+	return !strncmp(v->disk->name, "md", 2);
+}
+
+/* Of a control plane, or of a restore; what is there and cannot be read counts, too. */
+static bool concerns(const struct target_volume *v)
+{
+	static const char *const names[] = { "etc/kubernetes", "etc/cfc", "var/lib/etcd-rescue",
+		"etc/etcd-rescue", "lib/etcd-rescue", "ostree/deploy", "member", ".etcd-rescue" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct err e = { 0 };
+		CLOSE_FD int fd = -1;
+		if (!root_open_at(&fd, &v->root, names[i], O_PATH | O_NOFOLLOW, &e) ||
+			e.code != ERR_NOTFOUND)
+			return true;
+	}
+	return false;
+}
+
+/* After a power cut a file system that is taken as it lies is an old one, or has holes.  A clean
+ * one is not written to by this. */
+static void replay_journals(struct site *s)
+{
+	for (size_t i = 0; i < s->volumes.n; i++) {
+		struct target_volume *v = &s->volumes.v[i];
+		struct err e = { 0 };
+		if (v->why || v->twin || v->disk->read_only || is_mapped(v) || is_array(v) ||
+			!concerns(v))
+			continue;
+		const char *device = arena_print(s->arena, "/dev/%s", v->name);
+		root_close(&v->root);
+		if (!mount_open(&v->root, s->machine, device, v->content->kind, MOUNT_REPLAY, &e))
+			continue;
+		event_warning(s->listener, "target", "%s: its journal: %s", v->name, e.text);
+		if (mount_open(&v->root, s->machine, device, v->content->kind, MOUNT_AS_IT_IS, &e))
+			v->why = arena_print(s->arena, "%s", e.text);
+	}
+}
+
 int site_look(struct site *s, struct err *e)
 {
 	if (s->dir)
@@ -179,6 +225,8 @@ int site_look(struct site *s, struct err *e)
 	s->n_blocks = s->assembly.n_blocks;
 	target_probe(&s->volumes, s->arena, s->machine, s->blocks, s->n_blocks);
 	target_assemble_explain(&s->volumes, &s->assembly);
+	if (s->replay)
+		replay_journals(s);
 	return look_at_disks(s, e);
 }
 
@@ -228,16 +276,6 @@ static const struct block *disk_of(const struct site *s, const char *name)
 		}
 	}
 	return NULL;
-}
-
-static bool is_mapped(const struct target_volume *v)
-{
-	return !strncmp(v->disk->name, "dm-", 3);
-}
-
-static bool is_array(const struct target_volume *v)
-{
-	return !strncmp(v->disk->name, "md", 2);
 }
 
 /* Containers and volume groups are opened again, so that nothing on them may be mounted. */

@@ -33,6 +33,7 @@ struct site {
 	const struct root *machine; /* holds dev, proc, sys */
 	const struct listener *listener;
 	const char *dir;    /* a mounted tree; NULL: the machine's disks */
+	bool replay;        /* it will be written to: journals of file systems are replayed first */
 	const char *layout; /* told; NULL: found */
 	const char *aside;  /* a directory of the running system that takes part; NULL: none */
 	struct target_assemble_options storage; /* keys, degraded arrays: as the plan says */

@@ -29,6 +29,7 @@ from pathlib import Path
 import contents
 from crash import blocklog, states
 from machine import accelerator, cpio
+from machine.console import Silence
 from machine.master import Cluster
 from machine.vm import BOOT, Vm
 
@@ -178,15 +179,15 @@ class Killed:
             try:
                 disk.ask(f"lose {entries} {seed}")
                 result["state"] = frame.where(self.look(disk))
-                if number % self.asked["disk_every"] == 0:
+                if self.asked["disk_every"] and number % self.asked["disk_every"] == 0:
                     disk.ask(f"lose {entries} {seed}")
                     result["disk"] = self.start_disk(disk, result["state"]) or "good"
-                if number % self.asked["image_every"] == 0:
+                if self.asked["image_every"] and number % self.asked["image_every"] == 0:
                     disk.ask(f"lose {entries} {seed}")
                     self.start_image(disk)
                     end = frame.where(self.look(disk))
                     result["image"] = "good" if end == "last" else f"it is {end}"
-            except (states.Mixed, AssertionError, OSError) as error:
+            except (states.Mixed, Silence, AssertionError, OSError) as error:
                 result["wrong"] = str(error)[-1500:]
         return result
 
