@@ -3,6 +3,7 @@
 
 #include "cmd/plan_target.h"
 #include "codec/json.h"
+#include "plan/finish_record.h"
 #include "plan/membership.h"
 #include "plan/rewrite.h"
 #include "plan/stored.h"
@@ -80,9 +81,24 @@ static void json_identity(struct json *j, const struct identity *id)
 	json_close(j, ']');
 }
 
+/* What the first boot will do; none of it when it is not laid down. */
+static bool first_boot(struct finish_step steps[FINISH_ACTIONS], const struct plan_rewrite *r)
+{
+	const struct plan *p = r->plan;
+
+	if (!p || !p->finish.install)
+		return false;
+	finish_steps(steps, r->node.layout->name,
+		&(struct finish_wanted){ p->finish.cronjobs, p->finish.stuck_pods, p->finish.nodes,
+			p->finish.redeploy, p->finish.csr });
+	steps[FINISH_NODES].done &= r->wanted.n_replace > 0;
+	return true;
+}
+
 int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e)
 {
 	const struct kube_node *n = &r->node;
+	struct finish_step steps[FINISH_ACTIONS];
 	struct json j = JSON(out);
 
 	json_open(&j, '{');
@@ -99,6 +115,15 @@ int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e
 	json_texts(&j, "addresses", &n->addresses);
 	json_texts(&j, "warnings", &n->warnings);
 	json_edits(&j, n->files);
+	if (first_boot(steps, r)) {
+		json_key(&j, "first_boot");
+		json_open(&j, '[');
+		for (size_t i = 0; i < FINISH_ACTIONS; i++) {
+			if (steps[i].done)
+				json_text(&j, steps[i].name);
+		}
+		json_close(&j, ']');
+	}
 	if (n->n_clusters > 1) {
 		json_key(&j, "clusters");
 		json_open(&j, '[');
@@ -165,6 +190,24 @@ static int print_identity(struct buf *out, const struct identity *id, struct err
 	return 0;
 }
 
+static int print_first_boot(struct buf *out, const struct plan_rewrite *r, struct err *e)
+{
+	struct finish_step steps[FINISH_ACTIONS];
+
+	if (!first_boot(steps, r))
+		return 0;
+	if (buf_print(out, e, "\nfirst boot\n"))
+		return e->code;
+	for (size_t i = 0; i < FINISH_ACTIONS; i++) {
+		const struct finish_step *s = &steps[i];
+		if (s->done && buf_print(out, e, "  %-11s %s%s%s%s\n", s->name, s->text,
+				       s->key ? " (" : "", s->key ? s->key : "",
+				       s->key ? ": no leaves it out)" : ""))
+			return e->code;
+	}
+	return 0;
+}
+
 int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e)
 {
 	const struct kube_node *n = &r->node;
@@ -187,6 +230,8 @@ int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e
 		if (buf_print(out, e, "%swarning: %s\n", i ? "" : "\n", n->warnings.v[i]))
 			return e->code;
 	}
+	if (print_first_boot(out, r, e))
+		return e->code;
 	for (const struct kube_file *f = n->files->first; f; f = f->next)
 		changes += f->n_changes;
 	if (buf_print(out, e, "\n%zu changes\n", changes))

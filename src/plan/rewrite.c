@@ -119,7 +119,7 @@ int plan_rewrite_decided(struct plan_rewrite *r, struct kube_files *files, const
 	struct arena *a = files->arena;
 	const bool forced = plan && plan->layout && strcmp(plan->layout, "auto");
 
-	*r = (struct plan_rewrite){ 0 };
+	*r = (struct plan_rewrite){ .plan = plan };
 	if (kube_node(&r->node, files, forced ? plan->layout : NULL, e))
 		return e->code;
 	if (plan_identify(&r->who, &r->node, plan, machine, e))

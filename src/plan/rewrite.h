@@ -21,6 +21,7 @@ struct plan_rewrite {
 	/* Of the main cluster, for who asked plan/membership.h; none: not known. */
 	struct kube_members members;
 	const char *members_why;
+	const struct plan *plan; /* NULL: none */
 };
 
 /* `plan` NULL: the node as it is; `machine` NULL: the disk is looked at from elsewhere. */

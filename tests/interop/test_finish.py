@@ -407,6 +407,8 @@ def test_what_the_commit_lays_down_ends_the_restore_and_is_gone(image_file, tmp_
         f'    - {{name: master-1, peer: "{master.peer}"}}\n')
     before = tree_of(root, STATE, "var/log", "var/lib/etcd")
     run = ("run", "--root", root, "--file", plan, "--yes", "--force")
+    shown = subprocess.run([program, *run, "--dry-run"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "first boot\n  etcd        waits until this node's etcd serves\n  members " in shown
     assert last(program, *run)["outcome"] == "restored"
     assert {name: (root / name).stat().st_mode & 0o777 for name in LAID} == LAID
     assert (root / f"{STATE}/bin/etcd-rescue").read_bytes() == program.read_bytes()
