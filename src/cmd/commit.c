@@ -16,7 +16,9 @@ static int commit_run(struct app *app, struct err *e)
 	if (restored_open(&r, app, o->root, e) || (!o->dry_run && restored_hold(&r, e)))
 		return e->code;
 	/* Prepared beside a restore of before, which is what the journal still tells. */
-	if (r.commit.left.phase == JOURNAL_PREPARED && r.commit.journal.phase != JOURNAL_COMMITTING)
+	if (r.commit.left.phase == JOURNAL_PREPARED &&
+		r.commit.journal.phase != JOURNAL_COMMITTING &&
+		r.commit.journal.phase != JOURNAL_ROLLING_BACK)
 		r.commit.journal = r.commit.left;
 	const enum journal_phase phase = r.commit.journal.phase;
 	const bool done = phase == JOURNAL_COMMITTED;
@@ -32,6 +34,10 @@ static int commit_run(struct app *app, struct err *e)
 			       ? e->code
 			       : restored_print(&r, "commit", done ? "nothing" : "would", 0,
 					 o->common.json, e);
+	if (phase == JOURNAL_PREPARED)
+		event_warning(app->listener, "commit",
+			"neither survivors nor the other masters are asked now; etcd-rescue run "
+			"does");
 	if (commit_resume(&r.commit, e)) {
 		app->status = r.commit.changed || phase == JOURNAL_COMMITTING
 				      ? 4

@@ -26,9 +26,11 @@ static int rollback_run(struct app *app, struct err *e)
 	if (restored_open(&r, app, o->root, e) || (!o->dry_run && restored_hold(&r, e)))
 		return e->code;
 	/* An attempt beside a restore of before: what is youngest goes first, and alone. */
-	if (r.commit.left.phase && r.commit.journal.phase >= JOURNAL_COMMITTED)
+	if (r.commit.left.phase && (r.commit.journal.phase == JOURNAL_COMMITTED ||
+					   r.commit.journal.phase == JOURNAL_ROLLED_BACK))
 		r.commit.journal = r.commit.left;
 	const enum journal_phase before = r.commit.journal.phase;
+	const bool half_way = before == JOURNAL_COMMITTING || before == JOURNAL_ROLLING_BACK;
 	if (o->dry_run) {
 		if (r.commit.journal.forgotten)
 			return err_set(e, ERR_DECLINED,
@@ -46,7 +48,9 @@ static int rollback_run(struct app *app, struct err *e)
 	const struct journal was = r.commit.journal;
 	if (commit_rollback(&r.commit, e)) {
 		/* Still between the two when this cannot be undone either. */
-		app->status = r.commit.changed ? 4 : wait.gave_up ? 1 : restored_status(&r, e);
+		app->status = r.commit.changed || half_way ? 4
+			      : wait.gave_up               ? 1
+							   : restored_status(&r, e);
 		return e->code;
 	}
 	if (before <= JOURNAL_PREPARED)

@@ -119,8 +119,10 @@ static int print_text(struct buf *out, const struct run *r, struct err *e)
 			r->served ? ", and etcd has run since" : "");
 	case RUN_STAGED:
 		return buf_print(out, e,
-			"staged      the old state is still in place; etcd-rescue commit goes "
-			"on\n");
+			"staged      the old state is still in place; etcd-rescue commit puts the "
+			"new one there\n            %s\n",
+			r->until == RUN_GATE ? "the gate was open, and no survivor answered"
+					     : "without asking survivors or the other masters");
 	case RUN_ROLLED_BACK:
 		return buf_print(out, e, "rolled back the old state is in place again, whole\n");
 	default:

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/text.h"
+#include "net/url.h"
 #include "os/process.h"
 
 enum { BUNDLE_MS = 60000 };
@@ -31,7 +32,8 @@ void run_report_open(struct run_report *rr, struct app *app, const struct plan *
 	rr->in_image = image;
 	rr->report = report_open(app->arena, &wish);
 	rr->listener = report_listener(rr->report);
-	report_facts(rr->report, &(struct report_facts){ .source = plan->source });
+	report_facts(rr->report,
+		&(struct report_facts){ .source = url_text_shown(app->arena, plan->source) });
 }
 
 /* "var/lib/etcd-rescue" has its logs in "var/log/etcd-rescue"; "etc/etcd-rescue", where /var is

@@ -136,15 +136,16 @@ static int decide(enum decision *d, struct run *r, struct err *e)
 static int finish(struct run *r, int (*go)(struct commit *c, struct err *e), struct err *e)
 {
 	const int64_t began = monotonic_ms();
+	const bool half_way = r->commit.journal.phase > JOURNAL_PREPARED;
 
 	event_step(r->listener, step_commit, "the new state takes the place of the old");
 	const int bad = go(&r->commit, e);
 	r->took_ms[RUN_COMMIT] += monotonic_ms() - began;
 	const enum journal_phase phase = r->commit.journal.phase;
-	r->outcome = phase == JOURNAL_COMMITTED     ? RUN_RESTORED
-		     : phase == JOURNAL_ROLLED_BACK ? RUN_ROLLED_BACK
-		     : bad && !r->commit.changed    ? RUN_UNTOUCHED
-						    : RUN_UNFINISHED;
+	r->outcome = phase == JOURNAL_COMMITTED               ? RUN_RESTORED
+		     : phase == JOURNAL_ROLLED_BACK           ? RUN_ROLLED_BACK
+		     : bad && !r->commit.changed && !half_way ? RUN_UNTOUCHED
+							      : RUN_UNFINISHED;
 	if (!bad)
 		event_done(r->listener, step_commit,
 			phase == JOURNAL_COMMITTED ? "restored" : "rolled back");
@@ -184,7 +185,18 @@ static int resume(struct run *r, struct err *e)
 		r->outcome = RUN_REHEARSED;
 		return 0;
 	}
-	return make_writable(r, e) ? e->code : finish(r, commit_resume, e);
+	const char *said = r->commit.journal.plan_digest;
+	const uint64_t generation = r->commit.journal.generation;
+	r->outcome = RUN_UNFINISHED;
+	if (make_writable(r, e) || finish(r, commit_resume, e))
+		return e->code;
+	if (r->outcome == RUN_RESTORED &&
+		(!said || strcmp(said, r->plan_digest) != 0 || r->plan->generation > generation))
+		event_warning(r->listener, step_commit,
+			"what was finished is the restore of another plan (generation %" PRIu64
+			"); this one is not restored: start again",
+			generation);
+	return 0;
 }
 
 /* The second boot of the image on a restored master. */
@@ -308,6 +320,8 @@ int plan_run(struct run *r, struct err *e)
 	r->held = r->config = NO_ROOT;
 	const int bad = run_role(r, e) || run_digest(r, e) || identify(r, e) || decide(&d, r, e);
 	r->took_ms[RUN_IDENTIFY] = monotonic_ms() - began;
+	if (bad && r->site.interrupted)
+		r->outcome = RUN_UNFINISHED;
 	if (bad)
 		return e->code;
 	switch (d) {

@@ -1,6 +1,7 @@
 /* Before the old state is touched: does anybody of the old cluster live, and have the other
  * masters the same? */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -48,6 +49,21 @@ static int read_pem(struct buf *pem, const struct run *r, const char *path, stru
 		       : 0;
 }
 
+/* The same bytes once more, by a derived token: the id is that of the restore before. */
+static int is_told_again(
+	const struct run *r, const struct run_cluster *c, uint64_t old_id, struct err *e)
+{
+	if (r->plan->cluster.token || old_id != c->cluster.id ||
+		r->plan->survivors == PLAN_SURVIVORS_NONE)
+		return 0;
+	return err_set(e, ERR_DECLINED,
+		"this very snapshot is what was restored here before, so the new cluster would "
+		"have the id of the one that has run since, and a master of that could join it: "
+		"write `generation: %" PRIu64 "` into the plan of all masters, or `survivors: "
+		"none` if no other one has run it",
+		r->plan->generation + 1);
+}
+
 static int ask_survivors(
 	struct run *r, const struct run_cluster *c, const char *const *committed, struct err *e)
 {
@@ -75,7 +91,10 @@ static int ask_survivors(
 		.key = buf_span(&key),
 		.listener = r->listener,
 	};
-	const int bad = survivors_check(&survivors, r->arena, &question, r->plan->survivors, e);
+	const int bad = is_told_again(r, c, old_id, e) || survivors_check(&survivors, r->arena,
+								  &question, r->plan->survivors, e)
+				? e->code
+				: 0;
 	if (key.p)
 		explicit_bzero(key.p, key.room);
 	if (bad && e->code == ERR_DECLINED)

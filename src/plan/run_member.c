@@ -294,16 +294,20 @@ static int keep_members(struct run *r)
 	return 0;
 }
 
+/* Files of the node that were read on the way stay read, so the arena is not released. */
 static int take_the_best(struct run *r, struct err *e)
 {
+	const struct plan_identity who = r->rewrite.who;
+	const size_t warned = r->rewrite.node.warnings.n;
 	bool more = true;
 
 	while (more) {
-		const struct arena_mark mark = arena_mark(r->arena);
 		if (!take(r, e))
 			return keep_members(r);
 		drop_members(r);
-		arena_release(r->arena, mark);
+		/* What a candidate said that is no use to anybody. */
+		r->rewrite.who = who;
+		r->rewrite.node.warnings.n = warned;
 		do
 			more = choose_again(&r->choose, e);
 		while (more && choose_next(&r->choose, e));

@@ -114,6 +114,16 @@ int commit_tidy(struct commit *c, const struct journal *j, struct err *e)
 	return commit_remove(NULL, at, e);
 }
 
+/* Before they are immutable again: what cannot be removed now stays until the next restore. */
+int commit_close(struct commit *c, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (c->journal.n_locked && commit_tidy(c, &c->journal, &why))
+		event_warning(c->listener, "commit", "%s", why.text);
+	return commit_lock(c, e);
+}
+
 void commit_tidy_after(struct commit *c)
 {
 	struct err why = { 0 };
@@ -121,6 +131,14 @@ void commit_tidy_after(struct commit *c)
 	if (commit_tidy(c, &c->journal, &why) || commit_drop_intent(c, &why))
 		event_warning(c->listener, "commit", "%s; what is left goes with the next restore",
 			why.text);
+}
+
+/* What had flags taken away gets them back, or nobody would know of them any more; behind them
+ * nothing could be removed. */
+static int drop_stages(struct commit *c, struct err *e)
+{
+	return commit_unlock(c, e) || commit_tidy(c, &c->journal, e) || commit_lock(c, e) ? e->code
+											  : 0;
 }
 
 int commit_begin(struct commit *c, const struct journal *about, struct err *e)
@@ -137,13 +155,11 @@ int commit_begin(struct commit *c, const struct journal *about, struct err *e)
 		return e->code;
 	if (fchmodat(state.fd, ".", 0700, 0))
 		return err_sys(e, "%s", c->state);
-	/* What has flags taken away gets them back, or nobody would know of them any more. */
 	const struct journal old = c->journal;
 	c->journal = c->left;
-	const int status = commit_lock(c, e);
+	const int status = drop_stages(c, e);
 	c->journal = old;
-	if (status || commit_tidy(c, &c->left, e) ||
-		(phase > JOURNAL_INTENT && commit_tidy(c, &old, e)))
+	if (status || (phase > JOURNAL_INTENT && commit_tidy(c, &old, e)))
 		return e->code;
 	/* btrfs gives the room back with its next transaction. */
 	if ((c->left.phase || phase > JOURNAL_INTENT) && commit_sync_all(c, e))
@@ -313,7 +329,7 @@ int commit_abandon(struct commit *c, struct err *e)
 		return err_set(e, ERR_BUG, "what is committed is not abandoned, but rolled back");
 	if (c->journal.phase == JOURNAL_NONE)
 		return 0;
-	if (commit_lock(c, e) || commit_tidy(c, &c->journal, e) || commit_drop_intent(c, e))
+	if (drop_stages(c, e) || commit_drop_intent(c, e))
 		return e->code;
 	return commit_open(c, e);
 }

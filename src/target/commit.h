@@ -140,7 +140,8 @@ int commit_check(const struct commit *c, struct err *e);
 int commit_in_use(const char **what, const struct commit *c, struct err *e);
 
 /* Are all new things in place, byte by byte?  For the second boot; ERR_MISMATCH names what is
- * not.  A member that etcd has been started on since is no error: `*served` says so. */
+ * not.  A member that etcd has been started on since is no error: `*served` says so.  Files that
+ * changed since then are none either and told as warnings, but for what holds etcd back. */
 int commit_verify(bool *served, const struct commit *c, struct err *e);
 
 /* The old state, once the new one serves, and what rollbacks kept: deleted, bytes freed.

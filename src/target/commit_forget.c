@@ -9,18 +9,22 @@
 #include "os/names.h"
 #include "target/commit_part.h"
 
+static const char step_verify[] = "verify";
+
 static int differs(const struct journal_item *i, struct err *e)
 {
 	return err_set(e, ERR_MISMATCH, "%s%s/%s is not what was restored", i->device,
 		*i->device ? ": " : "", i->path);
 }
 
-/* A directory is the one that was staged; whether etcd has written to it since is no fault. */
+/* The one that was staged; whether etcd has written to it since is no fault.  Nor is another in its
+ * place, copied to a new disk or joined anew by a person: but there has to be one, and not the one
+ * from before the restore. */
 static int verify_directory(
 	bool *served, const struct commit *c, const struct journal_item *i, struct err *e)
 {
 	const struct digest_way way = {
-		.listener = c->listener, .step = "verify", .go_on = c->stopped, .ctx = c->ctx
+		.listener = c->listener, .step = step_verify, .go_on = c->stopped, .ctx = c->ctx
 	};
 	char hex[DIGEST_HEX];
 	struct commit_spot at;
@@ -28,46 +32,74 @@ static int verify_directory(
 
 	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
 		return e->code;
-	if (is != COMMIT_NEW)
-		return differs(i, e);
 	/* A mount's top holds more than what moved into it. */
 	if (i->kind == JOURNAL_CONTENTS)
-		return 0;
+		return is == COMMIT_NEW ? 0 : differs(i, e);
+	if (is != COMMIT_NEW && is != COMMIT_OTHER)
+		return differs(i, e);
 	if (digest_directory(hex, NULL, at.root, at.path, &way, e))
 		return e->code;
-	if (strcmp(hex, i->after))
-		*served = true;
+	if (!strcmp(hex, i->after))
+		return 0;
+	*served = true;
+	if (is == COMMIT_OTHER)
+		event_warning(
+			c->listener, step_verify, "/%s is not the one that was restored", i->path);
 	return 0;
+}
+
+static int verify_file(bool *is_so, const struct commit *c, const struct journal_item *i,
+	bool *is_there, struct err *e)
+{
+	char sum[DIGEST_HEX];
+	struct commit_spot at;
+	enum commit_is is;
+
+	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e) ||
+		(i->held && commit_look(&is, c, i, e)))
+		return e->code;
+	*is_there = *sum;
+	if (i->held)
+		*is_so = is == COMMIT_NEW || !strcmp(sum, i->after);
+	else if (i->passing && !*sum)
+		*is_so = true;
+	else
+		*is_so = !strcmp(sum, i->kind == JOURNAL_DROPIN || !i->after ? "" : i->after);
+	return 0;
+}
+
+/* Without its fence etcd does not start, whatever else is there. */
+static bool holds_etcd_back(const struct journal_item *i, bool is_there)
+{
+	return i->kind == JOURNAL_DROPIN || (i->kind == JOURNAL_FENCE && !is_there);
 }
 
 int commit_verify(bool *served, const struct commit *c, struct err *e)
 {
+	const struct journal *j = &c->journal;
+
 	*served = false;
-	if (c->journal.phase != JOURNAL_COMMITTED)
+	if (j->phase != JOURNAL_COMMITTED)
 		return err_set(e, ERR_MISMATCH, "no restore is committed here");
-	for (size_t n = 0; n < c->journal.n_items; n++) {
-		const struct journal_item *i = &c->journal.items[n];
-		char sum[DIGEST_HEX];
-		struct commit_spot at;
-		if (commit_is_tree(i)) {
-			if (verify_directory(served, c, i, e))
-				return e->code;
-			continue;
-		}
-		if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
+	for (size_t n = 0; n < j->n_items; n++) {
+		const struct journal_item *i = &j->items[n];
+		if (commit_is_tree(i) && verify_directory(served, c, i, e))
 			return e->code;
-		if (i->held) {
-			enum commit_is is;
-			if (commit_look(&is, c, i, e))
-				return e->code;
-			if (is == COMMIT_NEW || !strcmp(sum, i->after))
-				continue;
-			return differs(i, e);
-		}
-		if (i->passing && !*sum)
+	}
+	for (size_t n = 0; n < j->n_items; n++) {
+		const struct journal_item *i = &j->items[n];
+		bool is_so, is_there;
+		if (commit_is_tree(i))
 			continue;
-		if (strcmp(sum, i->kind == JOURNAL_DROPIN || !i->after ? "" : i->after))
+		if (verify_file(&is_so, c, i, &is_there, e))
+			return e->code;
+		if (is_so)
+			continue;
+		/* On a machine that has run since, people and programs change files. */
+		if (!*served || holds_etcd_back(i, is_there))
 			return differs(i, e);
+		event_warning(c->listener, step_verify, "/%s has been %s since the restore",
+			i->path, is_there ? "changed" : "removed");
 	}
 	return 0;
 }
@@ -132,6 +164,14 @@ static int forget_item(
 		return e->code;
 	if (i->kind == JOURNAL_CONTENTS)
 		return forget_in(f, c, dir, ".", e);
+	if (i->kind == JOURNAL_MOVED) {
+		if (commit_kept_at(&dir, c, i, e))
+			return e->code;
+		slash = strrchr(dir.path, '/');
+		dir.path = arena_print(
+			c->arena, "%.*s", slash ? (int)(slash - dir.path) : 0, dir.path);
+		return forget_in(f, c, dir, arena_print(c->arena, "%s.", name), e);
+	}
 	if (i->kind != JOURNAL_DIRECTORY)
 		return 0;
 	dir.path = arena_print(c->arena, "%.*s", slash ? (int)(slash - i->path) : 0, i->path);
@@ -164,14 +204,6 @@ static int is_forgettable(const struct commit *c, struct err *e)
 int commit_old_size(uint64_t *bytes, struct commit *c, struct err *e)
 {
 	struct forgotten f = { .pretend = true };
-	if (i->kind == JOURNAL_MOVED) {
-		if (commit_kept_at(&dir, c, i, e))
-			return e->code;
-		slash = strrchr(dir.path, '/');
-		dir.path = arena_print(
-			c->arena, "%.*s", slash ? (int)(slash - dir.path) : 0, dir.path);
-		return forget_in(f, c, dir, arena_print(c->arena, "%s.", name), e);
-	}
 
 	if (is_forgettable(c, e) || forget_all(&f, c, e))
 		return e->code;

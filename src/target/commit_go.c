@@ -80,7 +80,7 @@ int commit_go(struct commit *c, struct err *e)
 			commit_unlock(c, e) || go(c, e))
 			return e->code;
 	}
-	if (commit_lock(c, e) || commit_sync_all(c, e) || commit_save(c, JOURNAL_COMMITTED, e))
+	if (commit_close(c, e) || commit_sync_all(c, e) || commit_save(c, JOURNAL_COMMITTED, e))
 		return e->code;
 	event_done(c->listener, "commit", "the new state is in place");
 	commit_tidy_after(c);

@@ -124,6 +124,8 @@ bool commit_is_ours(const char *name);
 /* Immutable and append-only flags: taken away, given back. */
 int commit_unlock(struct commit *c, struct err *e);
 int commit_lock(struct commit *c, struct err *e);
+/* The same at the end, when all is in place: what was staged behind them goes first. */
+int commit_close(struct commit *c, struct err *e);
 /* ERR_DECLINED, or noted in the journal when they may be cleared; `flags` of an open file. */
 int commit_note_flags(
 	struct commit *c, const char *device, const char *path, int fd, struct err *e);

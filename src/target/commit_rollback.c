@@ -97,7 +97,7 @@ int commit_rollback(struct commit *c, struct err *e)
 	const bool whole = is_whole(c);
 	if (c->idle && c->idle(c->ctx, e))
 		return whole ? call_off(c, e) : e->code;
-	if (items_back(c, e) || fences(c, false, true, e) || commit_lock(c, e) ||
+	if (items_back(c, e) || fences(c, false, true, e) || commit_close(c, e) ||
 		commit_sync_all(c, e) || commit_save(c, JOURNAL_ROLLED_BACK, e))
 		return e->code;
 	event_done(c->listener, "rollback", "the old state is in place again");

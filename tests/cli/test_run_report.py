@@ -1,5 +1,6 @@
 """What a run tells those who are not there: on the disk, to a syslog server, to an address; and that it waits for none."""
 
+import contextlib
 import http.server
 import json
 import socket
@@ -138,3 +139,33 @@ def test_log_directory_that_is_a_link_is_not_followed(program, tree, plan, tmp_p
     result, said = run(program, tree, plan)
     assert result["outcome"] == "restored" and "log on the target" in said
     assert list(outside.iterdir()) == []
+
+
+def test_what_a_signed_address_keeps_secret_is_told_to_nobody(program, tree, plan, snapshot, web):  # noqa: F811
+    class Store(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            data = snapshot.read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):  # who looks at the first bytes only
+                self.wfile.write(data)
+
+        def log_message(self, *args):
+            pass
+
+    store = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    thread = threading.Thread(target=store.serve_forever)
+    thread.start()
+    try:
+        plan.write_text(f"source: http://127.0.0.1:{store.server_port}/a/snapshot.db?X-Amz-Signature=hush01\n"
+                        f"report: http://127.0.0.1:{web.server_port}/\n{MEMBERS}")
+        run(program, tree, plan)
+    finally:
+        store.shutdown()
+        thread.join()
+        store.server_close()
+    told = [json.dumps(body) for _, body in web.bodies] + [p.read_text() for p in (tree / LOGS).iterdir()] + \
+        [p.read_text() for p in (tree / "var/lib/etcd-rescue").iterdir() if p.is_file()]
+    assert any("/a/snapshot.db" in text for text in told)
+    assert not [text for text in told if "hush01" in text]
