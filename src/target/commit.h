@@ -115,7 +115,7 @@ struct commit_file {
 	const char *like;
 	unsigned mode; /* of one that is not there and has no like */
 	bool fence;    /* without it etcd does not start */
-	bool passing;  /* new, and taken away again by the first boot: may be gone afterwards */
+	bool passing;  /* the first boot takes it away again: may be gone afterwards */
 	/* Waits at this path below the journal's top, inside STATE, while its place stays empty;
 	 * the first boot moves it there.  NULL: in place with the commit. */
 	const char *held;
