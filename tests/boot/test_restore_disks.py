@@ -1,4 +1,4 @@
-"""The file systems a control plane lies on, and etcd on a partition of its own: restored in one machine, one after the other."""
+"""The file systems a control plane lies on, and etcd on a partition of its own: one machine, one after the other."""
 
 import json
 
@@ -43,7 +43,8 @@ def restore(vm, disk, fs, own):
 
 
 def test_each_file_system_is_restored_and_one_with_a_partition_for_etcd_serves(fleet, image_file, cluster, tmp_path):
-    disks = [cluster[NAME].disk(tmp_path / f"{fs}.img", fs=fs, etcd_partition=own, damage=damage, programs=number == len(DISKS) - 1)
+    disks = [cluster[NAME].disk(tmp_path / f"{fs}.img", fs=fs, etcd_partition=own, damage=damage,
+                                programs=number == len(DISKS) - 1)
              for number, (fs, own, damage) in enumerate(DISKS)]
     initramfs = images.with_program(image_file("initramfs.img"), image_file("etcd-rescue"), tmp_path)
     folder = tmp_path / "served"
