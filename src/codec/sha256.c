@@ -305,3 +305,14 @@ void codec_sha256_of(uint8_t digest[CODEC_SHA256_SIZE], struct span bytes)
 	codec_sha256_update(&sha, bytes);
 	codec_sha256_final(digest, &sha);
 }
+
+void codec_sha256_hex(char hex[CODEC_SHA256_HEX], const uint8_t digest[CODEC_SHA256_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < CODEC_SHA256_SIZE; i++) {
+		hex[2 * i] = digits[digest[i] >> 4];
+		hex[2 * i + 1] = digits[digest[i] & 15];
+	}
+	hex[CODEC_SHA256_HEX - 1] = '\0';
+}

@@ -35,3 +35,7 @@ void codec_sha256_final(uint8_t digest[CODEC_SHA256_SIZE], struct codec_sha256 *
 
 /* All at once. */
 void codec_sha256_of(uint8_t digest[CODEC_SHA256_SIZE], struct span bytes);
+
+/* Lower case, with a zero at its end. */
+enum { CODEC_SHA256_HEX = 2 * CODEC_SHA256_SIZE + 1 };
+void codec_sha256_hex(char hex[CODEC_SHA256_HEX], const uint8_t digest[CODEC_SHA256_SIZE]);

@@ -1,7 +1,6 @@
 #include "etcd/edit.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bolt/check.h"
@@ -83,8 +82,7 @@ int etcd_edits_digest(char hex[65], const struct etcd_edits *edits, struct err *
 	if (etcd_edits_print(&text, edits, e))
 		return e->code;
 	codec_sha256_of(digest, buf_span(&text));
-	for (int i = 0; i < CODEC_SHA256_SIZE; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	codec_sha256_hex(hex, digest);
 	return 0;
 }
 

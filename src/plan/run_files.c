@@ -20,23 +20,12 @@ static const char dropin[] = "# etcd-rescue holds etcd back while it restores it
 			     "[Unit]\n"
 			     "ConditionPathExists=/run/etcd-rescue/never\n";
 
-static void hex_of(char hex[65], const uint8_t digest[CODEC_SHA256_SIZE])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < CODEC_SHA256_SIZE; i++) {
-		hex[2 * i] = digits[digest[i] >> 4];
-		hex[2 * i + 1] = digits[digest[i] & 15];
-	}
-	hex[64] = '\0';
-}
-
 static void digest_of(char hex[65], struct span bytes)
 {
 	uint8_t digest[CODEC_SHA256_SIZE];
 
 	codec_sha256_of(digest, bytes);
-	hex_of(hex, digest);
+	codec_sha256_hex(hex, digest);
 }
 
 /* What was said, whatever its number. */
@@ -100,7 +89,7 @@ static int resolve(struct run *r, struct err *e)
 		return e->code;
 	for (size_t i = 0; i < r->n_clusters; i++) {
 		const struct run_cluster *c = &r->clusters[i];
-		hex_of(hex, c->snapshot.sha256);
+		codec_sha256_hex(hex, c->snapshot.sha256);
 		if (buf_print(&text, e, "%s snapshot %s token %s cluster %s member %s edits %s\n",
 			    c->target->cluster->what, hex, c->token,
 			    etcd_ident_text(c->cluster.id).text, etcd_ident_text(c->own->id).text,
@@ -132,7 +121,7 @@ static void tell_journal(struct run *r)
 	const struct run_cluster *c = &r->clusters[0];
 	char hex[65];
 
-	hex_of(hex, c->snapshot.sha256);
+	codec_sha256_hex(hex, c->snapshot.sha256);
 	j->plan_id = r->plan_id;
 	j->node = r->rewrite.node.name;
 	j->machine = r->who && r->who->dmi ? r->who->dmi->uuid : NULL;

@@ -96,9 +96,15 @@ static int find_interrupted(
 	s->n_roots = 0;
 	s->target = (struct plan_target){ .volume = v, .running = NO_ROOT };
 	if (target_tree(&s->target.tree, s->arena, root, boot, &none) || find_state(s, &none) ||
-		root_open_at(&state.fd, root, s->state, O_RDONLY | O_DIRECTORY, &none) ||
-		journal_read(&j, s->arena, &state, JOURNAL_NAME, &none) ||
-		(j.phase != JOURNAL_COMMITTING && j.phase != JOURNAL_ROLLING_BACK))
+		root_open_at(&state.fd, root, s->state, O_RDONLY | O_DIRECTORY, &none))
+		return 0;
+	if (journal_read(&j, s->arena, &state, JOURNAL_NAME, &none)) {
+		if (none.code != ERR_NOTFOUND)
+			s->unread = arena_print(
+				s->arena, "%s%s%s", v ? v->name : "", v ? ": " : "", none.text);
+		return 0;
+	}
+	if (j.phase != JOURNAL_COMMITTING && j.phase != JOURNAL_ROLLING_BACK)
 		return 0;
 	add_root(s, "", root, e);
 	for (size_t n = 0; n < 2 * j.n_items; n++) {
@@ -213,10 +219,21 @@ static void replay_journals(struct site *s)
 	}
 }
 
+/* No control plane, and nothing says any more whether a restore has its manifest put away. */
+static int explain(const struct site *s, struct err *e)
+{
+	const struct err why = *e;
+
+	if (why.code != ERR_NOTFOUND || s->interrupted || !s->unread)
+		return e->code;
+	return err_set(e, ERR_MISMATCH, "%s; %s", s->unread, why.text);
+}
+
 int site_look(struct site *s, struct err *e)
 {
+	s->unread = NULL;
 	if (s->dir)
-		return look_at_tree(s, e);
+		return look_at_tree(s, e) ? explain(s, e) : 0;
 	s->storage.probe_ms = SITE_PROBE_MS;
 	s->storage.listener = s->listener;
 	if (target_assemble(&s->assembly, s->arena, s->machine, &s->storage, e))
@@ -227,7 +244,7 @@ int site_look(struct site *s, struct err *e)
 	target_assemble_explain(&s->volumes, &s->assembly);
 	if (s->replay)
 		replay_journals(s);
-	return look_at_disks(s, e);
+	return look_at_disks(s, e) ? explain(s, e) : 0;
 }
 
 /* Which volumes are the roots'; by number, since they are opened anew. */

@@ -50,6 +50,7 @@ struct site {
 	const struct root *config; /* of a fresh master: its files as they will be; NULL: none */
 	bool writable;
 	bool interrupted; /* there is no layout; commit_resume goes on, or site_look says why not */
+	const char *unread; /* a journal that says nothing any more; NULL: none */
 };
 
 #define NO_SITE    ((struct site){ .tree = NO_ROOT, .target.running = NO_ROOT })

@@ -9,7 +9,7 @@
 /* An edit that is added there has to be added here, or masters with different bytes could meet. */
 _Static_assert(sizeof(struct etcd_edits) == 56, "every edit of the database enters the token");
 
-enum { SHOWN = 6 };
+enum { SHOWN = 12 }; /* digits */
 
 static void add(struct codec_sha256 *sha, struct str text)
 {
@@ -31,17 +31,11 @@ static void add_counted(struct codec_sha256 *sha, struct str text)
 	add(sha, text);
 }
 
-static void print_hex(char *hex, const uint8_t *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static void add_hex(struct codec_sha256 *sha, const char *what, const uint8_t digest[32])
 {
 	char hex[65];
 
-	print_hex(hex, digest, CODEC_SHA256_SIZE);
+	codec_sha256_hex(hex, digest);
 	add(sha, str_from(what));
 	add(sha, str_from(hex));
 	add(sha, STR("\n"));
@@ -76,7 +70,7 @@ const char *plan_token(struct arena *a, const char *layout_token, const uint8_t 
 	const struct etcd_edits *edits, uint64_t generation)
 {
 	uint8_t digest[CODEC_SHA256_SIZE];
-	char hex[2 * SHOWN + 1];
+	char hex[CODEC_SHA256_HEX];
 	struct codec_sha256 sha;
 
 	codec_sha256_init(&sha);
@@ -92,8 +86,8 @@ const char *plan_token(struct arena *a, const char *layout_token, const uint8_t 
 	if (generation > 1)
 		add_number(&sha, "generation ", generation, "\n");
 	codec_sha256_final(digest, &sha);
-	print_hex(hex, digest, SHOWN);
-	return arena_print(a, "%s-%s", layout_token, hex);
+	codec_sha256_hex(hex, digest);
+	return arena_print(a, "%s-%.*s", layout_token, SHOWN, hex);
 }
 
 static int by_name(const void *a, const void *b)
@@ -139,5 +133,5 @@ void plan_ready_digest(char hex[65], const struct plan_ready *clusters, size_t n
 		add_members(&sha, clusters[i].cluster);
 	}
 	codec_sha256_final(digest, &sha);
-	print_hex(hex, digest, CODEC_SHA256_SIZE);
+	codec_sha256_hex(hex, digest);
 }

@@ -3,11 +3,6 @@
 
 #include "target/commit_part.h"
 
-static int is_fence(const struct journal_item *i)
-{
-	return i->kind == JOURNAL_FENCE || i->kind == JOURNAL_DROPIN;
-}
-
 static int put(struct commit *c, const struct journal_item *i, struct err *e)
 {
 	return i->kind == JOURNAL_DIRECTORY  ? commit_put_directory(c, i, e)
@@ -21,20 +16,20 @@ static int go(struct commit *c, struct err *e)
 	const struct journal *j = &c->journal;
 
 	for (size_t i = 0; i < j->n_items; i++) {
-		if (is_fence(&j->items[i]) && commit_fence(c, &j->items[i], false, e))
+		if (commit_is_fence(&j->items[i]) && commit_fence(c, &j->items[i], false, e))
 			return e->code;
 	}
 	/* Directories first: the journal has them in the order they were added. */
 	for (int files = 0; files < 2; files++) {
 		for (size_t i = 0; i < j->n_items; i++) {
-			if (!is_fence(&j->items[i]) &&
+			if (!commit_is_fence(&j->items[i]) &&
 				(j->items[i].kind == JOURNAL_FILE) == files &&
 				put(c, &j->items[i], e))
 				return e->code;
 		}
 	}
 	for (size_t i = 0; i < j->n_items; i++) {
-		if (is_fence(&j->items[i]) && commit_unfence(c, &j->items[i], false, e))
+		if (commit_is_fence(&j->items[i]) && commit_unfence(c, &j->items[i], false, e))
 			return e->code;
 	}
 	return 0;
@@ -52,7 +47,7 @@ static bool is_past(const struct commit *c)
 		enum commit_is is;
 		if (commit_look(&is, c, i, &none))
 			return false;
-		has_fence |= is_fence(i);
+		has_fence |= commit_is_fence(i);
 		/* One that is to be away afterwards says nothing. */
 		if (i->kind == JOURNAL_FENCE &&
 			(!i->after || (is != COMMIT_NEW && is != COMMIT_SAME)))

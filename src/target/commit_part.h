@@ -95,6 +95,8 @@ int commit_copy(struct commit *c, struct commit_spot from, struct commit_spot to
 
 /* DIRECTORY, CONTENTS, MOVED. */
 bool commit_is_tree(const struct journal_item *i);
+/* FENCE, DROPIN. */
+bool commit_is_fence(const struct journal_item *i);
 
 /* A path of ours near `at` and on its mount, but not in its directory, where a kubelet may read:
  * one above, ".NAME.etcd-rescue" and `suffix`. */

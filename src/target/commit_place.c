@@ -32,6 +32,11 @@ bool commit_is_tree(const struct journal_item *i)
 	       i->kind == JOURNAL_MOVED;
 }
 
+bool commit_is_fence(const struct journal_item *i)
+{
+	return i->kind == JOURNAL_FENCE || i->kind == JOURNAL_DROPIN;
+}
+
 int commit_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
 	struct err *e)
 {

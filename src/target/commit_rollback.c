@@ -6,16 +6,11 @@
 #include "os/file.h"
 #include "target/commit_part.h"
 
-static bool is_fence(const struct journal_item *i)
-{
-	return i->kind == JOURNAL_FENCE || i->kind == JOURNAL_DROPIN;
-}
-
 static int fences(struct commit *c, bool up, bool back, struct err *e)
 {
 	for (size_t n = c->journal.n_items; n-- > 0;) {
 		const struct journal_item *i = &c->journal.items[n];
-		if (is_fence(i) &&
+		if (commit_is_fence(i) &&
 			(up ? commit_fence(c, i, back, e) : commit_unfence(c, i, back, e)))
 			return e->code;
 	}
@@ -29,7 +24,7 @@ static bool is_whole(const struct commit *c)
 		const struct journal_item *i = &c->journal.items[n];
 		struct err none = { 0 };
 		enum commit_is is;
-		if (is_fence(i))
+		if (commit_is_fence(i))
 			continue;
 		if (commit_look(&is, c, i, &none))
 			return false;
@@ -66,7 +61,7 @@ static int items_back(struct commit *c, struct err *e)
 	for (int directories = 0; directories < 2; directories++) {
 		for (size_t n = c->journal.n_items; n-- > 0;) {
 			const struct journal_item *i = &c->journal.items[n];
-			if (!is_fence(i) && (i->kind != JOURNAL_FILE) == directories &&
+			if (!commit_is_fence(i) && (i->kind != JOURNAL_FILE) == directories &&
 				put_back(c, i, e))
 				return e->code;
 		}

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,8 +39,7 @@ static void hex_of(char hex[DIGEST_HEX], struct codec_sha256 *sha)
 	uint8_t raw[CODEC_SHA256_SIZE];
 
 	codec_sha256_final(raw, sha);
-	for (size_t i = 0; i < sizeof raw; i++)
-		snprintf(hex + 2 * i, 3, "%02x", raw[i]);
+	codec_sha256_hex(hex, raw);
 }
 
 /* Behind the last byte that was ever written: a segment of the log is allocated long before. */

@@ -136,3 +136,17 @@ def test_half_way_is_told_also_by_who_changed_nothing(program, tree, plan, comma
     other.write_text(plan.read_text() + "generation: 2\n")
     result, said = run(program, tree, plan if command == "rollback" else other)
     assert result["outcome"] == "restored" and ("another plan" in said) == (command == "run")
+
+
+def test_a_journal_that_cannot_be_read_is_named_where_nothing_else_tells(program, tree, plan):
+    """A fence is up, and nobody knows any more what of: "no control plane" alone would lead astray."""
+    strace = requirement.need("strace")
+    subprocess.run([strace, "-f", "-qq", "-o", tree.parent / "log", "--trace=renameat2",
+                    "--inject=renameat2:error=EIO:when=3", program, "run", "--root", tree, "--file", plan, "--yes"],
+                   capture_output=True, timeout=120)
+    assert not (tree / MANIFEST).exists()
+    journal = tree / "var/lib/etcd-rescue/journal"
+    journal.write_bytes(journal.read_bytes().replace(b'"committing"', b'"committinG"'))
+    before = marks(tree)
+    _, said = run(program, tree, plan, status=1)
+    assert "journal" in said and "control plane" in said and marks(tree) == before
