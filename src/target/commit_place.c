@@ -99,10 +99,16 @@ const char *commit_short(const struct commit *c)
 
 int commit_other(const struct journal_item *i, struct err *e)
 {
+	const bool kept = i->existed && i->kept;
+
 	return err_set(e, ERR_DECLINED,
 		"%s%s/%s is neither what it was before the restore nor what was restored; it is "
-		"left alone",
-		i->device, *i->device ? ": " : "", i->path);
+		"left alone: %s%s%s, or put back what was restored, then start again",
+		i->device, *i->device ? ": " : "", i->path,
+		kept         ? "put back what it was (once kept as /"
+		: i->existed ? "put back what it was"
+			     : "take it away",
+		kept ? i->kept : "", kept ? ")" : "");
 }
 
 static int look_directory(

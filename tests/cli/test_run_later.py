@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import subprocess
 
 import pytest
@@ -150,3 +151,14 @@ def test_a_journal_that_cannot_be_read_is_named_where_nothing_else_tells(program
     before = marks(tree)
     _, said = run(program, tree, plan, status=1)
     assert "journal" in said and "control plane" in said and marks(tree) == before
+
+
+def test_the_way_back_from_a_changed_file_is_the_one_that_is_told(program, tree, plan):
+    before = contents(tree)
+    run(program, tree, plan)
+    (tree / MANIFEST).write_text("somebody's\n")
+    said = call(program, "rollback", "--root", tree, status=6).stderr
+    kept = re.search(r"once kept as /([^)]+)\)", said)[1]
+    subprocess.run(["cp", "-a", tree / kept, tree / MANIFEST], check=True)
+    call(program, "rollback", "--root", tree)
+    assert {name: contents(tree)[name] for name in before} == before
