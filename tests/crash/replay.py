@@ -8,7 +8,8 @@ Run as a program of its own, since it has a mount namespace of its own:
                 Those that leave the same disk (same entries, same blocks) are tried and counted once.
     resume      after how many of those that leave a tree of their own the workload is run again (1: each, 5: each
                 fifth, 0: none).  Two disks with the same tree (names, owners, labels, content, inodes of directories)
-                are the same to it.
+                are the same to it.  second: how many needed two runs (a file system may take its time to give the
+                room back that an interrupted stage had).
 
 Before any verdict counts, all of the log replayed must give the disk as the recording left it.
 """
@@ -73,7 +74,7 @@ def cuts(entries, count, seed):
 def replay(tool, directory, kind, work, wanted, resume, seed):
     base, log, entries, frame = record(tool, directory, kind, work)
     result = {"entries": len(entries), "flushes": entries.kinds.count("f"), "cuts": 0, "first": 0, "fenced": 0, "last": 0,
-              "bad": 0, "trees": 0, "resumed": 0, "why": {}, "examples": []}
+              "bad": 0, "trees": 0, "resumed": 0, "second": 0, "why": {}, "examples": []}
     seen, trees = set(), set()
 
     def bad(n, chance, why):
@@ -106,6 +107,9 @@ def replay(tool, directory, kind, work, wanted, resume, seed):
                         continue
                     result["resumed"] += 1
                     why = work.resume(top)
+                    if why:
+                        result["second"] += 1
+                        why = work.resume(top)
                     if not why:
                         try:
                             end = frame.where(states.look(top))

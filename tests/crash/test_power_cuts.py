@@ -5,8 +5,8 @@ How to read a result, one line a job in build/test-artefacts/power-cuts.txt:
     entries, flushes    of the log of the recorded run
     cuts                disks tried, each different; first/fenced/last/bad: what they held (states.py)
     trees               how many different trees those were; resumed: on how many of them it was run again and had to
-                        end complete
-    why, examples       of the bad ones; cut N, seed S is found again by replay.py with the same job
+                        end complete; second: how many of those took two runs, the most that is allowed
+    why, examples       of the bad ones: cut N of the log, with this seed
 
 The two negative controls, "unsynced" and "deleted", must be found bad: else the harness sees nothing, and the good
 results mean nothing.  A cut keeps or loses whole blocks of 4 KiB, the sector size that the device told.
