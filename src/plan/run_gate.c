@@ -164,7 +164,8 @@ static int stand_at_gate(struct gate_outcome *outcome, struct run *r, struct err
 	struct gate_wait_settings settings = { .plan = r->plan,
 		.root = r->machine,
 		.listener = r->listener,
-		.hold_ms = hold_ms,
+		/* Where nobody is, nobody starts it again. */
+		.hold_ms = r->unattended ? 0 : hold_ms,
 		.go_on = r->stopped,
 		.ctx = r->ctx };
 
