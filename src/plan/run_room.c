@@ -80,7 +80,7 @@ int run_room(struct run *r, struct run_cluster *c, struct err *e)
 {
 	const uint64_t size = r->choose.item->object->size;
 	const uint64_t need = (size == UINT64_MAX ? 0 : size) + BESIDES;
-	const char *dir = c->target->cluster->data_dir, *wish = r->plan->old;
+	const char *dir = c->target->cluster->data_dir;
 	const struct commit_place member = member_of(r, c);
 	uint64_t free_bytes, old;
 
@@ -96,11 +96,6 @@ int run_room(struct run *r, struct run_cluster *c, struct err *e)
 			"%s: %" PRIu64 " bytes are missing for the new member, and the old one "
 			"holds but %" PRIu64 "; make room, or a larger file system",
 			dir, missing, old);
-	if (!strncmp(wish, "upload:", 7))
-		return err_set(e, ERR_UNSUPPORTED,
-			"%s: %" PRIu64 " bytes are missing to lay the new member down beside the "
-			"old one, and this version cannot upload the old one first; %s",
-			dir, missing, choices);
 	if (!r->site.aside)
 		return err_set(e, ERR_SPACE,
 			"%s: %" PRIu64 " bytes are missing to lay the new member down beside the "

@@ -124,7 +124,7 @@ const struct schema_row schema[] = {
 		"where several masters compare what they are about to commit"),
 	ONE("missing", WORD, "wait|proceed", "wait", AT(missing),
 		"when a master does not come to the gate; the quorum rule holds in any case"),
-	ONE("old", CHOICE, "keep|move:|upload:", "keep", AT(old),
+	ONE("old", CHOICE, "keep|move:", "keep", AT(old),
 		"the old data: keep it beside the new, or make room"),
 	GROUP("storage", "the disk that holds the control plane"),
 	ONE("storage.luks-key", CHOICE, "auto|ask|file:", "auto", AT(storage.luks_key),

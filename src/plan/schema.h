@@ -133,7 +133,7 @@ struct plan {
 	enum plan_other_cluster other_cluster;
 	const char *gate; /* "none" or an address */
 	enum plan_missing missing;
-	const char *old; /* "keep", "move:/path", "upload:URL" */
+	const char *old; /* "keep", "move:/path" */
 	struct {
 		const char *luks_key; /* "auto", "ask" or "file:/path" */
 		bool degraded, clear_immutable;

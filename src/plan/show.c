@@ -31,13 +31,8 @@ static const char *word_at(struct arena *a, const char *words, unsigned at)
 /* A text as it may be shown. */
 static const char *shown(struct arena *a, enum schema_type type, const char *text)
 {
-	struct str head, rest;
-
 	if (type == SCHEMA_HASH)
 		return "(set)";
-	if (type == SCHEMA_CHOICE && str_cut(&head, &rest, str_from(text), ':') &&
-		str_is(head, "upload"))
-		return arena_print(a, "upload:%s", url_text_shown(a, rest.p));
 	if ((type == SCHEMA_URL && strchr(text, ':')) || type == SCHEMA_PEER_URL)
 		return url_text_shown(a, text);
 	return text;

@@ -40,11 +40,10 @@ static int set_file(const char **out, struct arena *a, struct str text, struct e
 	return 0;
 }
 
-/* "keep", "file:/path", "upload:URL" */
+/* "keep", "file:/path" */
 static int set_choice(
 	const char **out, const char *words, struct arena *a, struct str text, struct err *e)
 {
-	const char *unused;
 	struct str head, rest;
 	size_t at;
 	bool takes_more = false;
@@ -53,12 +52,8 @@ static int set_choice(
 		return value_none_of(e, words, text);
 	if (takes_more) {
 		str_cut(&head, &rest, text, ':');
-		if (str_is(head, "upload")) {
-			if (value_set_url(&unused, "s3:|https:|http:|sftp:", a, rest, e))
-				return err_wrap(e, "upload");
-		} else if (rest.len < 2 || rest.p[0] != '/') {
+		if (rest.len < 2 || rest.p[0] != '/')
 			return value_bad(e, text, "no path from the root, such as file:/media/key");
-		}
 	}
 	*out = arena_copy(a, text);
 	return 0;

@@ -37,8 +37,7 @@ def is_old(before, after):
     return below(after, f"{DATA}/member") == below(before, f"{DATA}/member") and after[MANIFEST] == before[MANIFEST]
 
 
-@pytest.mark.parametrize("old, hint", [("keep", "old: move:/PATH"), ("upload:https://127.0.0.1/old", "cannot upload"),
-                                       ("move:/mnt/fast/aside", "very file system"), ("move:/srv/none", "no such directory")])
+@pytest.mark.parametrize("old, hint", [("keep", "old: move:/PATH"), ("move:/mnt/fast/aside", "very file system"), ("move:/srv/none", "no such directory")])
 def test_choices_are_told_with_the_bytes_short(program, full, plan, old, hint):
     plan.write_text(plan.read_text() + f"survivors: none\nold: {old}\n")
     (full / "mnt/fast/aside").mkdir()
