@@ -1,6 +1,7 @@
 """The whole suite's options, markers and rules: what is long, what may be skipped, where the image is."""
 
 import fnmatch
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent
 ARTEFACTS = TOP / "build" / "test-artefacts"
 
-REQUIRED = pytest.StashKey[list]()
+REQUIRED = pytest.StashKey[dict]()
 SKIPPED = pytest.StashKey[list]()
 LONG = pytest.StashKey[int]()
 
@@ -27,9 +28,18 @@ def pytest_addoption(parser):
 
 
 def read_required():
-    """Patterns of node ids, one a line, of tests that must run."""
-    lines = (HERE / "required.txt").read_text().splitlines()
-    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+    """{pattern: what it takes to be required} of required.txt, whose head says how its lines are made."""
+    lines = [line.split("#")[0].split() for line in (HERE / "required.txt").read_text().splitlines()]
+    lines = [words for words in lines if words]
+    for words in lines:
+        if len(words) > 1 and (words[1] != "when" or len(words) == 2):
+            raise pytest.UsageError(f"required.txt: PATTERN or PATTERN when NAME..., not: {' '.join(words)}")
+    return {words[0]: words[2:] for words in lines}
+
+
+def is_there(name):
+    """Does this machine have what a line of required.txt names?"""
+    return os.geteuid() == 0 if name == "root" else requirement.find(name) is not None
 
 
 def name_of(item):
@@ -63,6 +73,7 @@ def pytest_collection_modifyitems(config, items):
         gone = [p for p in patterns if not any(matches(n, p) for n in names)]
         if gone:
             raise pytest.UsageError("required.txt names tests that do not exist: " + ", ".join(gone))
+    patterns = [p for p, names in patterns.items() if all(map(is_there, names))]
     for item in items:
         if any(matches(name_of(item), p) for p in patterns):
             item.add_marker("must")

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+import requirement
 from crash import blocklog, workload
 
 KINDS = ["ext4", "xfs", "btrfs"]
@@ -71,6 +72,9 @@ def play(tool, memory, artefacts):
 @pytest.fixture
 def kinds():
     """The file systems that can be made and mounted here."""
+    modprobe = requirement.find("modprobe")
+    if modprobe:  # what is a module is in the list only once it is loaded
+        subprocess.run([modprobe, "-aq", *KINDS], check=False)
     known = Path("/proc/filesystems").read_text().split()
     missing = [kind for kind in KINDS if kind not in known]
     if missing:

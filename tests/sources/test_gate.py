@@ -54,6 +54,12 @@ class Gate:
         assert done.returncode == 0, done.stderr
         return {m["name"]: m for m in map(json.loads, done.stdout.splitlines()) if m.get("event") == "member"}
 
+    def wait_for(self, name, seconds=30):
+        """Until the place holds a note of this master."""
+        end = time.monotonic() + seconds
+        while not self.look()[name]["there"]:
+            assert time.monotonic() < end, f"{name} said nothing in {seconds} s"
+
     def close(self):
         for child in self.children:
             if child.poll() is None:
@@ -115,7 +121,7 @@ def at_web(nginx, work, gate_at):
 def one_dead_one_late(gate):
     """m3 is dead, m2 is late: two of three are enough, and m3 goes on when it comes at last."""
     first = gate.stand("m1")
-    time.sleep(1.5)
+    gate.wait_for("m1")
     assert first.poll() is None, gate.end(first)
     assert {n: m["there"] for n, m in gate.look().items()} == {"m1": True, "m2": False, "m3": False}
     second = gate.stand("m2")
@@ -179,7 +185,7 @@ def test_one_master_needs_no_gate(store, gate_at):
 def test_whoever_was_ready_and_died_does_not_count(at_store):
     """Its note is still there when m2 comes, but nobody knows what its disk does now."""
     first = at_store.stand("m1")
-    time.sleep(1.0)
+    at_store.wait_for("m1")
     first.kill()
     first.wait()
     status, said = at_store.end(at_store.stand("m2", wait=5))
@@ -286,7 +292,7 @@ def test_server_without_put(nginx, work, gate_at):
 def test_interrupted(at_store):
     """Ctrl-C ends the waiting, and the others know at once."""
     child = at_store.stand("m1")
-    time.sleep(1.0)
+    at_store.wait_for("m1")
     child.terminate()
     status, said = at_store.end(child, timeout=10)
     assert status == REFUSED and "stopped by signal" in said, said
