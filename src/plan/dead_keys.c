@@ -10,6 +10,7 @@ struct dead {
 	struct arena *arena;
 	const struct plan *plan;
 	const struct etcd_known_member *members;
+	const struct etcd_live_visitor *also;
 	const char **keys;
 	size_t n;
 };
@@ -85,8 +86,9 @@ static int see(void *ctx, const struct etcd_kv *kv, struct err *e)
 {
 	struct dead *d = ctx;
 	struct str name;
+	if (d->also && d->also->key(d->also->ctx, kv, e))
+		return e->code;
 	const struct str resource = kube_stored_resource(&name, kv->key);
-
 	/* The list of edits is of texts; no API server writes a key with a zero byte. */
 	if (!name.len || memchr(kv->key.p, 0, kv->key.len) ||
 		!(str_is(resource, "masterleases") ||
@@ -108,15 +110,18 @@ static int by_bytes(const void *a, const void *b)
 }
 
 int plan_dead_keys(struct etcd_edits *edits, struct arena *a, const struct plan *plan,
-	const struct etcd_known_member *members, const struct bolt_db *db, struct err *e)
+	const struct etcd_known_member *members, const struct bolt_db *db,
+	const struct etcd_live_visitor *also, struct err *e)
 {
-	struct dead dead = { .arena = a, .plan = plan, .members = members };
+	struct dead dead = { .arena = a, .plan = plan, .members = members, .also = also };
 	struct etcd_live_visitor visitor = { see, &dead, false };
 
 	edits->drop_keys = NULL;
 	edits->n_drop_keys = 0;
-	if (plan->drop_keys == PLAN_DROP_KEYS_NO)
-		return 0;
+	if (plan->drop_keys == PLAN_DROP_KEYS_NO) {
+		visitor = also ? *also : visitor;
+		return also ? etcd_live_walk(db, 0, &visitor, e) : 0;
+	}
 	dead.keys = arena_array(a, PLAN_DEAD_KEYS_MAX, sizeof *dead.keys);
 	if (etcd_live_walk(db, 0, &visitor, e))
 		return e->code;

@@ -22,12 +22,15 @@
 #pragma once
 
 #include "etcd/edit.h"
+#include "etcd/live.h"
 #include "etcd/status.h"
 #include "plan/schema.h"
 
 enum { PLAN_DEAD_KEYS_MAX = 10000 };
 
 /* Sets drop_keys of `edits`, in the order of their bytes; none with `drop-keys: no`.
- * `members` are the snapshot's own, NULL: it holds none. */
+ * `members` are the snapshot's own, NULL: it holds none.  `also` sees every key on the same walk,
+ * which on a large database is what takes time; NULL: nobody. */
 int plan_dead_keys(struct etcd_edits *edits, struct arena *a, const struct plan *plan,
-	const struct etcd_known_member *members, const struct bolt_db *db, struct err *e);
+	const struct etcd_known_member *members, const struct bolt_db *db,
+	const struct etcd_live_visitor *also, struct err *e);

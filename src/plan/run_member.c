@@ -111,7 +111,8 @@ static int decide_edits(struct run *r, struct run_cluster *c, const struct etcd_
 		.fix_markers = true,
 		.clear_alarms = true,
 	};
-	return plan_dead_keys(&c->edits, r->arena, r->plan, s->members, db, e);
+	const struct etcd_live_visitor stored = plan_stored_visitor(&c->stored, r->arena);
+	return plan_dead_keys(&c->edits, r->arena, r->plan, s->members, db, &stored, e);
 }
 
 static int decide_cluster(
@@ -160,14 +161,11 @@ static bool overruled(struct run *r, bool foreseen, struct err *e)
 }
 
 /* Is it this cluster's, and has the disk the keys to read it? */
-static int check_stored(
-	struct run *r, struct run_cluster *c, const struct bolt_db *db, struct err *e)
+static int check_stored(struct run *r, struct run_cluster *c, struct err *e)
 {
 	struct kube_node *node = &r->rewrite.node;
 	const size_t warned = node->warnings.n;
 
-	if (plan_stored_read(&c->stored, r->arena, db, e))
-		return e->code;
 	if (plan_stored_same_cluster(&c->stored, node, e) &&
 		!overruled(r, r->plan->other_cluster == PLAN_OTHER_CLUSTER_PROCEED, e))
 		return e->code;
@@ -182,11 +180,13 @@ static int make_member(
 	struct run *r, struct run_cluster *c, const struct etcd_received *received, struct err *e)
 {
 	struct etcd_restore_result result = { .cluster = &c->cluster };
+	struct bolt_db db = received->db;
 	struct etcd_status status;
 
-	if (etcd_status_brief(&status, r->arena, &received->db, e) ||
-		(c == r->clusters && check_stored(r, c, &received->db, e)) ||
-		decide_edits(r, c, &status, &received->db, e))
+	/* The copy has left the page cache, or soon will. */
+	db.ahead = true;
+	if (etcd_status_brief(&status, r->arena, &db, e) || decide_edits(r, c, &status, &db, e) ||
+		(c == r->clusters && check_stored(r, c, e)))
 		return e->code;
 	plan_identify_members(&r->rewrite.who, &r->rewrite.node, r->plan, status.members);
 	if (decide_cluster(r, c, &status, e))
@@ -205,8 +205,10 @@ static int make_member(
 	return 0;
 }
 
-static int take_database(
-	struct run *r, struct run_cluster *c, const struct stream *from, struct err *e)
+/* `last`: nothing else comes from there, so it is let go of with all that it holds in memory before
+ * the database is looked through. */
+static int take_database(struct run *r, struct run_cluster *c, const struct stream *from,
+	struct feed *last, struct err *e)
 {
 	uint64_t entries = 0;
 	CLEAN_SCAN struct bolt_scan scan = etcd_received_scan(&entries);
@@ -218,6 +220,8 @@ static int take_database(
 	if (begin(r, c, e) || etcd_copy(&copied, c->dir.db, from, &quiet, step, e) ||
 		etcd_received_check(&received, c->dir.db, &copied, false, r->listener, step, e))
 		return e->code;
+	if (last)
+		feed_close(last);
 	c->snapshot = (struct run_snapshot){
 		.shown = r->choose.item->object->url,
 		.reason = r->choose.reason,
@@ -241,7 +245,7 @@ static int on_events(void *ctx, const struct unwrap_entry *entry, struct err *e)
 {
 	struct run *r = ctx;
 
-	return r->n_clusters > 1 ? take_database(r, &r->clusters[1], &entry->stream, e) : 0;
+	return r->n_clusters > 1 ? take_database(r, &r->clusters[1], &entry->stream, NULL, e) : 0;
 }
 
 static int go_on(void *ctx, struct err *e)
@@ -264,7 +268,7 @@ static int take(struct run *r, struct err *e)
 	if (fetch_feed(&feed, &r->choose, &extra, e))
 		return e->code;
 	struct stream stream = feed_stream(&feed);
-	if (take_database(r, &r->clusters[0], &stream, e))
+	if (take_database(r, &r->clusters[0], &stream, r->n_clusters < 2 ? &feed : NULL, e))
 		return err_wrap(e, "%s", item->shown);
 	if (r->n_clusters < 2 || r->clusters[1].has_snapshot)
 		return 0;
@@ -275,8 +279,9 @@ static int take(struct run *r, struct err *e)
 	if (fetch_object(&other, &r->choose, item->events, &extra, e))
 		return e->code;
 	stream = feed_stream(&other);
-	return take_database(r, &r->clusters[1], &stream, e) ? err_wrap(e, "%s", item->events->name)
-							     : 0;
+	return take_database(r, &r->clusters[1], &stream, &other, e)
+		       ? err_wrap(e, "%s", item->events->name)
+		       : 0;
 }
 
 static void drop_members(struct run *r)

@@ -64,23 +64,21 @@ static int add_key(void *ctx, const struct etcd_kv *kv, struct err *e)
 	return 0;
 }
 
-int plan_stored_read(
-	struct plan_stored *s, struct arena *a, const struct bolt_db *db, struct err *e)
+struct etcd_live_visitor plan_stored_visitor(struct plan_stored *s, struct arena *a)
 {
-	struct etcd_live_visitor visitor = { add_key, s, false };
-
 	*s = (struct plan_stored){ .arena = a };
-	return etcd_live_walk(db, 0, &visitor, e);
+	return (struct etcd_live_visitor){ add_key, s, false };
 }
 
 int plan_stored_file(struct plan_stored *s, struct arena *a, const char *path, struct err *e)
 {
 	CLEAN_SNAPSHOT struct etcd_snapshot_file file = NO_SNAPSHOT;
+	struct etcd_live_visitor visitor = plan_stored_visitor(s, a);
 	struct etcd_status status = { 0 };
 
 	if (etcd_snapshot_open(&file, AT_FDCWD, path, e))
 		return e->code;
-	if (plan_stored_read(s, a, &file.db, e) || etcd_status_brief(&status, a, &file.db, e))
+	if (etcd_live_walk(&file.db, 0, &visitor, e) || etcd_status_brief(&status, a, &file.db, e))
 		return err_wrap(e, "%s", path);
 	s->members = status.members;
 	return 0;

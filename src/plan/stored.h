@@ -17,6 +17,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "etcd/live.h"
 #include "etcd/status.h"
 #include "kube/encryption.h"
 
@@ -39,10 +40,8 @@ struct plan_stored {
 
 int plan_stored_file(struct plan_stored *s, struct arena *a, const char *path, struct err *e);
 
-/* The same of an open database; `members` stays NULL. */
-struct bolt_db;
-int plan_stored_read(
-	struct plan_stored *s, struct arena *a, const struct bolt_db *db, struct err *e);
+/* The same for who walks over a database himself; `members` stays NULL. */
+struct etcd_live_visitor plan_stored_visitor(struct plan_stored *s, struct arena *a);
 
 /* ERR_DECLINED when both name a CA and not one of them is the same: another cluster's. */
 int plan_stored_same_cluster(

@@ -69,7 +69,7 @@ static const char *dead(
 	struct etcd_edits edits = { 0 };
 	struct err e = { 0 };
 
-	if (plan_dead_keys(&edits, &arena, plan, members, &s->db, &e))
+	if (plan_dead_keys(&edits, &arena, plan, members, &s->db, NULL, &e))
 		fail_msg("%s", e.text);
 	return print(&edits);
 }
@@ -173,14 +173,14 @@ static void what_is_named_can_be_dropped(void **state)
 	struct etcd_edited edited;
 	struct err e = { 0 };
 
-	assert_int_equal(plan_dead_keys(&edits, &arena, &plan, NULL, &s->db, &e), 0);
+	assert_int_equal(plan_dead_keys(&edits, &arena, &plan, NULL, &s->db, NULL, &e), 0);
 	const size_t n = edits.n_drop_keys;
 	assert_true(n > 0);
 	assert_int_equal(etcd_edits_check(&edits, &e), 0);
 	if (etcd_edits_apply(&edited, &s->db, &edits, NULL, &e))
 		fail_msg("%s", e.text);
 	assert_int_equal(edited.dropped_keys, n);
-	assert_int_equal(plan_dead_keys(&edits, &arena, &plan, NULL, &s->db, &e), 0);
+	assert_int_equal(plan_dead_keys(&edits, &arena, &plan, NULL, &s->db, NULL, &e), 0);
 	assert_int_equal(edits.n_drop_keys, 0);
 }
 
@@ -191,7 +191,7 @@ static void nothing_is_dropped_when_the_plan_says_so(void **state)
 	struct err e = { 0 };
 	struct snapshot *s = *state;
 
-	assert_int_equal(plan_dead_keys(&edits, &arena, &plan, NULL, &s->db, &e), 0);
+	assert_int_equal(plan_dead_keys(&edits, &arena, &plan, NULL, &s->db, NULL, &e), 0);
 	assert_true(!edits.n_drop_keys && !edits.drop_keys);
 }
 
