@@ -200,10 +200,18 @@ def test_whoever_is_late_is_told_who_was_faster(boot, sit):
     assert boot.silent()
 
 
+def echoes(person, wanted, seconds=20):
+    """Until the terminal echoes what is typed, or does not: then the console has heard what boot said."""
+    end = time.monotonic() + seconds
+    while bool(termios.tcgetattr(person.slave)[3] & termios.ECHO) != wanted:
+        assert time.monotonic() < end, "the terminal's mode does not change"
+        time.sleep(0.02)
+
+
 def test_any_key_stops_the_countdown_and_is_not_seen(boot, sit):
     person = sit()
     boot.meet("state countdown offers= seconds=9 who=\n")
-    time.sleep(0.5)
+    echoes(person, False)
     before = person.text
     person.types("x")
     assert boot.hear().split()[:2] == ["ask", "key"]
@@ -211,7 +219,7 @@ def test_any_key_stops_the_countdown_and_is_not_seen(boot, sit):
     assert person.text == before
     # The next lines are lines again.
     boot.say(WAITING.format(offers="s"))
-    time.sleep(0.3)
+    echoes(person, True)
     person.types("nonsense\n")
     person.sees("no such choice")
 
@@ -236,10 +244,9 @@ def test_hang_up_is_an_end_and_no_shell(boot, sit):
 def test_terminal_is_given_back_as_it_was(boot, sit):
     person = sit()
     boot.meet("state countdown offers= seconds=9 who=\n")
-    time.sleep(0.5)
-    assert not termios.tcgetattr(person.slave)[3] & termios.ECHO
+    echoes(person, False)
     boot.say(WAITING.format(offers="s"))
-    time.sleep(0.3)
+    echoes(person, True)
     person.types("s\n")
     assert person.ends() == SHELL
     after = termios.tcgetattr(person.slave)

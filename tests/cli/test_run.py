@@ -160,7 +160,7 @@ def test_bad_snapshot_leaves_everything_as_it_was(program, tree, plan, snapshot,
     plan.write_text(f"source: file:{broken}\n{MEMBERS}")
     before = contents(tree)
     result, said = run(program, tree, plan, status=1)
-    assert result["outcome"] == "untouched" and "does not match" in said or "sha256" in said.lower()
+    assert result["outcome"] == "untouched" and ("does not match" in said or "sha256" in said.lower()), said
     after = contents(tree)
     assert {name: text for name, text in after.items() if not name.startswith(("var/lib/etcd-rescue/", "var/log/etcd-rescue/"))} == before
 

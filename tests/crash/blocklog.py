@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import shutil
 import struct
 import subprocess
 import time
@@ -69,6 +70,14 @@ def impossible():
         if not os.access(path, os.R_OK | os.W_OK):
             return f"{path} is not there or not to be opened"
     return None
+
+
+def sweep(directory, prefix):
+    """Remove PREFIX-PID and PREFIX-PID-* of processes that are no more: what lies in memory is nobody's to clear."""
+    for left in Path(directory).glob(f"{prefix}-*"):
+        process = left.name[len(prefix) + 1:].split("-")[0]
+        if process.isdigit() and not os.path.exists(f"/proc/{process}"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def compile_tool(directory):

@@ -15,6 +15,7 @@ Before any verdict counts, all of the log replayed must give the disk as the rec
 """
 
 import json
+import os
 import random
 import shutil
 import sys
@@ -127,7 +128,7 @@ def replay(tool, directory, kind, work, wanted, resume, seed):
 def main():
     asked = json.loads(sys.argv[1])
     blocklog.private_mounts()
-    directory = Path(tempfile.mkdtemp(prefix="power-cuts-", dir=asked["memory"]))
+    directory = Path(tempfile.mkdtemp(prefix=f"power-cuts-{os.getpid()}-", dir=asked["memory"]))
     began = time.monotonic()
     try:
         work = workload.WORKLOADS[asked["workload"]](asked)

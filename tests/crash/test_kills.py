@@ -48,7 +48,9 @@ def judge(results):
 
 @pytest.mark.needs("gcc", "qemu-system-x86_64", "mke2fs", "partx", "strip")
 def test_a_machine_killed_in_the_middle(kills):
-    judge(kills(3, 3, 3))
+    results = kills(3, 3, 3)
+    judge(results)
+    assert len(results) == 3 and {"disk", "image"} <= results[0].keys()
 
 
 @pytest.mark.long

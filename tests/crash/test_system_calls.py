@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import requirement
-from crash import injection, states, workload
+from crash import blocklog, injection, states, workload
 
 SEED = 20261121
 EACH = {"killed": 2, "EIO": 1, "ENOSPC": 1, "EINTR": 1}  # of every call, without --long
@@ -27,6 +27,7 @@ EACH = {"killed": 2, "EIO": 1, "ENOSPC": 1, "EINTR": 1}  # of every call, withou
 def memory(tmp_path_factory):
     shared = Path("/dev/shm")
     if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 2 << 30:
+        blocklog.sweep(shared, "system-calls")
         directory = shared / f"system-calls-{os.getpid()}"
         directory.mkdir()
     else:
