@@ -52,7 +52,6 @@ const struct journal_text journal_texts[] = {
 	{ "snapshot-sha256", offsetof(struct journal, snapshot_sha256) },
 	{ "token", offsetof(struct journal, token) },
 	{ "cluster-id", offsetof(struct journal, cluster_id) },
-	{ "handoff", offsetof(struct journal, handoff) },
 	{ 0 },
 };
 
@@ -152,8 +151,6 @@ int journal_print(struct buf *out, const struct journal *j, struct err *e)
 	json_key_u64(&json, "generation", j->generation);
 	json_key_u64(&json, "began", j->began > 0 ? (uint64_t)j->began : 0);
 	json_key_u64(&json, "changed", j->changed > 0 ? (uint64_t)j->changed : 0);
-	json_key_u64(&json, "handoffs", j->handoffs);
-	json_key_u64(&json, "handoff-at", j->handoff_at > 0 ? (uint64_t)j->handoff_at : 0);
 	json_key_bool(&json, "forgotten", j->forgotten);
 	if (add_items(&json, j, e) || add_places(&json, "stages", j->stages, j->n_stages, e) ||
 		add_places(&json, "locked", j->locked, j->n_locked, e))

@@ -88,9 +88,6 @@ struct journal {
 	const char *source, *snapshot_sha256; /* `source` is shown, without secrets */
 	const char *token, *cluster_id;
 	int64_t began, changed;
-	const char *handoff; /* the rung that was tried last; NULL: none yet */
-	unsigned handoffs;
-	int64_t handoff_at;
 	bool forgotten; /* what was there before has been deleted */
 	struct journal_item *items;
 	size_t n_items;

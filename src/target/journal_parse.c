@@ -202,16 +202,7 @@ static int key(struct journal *j, struct arena *a, const struct doc_node *n, str
 		}
 		return j->phase ? 0 : bad(e, n, "is no phase");
 	}
-	if (str_is(k, "handoffs")) {
-		if (number(&v, UINT32_MAX, n, e))
-			return e->code;
-		j->handoffs = (unsigned)v;
-		return 0;
-	}
-	int64_t *time = str_is(k, "began")        ? &j->began
-			: str_is(k, "changed")    ? &j->changed
-			: str_is(k, "handoff-at") ? &j->handoff_at
-						  : NULL;
+	int64_t *time = str_is(k, "began") ? &j->began : str_is(k, "changed") ? &j->changed : NULL;
 	if (!time)
 		return bad(e, n->key, "has a key nobody knows");
 	if (number(&v, INT64_MAX, n, e))
