@@ -17,6 +17,8 @@ STATE = "var/lib/etcd-rescue"
 @pytest.fixture
 def full(program, tree):
     """etcd's own file system, too small for two members."""
+    if os.geteuid():
+        pytest.skip("mounting takes root")
     subprocess.run(["rm", "-r", tree / "mnt/fast/etcd"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=110m,mode=755", "none", tree / "mnt/fast"], check=True)
     try:
@@ -78,11 +80,10 @@ def test_rollback_copies_it_back_and_keeps_the_new(program, full, move):
 
 def test_forget_deletes_it_there_and_tells_how_much(program, full, move):
     run(program, full, move)
-    free = os.statvfs(full / "srv")
     said = call(program, "forget", "--root", full, "--yes", "--json").stdout
     assert os.listdir(full / ASIDE) == []
     freed = int(re.search(r'"bytes":\s*(\d+)', said)[1])
-    assert freed > 60 << 20 and free.f_bsize
+    assert freed > 60 << 20
     call(program, "verify", full / DATA)
 
 
