@@ -164,7 +164,7 @@ const struct applet applet_finish = {
 		 "place\n"
 		 "that waited for it, cleans up what the restore left in the Kubernetes API (under "
 		 "a\n"
-		 "Lease, one master at a time), reports, and takes its own program and unit away.\n"
+		 "Lease, one master at a time), reports, and takes its own unit away.\n"
 		 "When something fails, static pods are in place all the same, the log lies in\n"
 		 "/var/log/etcd-rescue, and the next boot, or this command, goes on.",
 	.options = rows,

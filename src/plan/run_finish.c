@@ -259,7 +259,6 @@ static void set_record(struct finish_record *record, struct run *r)
 		kube_add_text(&record->lost, a, r->rewrite.wanted.replace[i].from);
 	kube_add_text(&record->files, a, DROP_IN);
 	kube_add_text(&record->files, a, UNIT);
-	kube_add_text(&record->files, a, arena_print(a, "%s/bin/etcd-rescue", state_there(r)));
 }
 
 int run_finish(struct run *r, struct err *e)

@@ -112,6 +112,5 @@ def test_two_gigabytes_over_tls_with_256_mb_of_memory(most):
 
 
 @pytest.mark.long
-@pytest.mark.xfail(reason="74964 kB were measured (VmHWM)", strict=True)
 def test_no_more_than_the_mark(most):
     assert most <= LIMIT_KB
