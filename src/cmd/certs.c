@@ -1,11 +1,14 @@
 /* The certificates and kubeconfigs of a master, made again from the CAs that are left. */
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
 #include "cmd/plan_target.h"
 #include "codec/json.h"
 #include "kube/pki.h"
+#include "kube/uploaded.h"
 #include "os/clock.h"
+#include "os/file.h"
 #include "plan/bundle.h"
 #include "plan/file.h"
 #include "plan/fresh.h"
@@ -17,6 +20,7 @@ enum { OUTPUT_MAX = 1 << 20 };
 
 struct certs_options {
 	struct option_common common;
+	const char *certificate_key;
 	const char *root, *file, *bundle, *snapshot, *layout, *name, *address;
 	bool dry_run;
 };
@@ -102,6 +106,38 @@ static int unpack(struct app *app, const struct plan *said, const char *url,
 	return o->dry_run ? 0 : plan_bundle_write(&bundle, root, e);
 }
 
+/* The CAs out of the snapshot, where the disk has none of that name. */
+static int unseal(
+	struct app *app, const struct plan_stored *snapshot, const struct root *root, struct err *e)
+{
+	const struct certs_options *o = app->options;
+	CLEAN_BUF struct buf text = BUF(OUTPUT_MAX);
+	uint8_t key[KUBE_CERTIFICATE_KEY];
+	struct kube_uploaded uploaded;
+	CLOSE_FD int fd = open(o->certificate_key, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "%s", o->certificate_key);
+	if (!snapshot->certs.len)
+		return err_set(e, ERR_NOTFOUND, "%s: holds no kubeadm-certs%s", o->snapshot,
+			snapshot->has_certs ? " that can be read: it is encrypted in etcd" : "");
+	if (file_read_fd(&text, fd, e) || kube_certificate_key(key, buf_text(&text), e) ||
+		kube_uploaded(&uploaded, app->arena, snapshot->certs, key, e))
+		return err_wrap(e, "%s", o->certificate_key);
+	for (size_t i = 0; i < uploaded.n && !e->code; i++) {
+		const struct kube_uploaded_file *f = &uploaded.v[i];
+		const bool there = root_exists(root, f->path);
+		event_info(app->listener, "certs", "%s: %s", f->path,
+			there ? "here already" : "from the snapshot's kubeadm-certs");
+		if (!there && !o->dry_run)
+			target_create(root, f->path, NULL, f->mode, f->bytes, e);
+	}
+	kube_uploaded_forget(&uploaded);
+	explicit_bzero(key, sizeof key);
+	explicit_bzero(text.p, text.len);
+	return e->code;
+}
+
 /* The control plane that is there; else, if that is what the person says, a kubeadm master that
  * is to come. */
 static int look(struct plan_rewrite *r, bool *is_fresh, struct kube_files *files,
@@ -161,6 +197,10 @@ static int make(struct app *app, struct kube_pki *pki, const struct root *root, 
 		unpack(app, o->file ? &plan : NULL, bundle, root, e))
 		return e->code;
 	if (o->snapshot && plan_stored_file(&snapshot, app->arena, o->snapshot, e))
+		return e->code;
+	if (o->certificate_key && !o->snapshot)
+		return err_set(e, ERR_USAGE, "--certificate-key goes with --snapshot");
+	if (o->certificate_key && unseal(app, &snapshot, root, e))
 		return e->code;
 	if (o->snapshot && !snapshot.cluster_configuration.len)
 		event_warning(app->listener, "certs", "%s: holds no kubeadm-config", o->snapshot);
@@ -239,6 +279,10 @@ static const struct option_row options[] = {
 		"of such a node; else its host name, or who it is by the plan" },
 	{ "address", 0, OPTION_TEXT, offsetof(struct certs_options, address), "IP",
 		"of such a node; else its member's in plan or snapshot, or the disk's only one" },
+	{ "certificate-key", 0, OPTION_TEXT, offsetof(struct certs_options, certificate_key),
+		"FILE",
+		"holds what `kubeadm init --upload-certs` printed: the CAs come from the "
+		"snapshot's kubeadm-certs" },
 	{ "dry-run", 'n', OPTION_FLAG, offsetof(struct certs_options, dry_run), NULL,
 		"say what is good, what would be issued and what is lost; write nothing" },
 	{ 0 },

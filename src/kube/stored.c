@@ -104,14 +104,17 @@ struct kube_stored kube_stored_read(struct span value)
 	return s;
 }
 
-/* ConfigMap { 1 ObjectMeta, 2 data: repeated { 1 key, 2 value } } */
+/* ConfigMap and Secret { 1 ObjectMeta, 2 data: repeated { 1 key, 2 value } } */
 struct str kube_stored_data(struct span value, const char *key)
 {
 	const struct span protobuf = SPAN("k8s\0");
 	struct codec_pb_field f;
 	struct err ignored = { 0 };
 
-	if (!span_starts(value, protobuf) || !str_is(kube_stored_read(value).kind, "ConfigMap"))
+	if (!span_starts(value, protobuf))
+		return (struct str){ 0 };
+	const struct str kind = kube_stored_read(value).kind;
+	if (!str_is(kind, "ConfigMap") && !str_is(kind, "Secret"))
 		return (struct str){ 0 };
 	struct cursor in = {
 		.in = field((struct span){ value.p + protobuf.len, value.len - protobuf.len }, 2)

@@ -33,7 +33,8 @@ struct kube_stored {
 
 struct kube_stored kube_stored_read(struct span value);
 
-/* An entry of a ConfigMap's data; empty when it is none, encrypted, or has no such entry. */
+/* An entry of a ConfigMap's or Secret's data; empty when it is none, encrypted, or has no such
+ * entry. */
 struct str kube_stored_data(struct span value, const char *key);
 
 /* What kind of thing a key names: "pods" of /registry/pods/ns/name, "apps.example.org/foos"

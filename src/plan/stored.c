@@ -49,6 +49,12 @@ static int add_key(void *ctx, const struct etcd_kv *kv, struct err *e)
 	if (secret && str_is(name, "kube-system/kubeadm-certs")) {
 		s->has_certs = true;
 		s->certs_encrypted = object.encrypted;
+		if (!object.encrypted && kv->value.len <= CONFIG_MAX)
+			s->certs = (struct span){
+				(const uint8_t *)arena_copy(s->arena,
+					(struct str){ (const char *)kv->value.p, kv->value.len }),
+				kv->value.len
+			};
 	}
 	if (map && str_is(name, "kube-system/kubeadm-config") && !object.encrypted) {
 		const struct str text = kube_stored_data(kv->value, "ClusterConfiguration");

@@ -33,6 +33,7 @@ struct plan_stored {
 	struct plan_stored_kind *stored;
 	size_t n_stored;
 	bool has_certs, certs_encrypted;         /* the Secret kubeadm-certs */
+	struct span certs;                       /* it, as stored; empty: none that can be read */
 	struct str cluster_configuration;        /* YAML; empty: there is none */
 	struct str root_ca;                      /* PEM; empty: there is none (before 1.20) */
 	const struct etcd_known_member *members; /* NULL: it holds none */

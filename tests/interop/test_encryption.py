@@ -43,12 +43,11 @@ def config_map(**data):
     return b"k8s\0" + field(1, field(1, b"v1") + field(2, b"ConfigMap")) + field(2, field(1, field(1, b"x")) + entries)
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory):
+def saved(place, objects):
+    """A snapshot of a real etcd that holds these."""
     etcd, etcdctl = BIN / "etcd-3.5", BIN / "etcdctl-3.5"
     if not etcd.exists():
         pytest.skip("etcd 3.5 cannot be had here")
-    place = tmp_path_factory.mktemp("etcd")
     client, peer = free_ports(2)
     url, other = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
     server = subprocess.Popen([etcd, "--data-dir", place / "data", "--listen-client-urls", url, "--advertise-client-urls", url,
@@ -62,20 +61,25 @@ def snapshot(tmp_path_factory):
         deadline = time.monotonic() + 60
         while ctl("endpoint", "health"):
             assert time.monotonic() < deadline, (place / "log").read_text()[-2000:]
-        for name, value in {
-            "secrets/default/a": b"k8s:enc:aescbc:v1:key1:\xff\xfe\0\n:",
-            "secrets/default/b": b"k8s:enc:aescbc:v1:key1:\x01",
-            "secrets/default/c": b"k8s:enc:aescbc:v1:key2:\x01",
-            "configmaps/default/d": b"k8s:enc:kms:v2:vault:\x01",
-            "secrets/kube-system/kubeadm-certs": b"k8s:enc:aescbc:v1:key2:\x01",
-            "configmaps/kube-system/kubeadm-config": config_map(ClusterConfiguration=CLUSTER, ClusterStatus=b"x"),
-        }.items():
+        for name, value in objects.items():
             assert ctl("put", f"/registry/{name}", input=value) == 0
         assert ctl("snapshot", "save", place / "snapshot.db") == 0
     finally:
         server.terminate()
         server.wait(timeout=30)
     return place / "snapshot.db"
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    return saved(tmp_path_factory.mktemp("etcd"), {
+        "secrets/default/a": b"k8s:enc:aescbc:v1:key1:\xff\xfe\0\n:",
+        "secrets/default/b": b"k8s:enc:aescbc:v1:key1:\x01",
+        "secrets/default/c": b"k8s:enc:aescbc:v1:key2:\x01",
+        "configmaps/default/d": b"k8s:enc:kms:v2:vault:\x01",
+        "secrets/kube-system/kubeadm-certs": b"k8s:enc:aescbc:v1:key2:\x01",
+        "configmaps/kube-system/kubeadm-config": config_map(ClusterConfiguration=CLUSTER, ClusterStatus=b"x"),
+    })
 
 
 @pytest.fixture
@@ -177,3 +181,29 @@ def test_kubeadm_config_of_the_snapshot_says_what_the_disk_does_not(program, roo
         capture_output=True, text=True).stdout
     assert "system:masters" in subject  # 1.28
     assert "name: prod" in (root / "etc/kubernetes/admin.conf").read_text()
+
+
+# Test case 14 of the paper on GCM: key, nonce and text are all zeros.
+SEALED = bytes(12) + bytes.fromhex("cea7403d4d606b6e074ec5d3baf39d18" "d0d1c8a799996bf0265b98b5d48ab919")
+
+
+def test_ca_that_was_uploaded_comes_out_of_the_snapshot(program, tmp_path):
+    secret = b"k8s\0" + field(1, field(1, b"v1") + field(2, b"Secret")) + \
+        field(2, field(1, field(1, b"x")) + field(2, field(1, b"ca.key") + field(2, SEALED)))
+    held = saved(tmp_path, {"secrets/kube-system/kubeadm-certs": secret})
+    root, key = tmp_path / "root", tmp_path / "key"
+    root.mkdir()
+    command = [program, "certs", "--root", root, "--layout", "kubeadm", "--name", "m1", "--address", "10.0.0.1",
+               "--snapshot", held, "--certificate-key", key]
+
+    key.write_text("01" * 32 + "\n")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "does not open with this certificate key" in done.stderr
+    assert not list(root.iterdir())
+
+    key.write_text("00" * 32 + "\n")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "etc/kubernetes/pki/ca.key: from the snapshot's kubeadm-certs" in done.stderr
+    path = root / "etc/kubernetes/pki/ca.key"
+    # No key of any CA, so the command ends there; what came out is what went in.
+    assert (done.returncode, path.read_bytes(), path.stat().st_mode & 0o777) == (1, bytes(16), 0o600)
