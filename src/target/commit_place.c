@@ -244,7 +244,8 @@ int commit_mount(struct commit_mount *mount, int fd, const char *path, struct er
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | MASK_MNT_ID, &st))
 		return err_sys(e, "%s", path);
 	memcpy(&mount->id, (const uint8_t *)&st + AT_MNT_ID, sizeof mount->id);
-	if (!(st.stx_mask & MASK_MNT_ID))
+	/* An emulator of another processor passes the mask on, and nothing else that is new. */
+	if (!(st.stx_mask & MASK_MNT_ID) || !mount->id)
 		mount->id = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
 	mount->top = st.stx_attributes & ATTR_MOUNT_ROOT;
 	return 0;
