@@ -1,5 +1,14 @@
 #include "plan/handoff.h"
 
+/* Loaders are called after the processor. */
+#ifdef __aarch64__
+#define ARCH       "aa64"
+#define ARCH_UPPER "AA64"
+#else
+#define ARCH       "x64"
+#define ARCH_UPPER "X64"
+#endif
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -85,10 +94,10 @@ static int begin(void **state)
 	put(&disk, "boot/vmlinuz", "kernel");
 	put(&disk, "boot/grub/grub.cfg", "menuentry Debian {\nlinux /boot/vmlinuz ro quiet\n}\n");
 	put(&machine, "sys/kernel/kexec_loaded", "0\n");
-	put(&esp, "EFI/debian/shimx64.efi", "shim");
-	put(&esp, "EFI/debian/grubx64.efi", "grub");
-	put(&esp, "EFI/debian/mmx64.efi", "mok");
-	put(&esp, "EFI/BOOT/BOOTX64.EFI", "shim");
+	put(&esp, "EFI/debian/shim" ARCH ".efi", "shim");
+	put(&esp, "EFI/debian/grub" ARCH ".efi", "grub");
+	put(&esp, "EFI/debian/mm" ARCH ".efi", "mok");
+	put(&esp, "EFI/BOOT/BOOT" ARCH_UPPER ".EFI", "shim");
 	return 0;
 }
 
@@ -175,20 +184,21 @@ static void prepare(void)
 static void the_distributions_own_entry_of_this_disk_is_next(void **state)
 {
 	(void)state;
-	entry(1, "99999999-f81f-11d2-ba4b-00a0c93ec93b", "other disk", "EFI/debian/shimx64.efi",
-		true);
-	entry(2, ESP_UUID, "UEFI OS", "EFI/BOOT/BOOTX64.EFI", true);
-	entry(3, ESP_UUID, "gone", "EFI/fedora/shimx64.efi", true);
-	entry(4, ESP_UUID, "mok", "EFI/debian/mmx64.efi", true);
-	entry(0xa, ESP_UUID, "debian", "EFI/debian/shimx64.efi", true);
+	entry(1, "99999999-f81f-11d2-ba4b-00a0c93ec93b", "other disk",
+		"EFI/debian/shim" ARCH ".efi", true);
+	entry(2, ESP_UUID, "UEFI OS", "EFI/BOOT/BOOT" ARCH_UPPER ".EFI", true);
+	entry(3, ESP_UUID, "gone", "EFI/fedora/shim" ARCH ".efi", true);
+	entry(4, ESP_UUID, "mok", "EFI/debian/mm" ARCH ".efi", true);
+	entry(0xa, ESP_UUID, "debian", "EFI/debian/shim" ARCH ".efi", true);
 	order("\x02\0\x01\0\x0a\0", 3);
 	prepare();
 	assert_int_equal(h.rung, HANDOFF_FIRMWARE);
 	assert_int_equal(next(), 0xa);
 	assert_string_equal(order_is(), "0002 0001 000A");
 	assert_int_equal(n_entries(), 5);
-	assert_string_equal(h.text, "firmware starts EFI/debian/shimx64.efi of sda1 next: Boot000A "
-				    "\"debian\"");
+	assert_string_equal(h.text,
+		"firmware starts EFI/debian/shim" ARCH ".efi of sda1 next: Boot000A "
+		"\"debian\"");
 	assert_string_equal(record(), "plan abc\nrung firmware\ntries 1\nat 1795000000\n");
 }
 
@@ -198,8 +208,8 @@ static void an_inactive_entry_outside_of_the_order_is_made_good(void **state)
 	uint32_t attributes;
 
 	(void)state;
-	entry(7, ESP_UUID, "debian", "EFI/DEBIAN/SHIMX64.EFI", false);
-	entry(1, ESP_UUID, "UEFI OS", "EFI/BOOT/BOOTX64.EFI", true);
+	entry(7, ESP_UUID, "debian", "EFI/DEBIAN/SHIM" ARCH_UPPER ".EFI", false);
+	entry(1, ESP_UUID, "UEFI OS", "EFI/BOOT/BOOT" ARCH_UPPER ".EFI", true);
 	order("\x01\0", 1);
 	prepare();
 	assert_int_equal(next(), 7);
@@ -212,7 +222,7 @@ static void an_inactive_entry_outside_of_the_order_is_made_good(void **state)
 static void an_entry_is_made_once_and_never_again(void **state)
 {
 	(void)state;
-	entry(0, ESP_UUID, "UEFI OS", "EFI/BOOT/BOOTX64.EFI", true);
+	entry(0, ESP_UUID, "UEFI OS", "EFI/BOOT/BOOT" ARCH_UPPER ".EFI", true);
 	order("\0\0", 1);
 	prepare();
 	assert_int_equal(next(), 1);
@@ -237,7 +247,7 @@ static void without_a_distributions_loader_the_removable_one_does(void **state)
 	assert_int_equal(system(command), 0);
 	prepare();
 	assert_int_equal(next(), 0);
-	assert_non_null(strstr(h.text, "EFI/BOOT/BOOTX64.EFI"));
+	assert_non_null(strstr(h.text, "EFI/BOOT/BOOT" ARCH_UPPER ".EFI"));
 	assert_int_equal(n_entries(), 1);
 }
 
