@@ -243,7 +243,7 @@ def test_progress_is_shown_on_a_terminal_alone(program, run, store, here):
     big.mkdir()
     with open(big / "etcd-2026-10-01.db", "wb") as file:
         file.write(golden())
-        file.truncate(300_000_000)
+        file.truncate(1_200_000_000)
     done = run("fetch", f"file:{big}", "-o", "out.db", status=1)
     assert "B/s" not in done.stderr
     ours, theirs = pty.openpty()
@@ -261,7 +261,7 @@ def test_progress_is_shown_on_a_terminal_alone(program, run, store, here):
     os.close(ours)
     assert process.wait(60) == 1
     text = seen.decode()
-    assert "\r\x1b[K  fetch: " in text and " of 300 MB (" in text and re.search("[MG]B/s", text)
+    assert "\r\x1b[K  fetch: " in text and " of 1.2 GB (" in text and re.search("[MG]B/s", text)
     assert "etcd-rescue: " in text.splitlines()[-1] or "etcd-rescue: " in text.splitlines()[-2]
     assert all("etcd-rescue: " not in line or line.startswith("etcd-rescue: ") for line in text.splitlines())
 
