@@ -123,8 +123,6 @@ static int print_text(struct buf *out, const struct run *r, struct err *e)
 			"new one there\n            %s\n",
 			r->until == RUN_GATE ? "the gate was open, and no survivor answered"
 					     : "without asking survivors or the other masters");
-	case RUN_ROLLED_BACK:
-		return buf_print(out, e, "rolled back the old state is in place again, whole\n");
 	default:
 		return 0;
 	}

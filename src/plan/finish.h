@@ -3,7 +3,7 @@
  *   etcd         until this node's etcd serves; cluster id and members compared
  *   pods         static pods that waited are put in place: then, or at the deadline
  *   API          under a Lease: what the layout cleans up and the plan lets it
- *   remove       when all of it is done, the record, the unit and the program go
+ *   remove       when all of it is done, the record and the unit go; the program stays
  *
  * What fails is told and left for the next boot, or for `etcd-rescue finish` by hand; everything
  * may be done again.  Static pods are put in place whatever fails.

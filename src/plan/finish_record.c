@@ -15,6 +15,7 @@ static const struct {
 	{ "plan", offsetof(struct finish_record, plan) },
 	{ "node", offsetof(struct finish_record, node) },
 	{ "layout", offsetof(struct finish_record, layout) },
+	{ "role", offsetof(struct finish_record, role) },
 	{ "snapshot", offsetof(struct finish_record, snapshot) },
 	{ "source", offsetof(struct finish_record, source) },
 	{ "report", offsetof(struct finish_record, report) },
@@ -26,6 +27,7 @@ static const struct {
 	size_t field;
 } lists[] = {
 	{ "lost", offsetof(struct finish_record, lost) },
+	{ "known", offsetof(struct finish_record, known) },
 	{ "kubeconfigs", offsetof(struct finish_record, kubeconfigs) },
 	{ "files", offsetof(struct finish_record, files) },
 };
@@ -114,8 +116,12 @@ static int cluster(
 	c->cert = text_of(a, n, "cert");
 	c->key = text_of(a, n, "key");
 	c->clients = list_of(a, n, "clients");
+	c->urls = list_of(a, n, "urls");
+	c->seeds = list_of(a, n, "seeds");
+	c->listed = text_of(a, n, "listed");
+	c->files = list_of(a, n, "files");
 	if (!c->what || !id_of(&c->id, n, "id") || !id_of(&c->own, n, "own") || !members ||
-		members->kind != DOC_LIST || (c->ca && !is_below(c->ca)) ||
+		members->kind != DOC_LIST || !are_below(&c->files) || (c->ca && !is_below(c->ca)) ||
 		(c->cert && (!c->key || !is_below(c->cert) || !is_below(c->key))))
 		return bad(e, "a cluster that is none");
 	c->members = arena_array(a, members->n + 1, sizeof *c->members);
@@ -216,6 +222,10 @@ static void print_cluster(struct json *j, const struct finish_cluster *c)
 	json_key_text(j, "ca", c->ca);
 	json_key_text(j, "cert", c->cert);
 	json_key_text(j, "key", c->key);
+	print_list(j, "urls", &c->urls);
+	print_list(j, "seeds", &c->seeds);
+	json_key_text(j, "listed", c->listed);
+	print_list(j, "files", &c->files);
 	json_key(j, "members");
 	json_open(j, '[');
 	for (size_t i = 0; i < c->n; i++) {

@@ -32,6 +32,11 @@ struct finish_cluster {
 	const char *ca, *cert, *key; /* for its clients; NULL: no TLS */
 	struct finish_member *members;
 	size_t n;
+	/* Of a node that joins; `id` and `own` are 0 then, for they are not known before. */
+	struct kube_texts urls;  /* its peer URLs; empty: it does not join */
+	struct kube_texts seeds; /* client URLs of who may be asked to let it in */
+	const char *listed;      /* what `files` say for --initial-cluster until that is known */
+	struct kube_texts files; /* of what waits: where it waits */
 };
 
 struct finish_held { /* a file that waits for etcd */
@@ -45,6 +50,7 @@ struct finish_wanted {
 
 struct finish_record {
 	const char *plan, *node, *layout, *snapshot, *source;
+	const char *role;            /* "restore", "single", "join", "stand-aside"; NULL: restore */
 	const char *report, *syslog; /* NULL: nobody is told */
 	int64_t restored;
 	uint64_t deadline_s;
@@ -54,6 +60,7 @@ struct finish_record {
 	struct finish_held *held;
 	size_t n_held;
 	struct kube_texts lost;        /* names of Node objects that the plan replaced */
+	struct kube_texts known;       /* names of Node objects in the snapshot */
 	struct kube_texts kubeconfigs; /* the first that is let in is taken */
 	struct kube_texts files;       /* its own, to be taken away in this order */
 };

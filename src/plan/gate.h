@@ -40,7 +40,7 @@
  * A note of our own name that is not ours is another machine's: hold, and stop at the third time,
  * or when it has stopped for us. It is best looked for before we write ours again.
  *
- * Source:     design, "Several masters"; boot-safety notes, "Gate".
+ * Source:     design, "Several masters".
  * Units:      milliseconds of a clock that only goes forward.
  * Ownership:  the struct holds what it knows; names are borrowed. Texts of a verdict are its own.
  * Errors:     gate_start: ERR_USAGE for a setting that makes no sense. The rest decides.

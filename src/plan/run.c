@@ -190,6 +190,12 @@ static int resume(struct run *r, struct err *e)
 	r->outcome = RUN_UNFINISHED;
 	if (make_writable(r, e) || finish(r, commit_resume, e))
 		return e->code;
+	if (r->outcome == RUN_ROLLED_BACK)
+		return err_set(e, ERR_DECLINED,
+			"a rollback that was interrupted is ended: the old state is in place, and "
+			"nothing was restored; a plan with `generation: %" PRIu64
+			"` restores again, and so does --again",
+			generation + 1);
 	if (r->outcome == RUN_RESTORED &&
 		(!said || strcmp(said, r->plan_digest) != 0 || r->plan->generation > generation))
 		event_warning(r->listener, step_commit,

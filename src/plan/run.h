@@ -153,8 +153,9 @@ int run_members(struct run *run, struct err *e); /* places, stages, databases, m
 int run_pki(struct run *run, struct err *e);     /* which certificates have to be made again */
 int run_pki_files(struct run *run, struct err *e);
 bool run_pki_has(const struct run *run, const char *path);
-int run_finish(struct run *run, struct err *e);                 /* what the first boot needs */
-bool run_finish_holds(const struct run *run, const char *path); /* a static pod that waits */
+const char *run_pki_text(const struct run *run, const char *path); /* NULL: is not issued */
+int run_finish(struct run *run, struct err *e);                    /* what the first boot needs */
+bool run_finish_holds(const struct run *run, const char *path);    /* a static pod that waits */
 int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */
 void run_tell_gate(struct run *run);           /* that we have committed */
 void run_drop(struct run *run);                /* descriptors of what was staged */

@@ -42,11 +42,15 @@ static uint64_t old_cluster_id(struct run *r, const struct run_cluster *c)
 	return 0;
 }
 
+/* As it will be: issued with this restore, else as the configuration has it. */
 static int read_pem(struct buf *pem, const struct run *r, const char *path, struct err *e)
 {
-	return path && root_exists(&r->site.target.running, path)
-		       ? file_read(pem, &r->site.target.running, path, e)
-		       : 0;
+	const struct root *root = r->site.target.files.root;
+	const char *issued = path ? run_pki_text(r, path) : NULL;
+
+	if (issued)
+		return buf_add_str(pem, str_from(issued), e);
+	return path && root_exists(root, path) ? file_read(pem, root, path, e) : 0;
 }
 
 /* The same bytes once more, by a derived token: the id is that of the restore before. */
@@ -106,15 +110,14 @@ static int ask_survivors(
 static int sum_database(uint8_t digest[CODEC_SHA256_SIZE], const struct run *r,
 	const struct run_cluster *c, struct err *e)
 {
-	const struct root *root = site_root(&r->site, c->data.device);
-	const char *path = arena_print(r->arena, "%s/" RUN_NEW_DATA "/member/snap/db", c->inside);
+	static const char path[] = RUN_NEW_DATA "/member/snap/db";
 	uint8_t *block = arena_alloc(r->arena, BLOCK);
 	struct codec_sha256 sha;
 	CLOSE_FD int fd = -1;
 	size_t got = 1;
 
 	codec_sha256_init(&sha);
-	if (root_open_at(&fd, root, path, O_RDONLY, e))
+	if (root_open_at(&fd, &c->stage, path, O_RDONLY, e))
 		return e->code;
 	while (got) {
 		if (file_read_some(&got, fd, block, BLOCK, e))

@@ -79,16 +79,25 @@ int run_pki(struct run *r, struct err *e)
 	return kube_pki(&r->pki, node->files, &facts, time(NULL), e) ? e->code : judge(r, e);
 }
 
+const char *run_pki_text(const struct run *r, const char *path)
+{
+	path += *path == '/';
+	for (size_t i = 0; i < r->pki.n; i++) {
+		const struct kube_pki_item *item = &r->pki.v[i];
+		if (item->state != KUBE_PKI_ISSUED)
+			continue;
+		if (item->cert_path && !strcmp(item->cert_path, path))
+			return item->cert;
+		if (item->key_path && !strcmp(item->key_path, path))
+			return item->key;
+	}
+	return NULL;
+}
+
 /* The file is written whole, whatever else was to be changed in it. */
 bool run_pki_has(const struct run *r, const char *path)
 {
-	for (size_t i = 0; i < r->pki.n; i++) {
-		const struct kube_pki_item *item = &r->pki.v[i];
-		if (item->state == KUBE_PKI_ISSUED && item->cert_path &&
-			!strcmp(item->cert_path, path))
-			return true;
-	}
-	return false;
+	return run_pki_text(r, path);
 }
 
 static int add(struct run *r, const char *path, const char *text, unsigned mode, struct err *e)

@@ -357,13 +357,9 @@ int site_write(struct site *s, struct err *e)
 		s->writable = true;
 		return find_interrupted(s, &v->root, v, e);
 	}
-	const struct plan_target_from from = { &v->root, plan_target_boot(&s->volumes, v),
-		&s->volumes, s->layout, s->config, s->aside };
-	if (plan_target(&s->target, s->arena, &from, e))
-		return err_wrap(e, "%s", v->name);
 	s->target.volume = v;
 	s->writable = true;
-	return find_roots(s, e);
+	return read_again(s, e) ? err_wrap(e, "%s", v->name) : 0;
 }
 
 int site_fresh(struct site *s, const struct root *config, struct err *e)

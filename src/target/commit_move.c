@@ -34,16 +34,25 @@ int commit_parent(int *dir, const char **name, struct commit_spot at, struct err
 	return root_open_at(dir, at.root, parent, O_RDONLY | O_DIRECTORY, e);
 }
 
-/* -1 when there is no such directory, which is no error. */
-static int maybe_parent(int *dir, const char **name, struct commit_spot at, struct err *e)
+/* What is there, without following a link; `*dir` is -1 when nothing is, which is no error. */
+static int look_at(
+	struct stat *st, int *dir, const char **name, struct commit_spot at, struct err *e)
 {
 	struct err why = { 0 };
 
 	*dir = -1;
-	if (!commit_parent(dir, name, at, &why) || why.code == ERR_NOTFOUND)
+	if (commit_parent(dir, name, at, &why)) {
+		if (why.code == ERR_NOTFOUND)
+			return 0;
+		*e = why;
+		return e->code;
+	}
+	if (!fstatat(*dir, *name, st, AT_SYMLINK_NOFOLLOW))
 		return 0;
-	*e = why;
-	return e->code;
+	if (errno != ENOENT)
+		return err_sys(e, "%s", at.path);
+	file_close(dir);
+	return 0;
 }
 
 int commit_inode(uint64_t *inode, struct commit_spot at, struct err *e)
@@ -53,14 +62,10 @@ int commit_inode(uint64_t *inode, struct commit_spot at, struct err *e)
 	struct stat st;
 
 	*inode = 0;
-	if (maybe_parent(&dir, &name, at, e))
+	if (look_at(&st, &dir, &name, at, e))
 		return e->code;
-	if (dir < 0)
-		return 0;
-	if (!fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+	if (dir >= 0)
 		*inode = st.st_ino;
-	else if (errno != ENOENT)
-		return err_sys(e, "%s", at.path);
 	return 0;
 }
 
@@ -80,12 +85,10 @@ int commit_sum(char hex[DIGEST_HEX], struct commit_spot at, struct err *e)
 	struct stat st;
 
 	*hex = '\0';
-	if (maybe_parent(&dir, &name, at, e))
+	if (look_at(&st, &dir, &name, at, e))
 		return e->code;
 	if (dir < 0)
 		return 0;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : err_sys(e, "%s", at.path);
 	if (!S_ISREG(st.st_mode)) {
 		memcpy(hex, "-", 2);
 		return 0;
@@ -256,12 +259,10 @@ static int remove_tree(uint64_t *bytes, bool pretend, struct commit_spot at, str
 	const char *name;
 	struct stat st;
 
-	if (maybe_parent(&dir, &name, at, e))
+	if (look_at(&st, &dir, &name, at, e))
 		return e->code;
 	if (dir < 0)
 		return 0;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : err_sys(e, "%s", at.path);
 	struct removal r = { .pretend = pretend, .device = st.st_dev };
 	if (remove_at(&r, dir, name, 0, e))
 		return err_wrap(e, "%s", at.path);

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.tree import call, marks, own_contents as contents
+
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 MANIFEST = "etc/kubernetes/manifests/etcd.yaml"
 DATA = "mnt/fast/etcd"
@@ -35,27 +37,9 @@ def snapshot(tmp_path_factory):
     return path
 
 
-def call(program, *args, status=0):
-    done = subprocess.run([program, *args], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
-
-
 def ask(program, command, root, *args, status=0):
     done = call(program, command, "--root", root, "--json", *args, status=status)
     return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None, done.stderr
-
-
-def contents(root):
-    """Files that are not this program's, each with what is in it."""
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*"))
-            if p.is_file() and not p.is_symlink() and "etcd-rescue" not in str(p.relative_to(root))
-            and ".before-" not in str(p) and ".rolled-back-" not in str(p)}
-
-
-def marks(root):
-    return {str(p.relative_to(root)): (s.st_ino, s.st_mtime_ns, s.st_ctime_ns, s.st_mode, s.st_size)
-            for p in sorted(root.rglob("*")) for s in [p.lstat()]}
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.tree import call, contents, marks
+
 import requirement
 
 TOP = Path(__file__).resolve().parents[2]
@@ -33,12 +35,6 @@ def snapshot(tmp_path_factory):
     path = tmp_path_factory.mktemp("snapshot") / "snapshot_2026-11-20_180000.db"
     path.write_bytes(gzip.decompress((GOLDEN / "kubernetes" / "snapshot.db.gz").read_bytes()))
     return path
-
-
-def call(program, *args, status=0, stdin=subprocess.DEVNULL):
-    done = subprocess.run([program, *args], capture_output=True, text=True, timeout=120, stdin=stdin)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
 
 
 def run(program, root, plan, *args, status=0):
@@ -68,18 +64,6 @@ def plan(snapshot, tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text(f"source: file:{snapshot}\n{MEMBERS}")
     return path
-
-
-def contents(root):
-    """Every file with what is in it; the log's unused end and times do not count."""
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(root.rglob("*")) if p.is_file() and not p.is_symlink()}
-
-
-def marks(root):
-    """What a write, a rename or a chmod would change."""
-    return {str(p.relative_to(root)): (s.st_ino, s.st_mtime_ns, s.st_ctime_ns, s.st_mode, s.st_size)
-            for p in sorted(root.rglob("*")) for s in [p.lstat()]}
 
 
 def below(files, folder):

@@ -162,3 +162,25 @@ def test_the_way_back_from_a_changed_file_is_the_one_that_is_told(program, tree,
     subprocess.run(["cp", "-a", tree / kept, tree / MANIFEST], check=True)
     call(program, "rollback", "--root", tree)
     assert {name: contents(tree)[name] for name in before} == before
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def test_a_rollback_that_run_ends_is_no_restore(program, tree, plan):
+    """The journal as it is when the power goes right after a rollback has begun."""
+    before = contents(tree)
+    run(program, tree, plan)
+    journal = tree / "var/lib/etcd-rescue/journal"
+    text = journal.read_bytes().rpartition(b"crc32c ")[0].replace(b'"phase":"committed"', b'"phase":"rolling-back"')
+    journal.write_bytes(text + b"crc32c %08x\n" % crc32c(text))
+    result, said = run(program, tree, plan, status=3)
+    assert result["outcome"] == "rolled-back" and "nothing was restored" in said and "generation: 2" in said
+    after = contents(tree)
+    assert {name: after[name] for name in before} == before

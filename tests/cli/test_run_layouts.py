@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.tree import call, marks, own_contents as contents
+
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 # The etcd of HPE Cray's masters lies on a volume of its own, which a mere tree does not have: tests/boot has the disk.
 LAYOUTS = sorted(p for p in (GOLDEN / "layouts").iterdir() if p.is_dir() and not p.name.startswith("csm"))
@@ -31,25 +33,8 @@ def place(tmp_path_factory):
     return folder
 
 
-def call(program, *args, status=0):
-    done = subprocess.run([program, *args], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
-
-
 def last(program, *args):
     return json.loads(call(program, *args, "--json").stdout.splitlines()[-1])
-
-
-def contents(root):
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*"))
-            if p.is_file() and not p.is_symlink() and "etcd-rescue" not in str(p.relative_to(root))
-            and ".before-" not in str(p) and ".rolled-back-" not in str(p)}
-
-
-def marks(root):
-    return {str(p.relative_to(root)): (s.st_ino, s.st_mtime_ns, s.st_ctime_ns, s.st_mode, s.st_size)
-            for p in sorted(root.rglob("*")) for s in [p.lstat()]}
 
 
 def directories(program, tree):

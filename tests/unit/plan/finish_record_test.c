@@ -13,6 +13,7 @@ static struct finish_record full(void)
 {
 	static const char *clients[] = { "https://127.0.0.1:2379" }, *urls[] = { "https://a:2380" },
 			  *lost[] = { "m9" }, *files[] = { "etc/x.conf" },
+			  *seeds[] = { "https://b:2379" }, *known[] = { "m1", "w1" },
 			  *configs[] = { "etc/kubernetes/admin.conf" };
 	static struct finish_member members[] = { { "m1", 0xfedcba9876543210, { urls, 1 } } };
 	static struct finish_cluster clusters[] = { { .what = "etcd",
@@ -23,12 +24,17 @@ static struct finish_record full(void)
 		.cert = "etc/c.crt",
 		.key = "etc/c.key",
 		.members = members,
-		.n = 1 } };
+		.n = 1,
+		.urls = { urls, 1 },
+		.seeds = { seeds, 1 },
+		.listed = "m1=https://a:2380",
+		.files = { files, 1 } } };
 	static struct finish_held held[] = { { "etc/pods/a.json", "var/lib/x/held/a.json" } };
 
 	return (struct finish_record){ .plan = "0123",
 		.node = "m\"1",
 		.layout = "icp",
+		.role = "join",
 		.report = "https://r/",
 		.restored = 1700000000,
 		.deadline_s = 900,
@@ -38,6 +44,7 @@ static struct finish_record full(void)
 		.held = held,
 		.n_held = 1,
 		.lost = { lost, 1 },
+		.known = { known, 2 },
 		.kubeconfigs = { configs, 1 },
 		.files = { files, 1 } };
 }
@@ -61,6 +68,10 @@ static void what_is_printed_is_read_again(void **state)
 	assert_int_equal(finish_record_parse(&is, &arena, buf_text(&out), &e), 0);
 	assert_string_equal(is.node, "m\"1");
 	assert_null(is.syslog);
+	assert_string_equal(is.role, "join");
+	assert_string_equal(is.known.v[1], "w1");
+	assert_string_equal(is.clusters[0].urls.v[0], "https://a:2380");
+	assert_string_equal(is.clusters[0].listed, "m1=https://a:2380");
 	assert_true(is.clusters[0].members[0].id == 0xfedcba9876543210);
 	assert_true(is.wanted.cronjobs && !is.wanted.stuck_pods && is.wanted.nodes);
 	assert_string_equal(is.held[0].held, "var/lib/x/held/a.json");
