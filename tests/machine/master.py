@@ -42,12 +42,14 @@ DAMAGES = ("none", "missing", "empty", "db", "wal")
 class Cluster:
     """Masters of one cluster: names, addresses NETWORK.7 and up, one PKI. `work` is a new or an empty directory."""
 
+    kind = None     # of its masters; None: Master
+
     def __init__(self, work, names=("master-1", "master-2", "master-3"), network="10.252.1", first=7, etcd="3.6"):
         self.work = Path(work)
         self.work.mkdir(parents=True, exist_ok=True)
         self.network, self.etcd = network, etcd
         self.cas = pki.authorities(self.work / "pki")
-        self.masters = [Master(self, name, f"{network}.{first + number}", number) for number, name in enumerate(names)]
+        self.masters = [(self.kind or Master)(self, name, f"{network}.{first + number}", number) for number, name in enumerate(names)]
 
     def __getitem__(self, name):
         return next(master for master in self.masters if master.name == name)
@@ -68,6 +70,8 @@ class Cluster:
 
 
 class Master:
+    mount = DATA    # what lies on a partition of its own when one is asked for
+
     def __init__(self, cluster, name, address, number):
         self.cluster, self.name, self.address, self.number = cluster, name, address, number
         self.peer, self.client = f"https://{address}:2380", f"https://{address}:2379"
@@ -217,12 +221,12 @@ class Master:
             (root / "boot/efi").mkdir()
         disk.add(disks.LINUX, size, make(root, "root", root_id), "root")
         if etcd_partition:
-            fstab.append(f"UUID={etcd_id} /{DATA} {fs} defaults 0 2")
+            fstab.append(f"UUID={etcd_id} /{self.mount} {fs} defaults 0 2")
             data = self.cluster.work / f"{self.name}.data"
             shutil.rmtree(data, ignore_errors=True)
-            if (root / DATA).exists():
-                (root / DATA).rename(data)
-            (root / DATA).mkdir(mode=0o700)
+            if (root / self.mount).exists():
+                (root / self.mount).rename(data)
+            (root / self.mount).mkdir(mode=0o700)
             data.mkdir(mode=0o700, exist_ok=True)
             disk.add(disks.LINUX, etcd_size, make(data, "etcd", etcd_id), "etcd")
         (root / "etc/fstab").write_text("# <file system> <mount point> <type> <options> <dump> <pass>\n" + "\n".join(fstab) + "\n")

@@ -6,9 +6,6 @@ have file systems with a snapshot.db too, and are not looked at.
 """
 
 import hashlib
-import shlex
-import shutil
-import sys
 import threading
 import time
 from pathlib import Path
@@ -18,76 +15,21 @@ import pytest
 import requirement
 
 from machine import accelerator, cpio
-from machine.qmp import QmpError
 from machine.vm import BOOT, Vm
+from sources.cloud import ADDRESS, Cloud
 from sources.disks import frozen_copy
-from sources.ec2 import Ec2
-from sources.imds import Imds
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 MAIN, EVENTS = (GOLDEN / f"etcd-{v}/snapshot.db" for v in ("3.5", "3.6"))
 OTHER = GOLDEN / "etcd-3.4/snapshot.db"
 # An emulator on a busy machine is too slow for the check of the timer.
 KERNEL_LINE = "console=tty0 console=ttyS0,115200 panic=-1 no_timer_check ip=eth0:dhcp"
-# The link-local network is a card of its own: that of an instance has an ordinary address as well.
-CARD = "ip link set eth1 up && ip addr add 169.254.169.20/24 dev eth1"
+CARD = f"ip link set eth1 up && ip addr add {ADDRESS}/24 dev eth1"
 PROGRAM = "/opt/etcd-rescue"
-# QEMU starts one for each connection to the metadata service's address.
-RELAY = """
-import os, socket, sys, threading
-peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-def back():
-    while piece := peer.recv(65536):
-        os.write(1, piece)
-    os._exit(0)
-threading.Thread(target=back, daemon=True).start()
-while piece := os.read(0, 65536):
-    peer.sendall(piece)
-peer.shutdown(socket.SHUT_WR)
-threading.Event().wait(20)
-"""
 
 
 def digest(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-class Cloud:
-    """EC2 that plugs disks into one machine."""
-
-    def __init__(self, work, image):
-        self.work, self.image, self.vm = work, image, None
-        self.imds = Imds()
-        self.ec2 = Ec2(self.imds.role_credentials())
-        self.ec2.plug, self.ec2.unplug = self.plug, self.unplug
-        self.lock, self.gone, self.plugged = threading.Lock(), [], []
-
-    def plug(self, volume):
-        name = volume["volumeId"].replace("-", "")
-        copy = self.work / name
-        shutil.copyfile(self.image, copy)
-        with self.lock:
-            self.vm.qmp("blockdev-add", **{"driver": "raw", "node-name": name, "file": {"driver": "file", "filename": str(copy)}})
-            self.vm.qmp("device_add", driver="nvme", id=f"dev-{name}", drive=name, serial=name)
-        self.plugged.append(name)
-
-    def unplug(self, volume):
-        name = volume["volumeId"].replace("-", "")
-        with self.lock:
-            self.vm.qmp("device_del", id=f"dev-{name}")
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    self.vm.qmp("blockdev-del", **{"node-name": name})
-                    break
-                except QmpError:
-                    assert time.monotonic() < deadline, "the kernel does not let go of the disk"
-                    time.sleep(0.2)
-        self.gone.append(name)
-
-    def close(self):
-        self.ec2.close()
-        self.imds.close()
 
 
 @pytest.fixture(scope="module")
@@ -99,21 +41,17 @@ def cloud(image_file, program, tmp_path_factory):
     files = {"snapshot.db": MAIN.read_bytes(), "snapshot-events.db": EVENTS.read_bytes()}
     cloud = Cloud(work, frozen_copy(work / "image", files, partition=True))
     decoy = frozen_copy(work / "decoy", {"snapshot.db": OTHER.read_bytes()})
-    (work / "relay.py").write_text(RELAY)
     with open(work / "initramfs.img", "wb") as file:
         file.write(cpio.append(image_file("initramfs.img").read_bytes(),
                                cpio.archive({PROGRAM[1:]: program.read_bytes()}, 0o100755)))
-    port = cloud.imds.server.server_port
-    local = "user,id=local,net=169.254.169.0/24,host=169.254.169.2," \
-            f"guestfwd=tcp:169.254.169.254:80-cmd:{shlex.quote(sys.executable)} {work}/relay.py {port}"
-    extra = ["-netdev", local, "-device", "virtio-net-pci,netdev=local"]
+    extra = cloud.card(cloud.ec2.instance, work)
     for number, driver in enumerate(("nvme,serial=vol00000000000000bad", "virtio-blk-pci,serial=sdf")):
         extra += ["-drive", f"if=none,id=decoy{number},format=raw,readonly=on,file={decoy}",
                   "-device", f"{driver},drive=decoy{number}"]
     try:
         with Vm("ebs", work / "vm", accelerator.choose(qemu, image_file("vmlinuz")), memory=320, kernel=image_file("vmlinuz"),
                 initrd=work / "initramfs.img", append=KERNEL_LINE, nic="", extra=extra) as vm:
-            cloud.vm = vm
+            cloud.vm = cloud.machines[cloud.ec2.instance] = vm
             vm.console.wake(BOOT)
             vm.settle()
             endpoint = cloud.ec2.endpoint.replace("127.0.0.1", "10.0.2.2")
