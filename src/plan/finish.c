@@ -383,9 +383,20 @@ static int drop(struct finish *f, const char *path, struct err *e)
 	return 0;
 }
 
+/* Only when nothing is in it. */
+static void drop_directory_of(struct finish *f, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name;
+	CLOSE_FD int dir = -1;
+	struct err none = { 0 };
+
+	if (slash && !parent_of(&dir, &name, f,
+			     arena_print(f->arena, "%.*s", (int)(slash - path), path), &none))
+		unlinkat(dir, name, AT_REMOVEDIR);
+}
+
 int finish_remove(struct finish *f, struct err *e)
 {
-	static const char *const empty[] = { "held", "finish" };
 	CLEAN_ROOT struct root state = NO_ROOT;
 
 	for (size_t i = 0; i < f->record.files.n; i++) {
@@ -397,8 +408,10 @@ int finish_remove(struct finish *f, struct err *e)
 	}
 	if (root_open_at(&state.fd, f->root, f->state, O_RDONLY | O_DIRECTORY, e))
 		return e->code;
-	for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
-		unlinkat(state.fd, empty[i], AT_REMOVEDIR);
+	unlinkat(state.fd, "finish", AT_REMOVEDIR);
+	/* Where pods waited, once the last of them is in place. */
+	for (size_t i = 0; i < f->record.n_held; i++)
+		drop_directory_of(f, f->record.held[i].held);
 	if (unlinkat(state.fd, FINISH_RECORD, 0) && errno != ENOENT)
 		return err_sys(e, "%s/" FINISH_RECORD, f->state);
 	f->removed = true;

@@ -79,6 +79,7 @@ struct run_cluster {
 	struct root stage, wal_stage;
 	const char *inside, *wal_inside; /* of the stages, below their roots */
 	struct etcd_datadir dir;
+	struct codec_block_sums sums; /* of the staged database */
 	struct run_snapshot snapshot;
 	struct plan_stored stored;
 	bool has_snapshot;
@@ -114,6 +115,7 @@ struct run {
 	struct site site;
 	struct plan_rewrite rewrite;
 	struct commit commit;
+	struct digest_known known[2]; /* the staged databases */
 	struct root held; /* against a second program on this disk */
 	struct settings settings;
 	struct choose choose;
@@ -155,7 +157,11 @@ int run_pki_files(struct run *run, struct err *e);
 bool run_pki_has(const struct run *run, const char *path);
 const char *run_pki_text(const struct run *run, const char *path); /* NULL: is not issued */
 int run_finish(struct run *run, struct err *e);                    /* what the first boot needs */
-bool run_finish_holds(const struct run *run, const char *path);    /* a static pod that waits */
+struct finish_record;
+int run_hold(
+	struct run *run, struct finish_record *record, struct err *e); /* what waits for etcd */
+const char *run_state_there(const struct run *run); /* STATE, as the running system has it */
+bool run_finish_holds(const struct run *run, const char *path); /* a static pod that waits */
 int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */
 void run_tell_gate(struct run *run);           /* that we have committed */
 void run_drop(struct run *run);                /* descriptors of what was staged */

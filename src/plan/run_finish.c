@@ -11,7 +11,6 @@
 
 #include "kube/rewrite.h"
 #include "os/file.h"
-#include "os/names.h"
 #include "plan/finish_record.h"
 #include "plan/run.h"
 
@@ -22,20 +21,13 @@ static const char step[] = "rewrite";
 #define UNIT    "etc/systemd/system/etcd-rescue-finish.service"
 #define DROP_IN "etc/systemd/system/kubelet.service.d/50-etcd-rescue.conf"
 
-/* As the running system sees it. */
-static const char *state_there(const struct run *r)
-{
-	return str_ends(str_from(r->site.state), STR("var/lib/etcd-rescue")) ? "var/lib/etcd-rescue"
-									     : "etc/etcd-rescue";
-}
-
 static const char *unit_text(const struct run *r)
 {
-	const char *state = state_there(r);
+	const char *state = run_state_there(r);
 
 	return arena_print(r->arena,
 		"[Unit]\n"
-		"Description=etcd-rescue: the first boot after a restore\n"
+		"Description=etcd-rescue: the first boot after restore %.8s\n"
 		"Documentation=man:etcd-rescue(8)\n"
 		"Wants=network-online.target\n"
 		"After=network-online.target kubelet.service etcd.service\n"
@@ -44,7 +36,15 @@ static const char *unit_text(const struct run *r)
 		"[Service]\n"
 		"Type=simple\n"
 		"ExecStart=/%s/bin/etcd-rescue finish\n",
-		state, state);
+		r->plan_id, state, state);
+}
+
+/* No two restores have the same: a rollback to one that was not finished brings its own back. */
+static const char *drop_in_text(const struct run *r)
+{
+	return arena_print(r->arena,
+		"# etcd-rescue, restore %.8s\n[Unit]\nWants=etcd-rescue-finish.service\n",
+		r->plan_id);
 }
 
 /* A program of the system, whose label ours gets; NULL: there is none, or it is a link. */
@@ -158,78 +158,6 @@ static void set_cluster(struct finish_cluster *c, const struct run *r, const str
 	}
 }
 
-/* The kubelet's directory of static pods: where etcd's own lies. */
-static struct str pods_of(const struct run *r)
-{
-	const char *fence = r->clusters[0].target->cluster->fence;
-	const char *slash = fence ? strrchr(fence, '/') : NULL;
-
-	return slash ? (struct str){ fence, (size_t)(slash - fence) } : STR("");
-}
-
-bool run_finish_holds(const struct run *r, const char *path)
-{
-	const struct str dir = pods_of(r), name = str_from(path);
-
-	if (!r->plan->finish.install || !finish_holds(r->rewrite.node.layout->name) || !dir.len ||
-		!str_starts(name, dir) || path[dir.len] != '/' || strchr(path + dir.len + 1, '/'))
-		return false;
-	for (size_t i = 0; i < r->n_clusters; i++) {
-		const char *fence = r->clusters[i].target->cluster->fence;
-		if (fence && !strcmp(fence, path))
-			return false;
-	}
-	return true;
-}
-
-/* `from` is where it lies now: in the kubelet's directory, or beside it, where a recovery by hand
- * left it. */
-static int hold(struct run *r, struct finish_record *record, const char *from, const char *path,
-	struct err *e)
-{
-	CLEAN_BUF struct buf text = BUF(4 * KUBE_FILE_MAX);
-	const char *name = strrchr(path, '/') + 1;
-	struct commit_file file = { .mode = 0600 };
-	struct commit_place model;
-	struct kube_file *f;
-
-	/* As the commit makes it: with its changes, where it has any. */
-	if (kube_file(&f, r->rewrite.node.files, from, e) || kube_result(&text, f, e) ||
-		site_file(&file.place, &r->site, path, e) || site_file(&model, &r->site, from, e))
-		return e->code;
-	record->held[record->n_held++] = (struct finish_held){ path,
-		arena_print(r->arena, "%s/held/%s", state_there(r), name) };
-	file.content = buf_span(&text);
-	file.like = model.path;
-	file.held = arena_print(r->arena, "%s/held/%s", r->site.state, name);
-	event_info(r->listener, step, "%s waits for etcd at the first boot", path);
-	return commit_add_file(&r->commit, &file, e);
-}
-
-static int hold_all(struct run *r, struct finish_record *record, struct err *e)
-{
-	const char *dir = arena_copy(r->arena, pods_of(r));
-	const struct kube_node *node = &r->rewrite.node;
-	const char *slash = strrchr(node->marker, '/');
-	struct names names = { 0 };
-	const char *inside;
-
-	if (!finish_holds(node->layout->name) || !*dir || !slash)
-		return 0;
-	const char *here = arena_print(r->arena, "%.*s", (int)(slash - node->marker), node->marker);
-	const struct root *root = kube_below(&inside, node->files, here);
-	if (names_read(&names, r->arena, root, inside, e))
-		return e->code;
-	record->held = arena_array(r->arena, names.n + 1, sizeof *record->held);
-	for (size_t i = 0; i < names.n; i++) {
-		const char *path = arena_print(r->arena, "%s/%s", dir, names.v[i]);
-		if (str_ends(str_from(path), STR(".json")) && run_finish_holds(r, path) &&
-			hold(r, record, arena_print(r->arena, "%s/%s", here, names.v[i]), path, e))
-			return e->code;
-	}
-	return 0;
-}
-
 static void set_record(struct finish_record *record, struct run *r)
 {
 	static const char *configs[] = { "etc/kubernetes/admin.conf",
@@ -270,11 +198,11 @@ int run_finish(struct run *r, struct err *e)
 	if (!r->plan->finish.install)
 		return 0;
 	set_record(&record, r);
-	if (hold_all(r, &record, e) || finish_record_print(&text, &record, e) ||
+	if (run_hold(r, &record, e) || finish_record_print(&text, &record, e) ||
 		add(r, arena_print(r->arena, "%s/" FINISH_RECORD, r->site.state), buf_span(&text),
 			0600, NULL, e) ||
 		add_program(r, e) || add_there(r, UNIT, unit_text(r), e) ||
-		add_there(r, DROP_IN, "[Unit]\nWants=etcd-rescue-finish.service\n", e))
+		add_there(r, DROP_IN, drop_in_text(r), e))
 		return err_wrap(e, "what the first boot needs");
 	finish_steps(steps, record.layout, &record.wanted);
 	for (size_t i = 0; i < FINISH_ACTIONS; i++) {
