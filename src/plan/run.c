@@ -275,7 +275,12 @@ static int stage(struct run *r, struct err *e)
 		return e->code;
 	r->took_ms[RUN_FETCH] = monotonic_ms() - began;
 	began = monotonic_ms();
-	if (stopped(r, e) || run_files(r, e) || commit_prepare(&r->commit, e))
+	if (stopped(r, e) || run_files(r, e))
+		return e->code;
+	/* A volume that is attached for this goes before anything is committed: whoever finds the
+	 * restore done looks for none. */
+	choose_close(&r->choose);
+	if (commit_prepare(&r->commit, e))
 		return e->code;
 	r->took_ms[RUN_REWRITE] = monotonic_ms() - began;
 	return 0;
