@@ -5,7 +5,7 @@
 	    story = tell("kubeadm", cluster.masters)           # a switch between them, nothing runs yet
 	    ... make the disks (machine/master.py or one's own), start the source ...
 	    before = contents(disk, ["etc/kubernetes", "var/lib/etcd"])
-	    image = story.image(PLAN)                          # counted: wrote a plan of N lines, put it into the image
+	    image = story.image(plan=PLAN)                     # counted: wrote a plan of N lines, put it into the image
 	    for master in cluster:
 	        story.power_on(master, disk, image)            # counted: attached the image and switched on
 	    story.until_on_their_disks()
@@ -80,12 +80,13 @@ class Story:
         self.lab, self.name, self.machines = lab, name, list(machines)
         self.work = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=lab.work))
         self.inputs, self.seconds, self.vms, self._facts = [], {}, {}, {}
-        self._began = self._power = None
+        self._power = None
         self._leave = contextlib.ExitStack()
         wanted = [(machine.name, port, f"{machine.address}:{port}") for machine in self.machines for port in ports]
         self._ports = dict(zip([(name, port) for name, port, _ in wanted], free_ports(len(wanted))))
         forward = {self._ports[name, port]: goal for name, port, goal in wanted}
-        self.switch = self._leave.enter_context(Switch(wires or len(self.machines), self.work, forward=forward))
+        network = self.machines[0].address.rpartition(".")[0]
+        self.switch = self._leave.enter_context(Switch(wires or len(self.machines), self.work, network, forward=forward))
         self.closing = self._leave.callback
 
     def port(self, machine, port=2379):
@@ -109,26 +110,43 @@ class Story:
         self.operator(f"wrote a plan of {len(lines)} lines")
         return path
 
-    def image(self, plan, *wishes, name="rescue.img"):
-        """An initramfs with this plan in it, made by the command that a person would use. wishes: more of `customise`."""
-        extra = self.work / f"{name}.extra"
-        words = ["--initrd", "--output", extra, "--plan", self.plan(plan, f"{name}.yaml"), *wishes]
-        done = subprocess.run([self.lab.top / "build.sh", "customise", *map(str, words)], capture_output=True, text=True, check=False)
+    def image(self, *wishes, plan=None, name="rescue.img"):
+        """The initramfs with more in it, by the command that a person would use. wishes: options of `customise`."""
+        extra, shown = self.work / f"{name}.extra", [*wishes]
+        if plan is not None:
+            wishes = ["--plan", self.plan(plan, f"{name}.yaml"), *wishes]
+            shown = ["--plan", "plan.yaml", *shown]
+        argv = [self.lab.top / "build.sh", "customise", "--initrd", "--output", extra, *wishes]
+        done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        self.operator("put the plan into the image: ./build.sh customise " +
-                      " ".join(Path(word).name if os.sep in str(word) else str(word) for word in ("--plan", "plan.yaml", *wishes)))
+        self.operator("./build.sh customise " + " ".join(Path(word).name if os.sep in str(word) else str(word) for word in shown))
         path = self.work / name
         path.write_bytes(append(self.lab.initramfs.read_bytes(), extra.read_bytes()))
         return path
 
-    def power_on(self, machine, disk, image, memory=512, line=LINE, **options):
+    def stick(self, plan, credentials=None):
+        """A removable volume labelled RESCUE with the plan, and the keys of the object store beside it."""
+        mformat, mcopy = requirement.need("mformat", "mcopy")
+        files = {"plan.yaml": self.plan(plan)}
+        if credentials:
+            files["credentials"] = self.work / "credentials"
+            files["credentials"].write_text(credentials)
+        path = self.work / "stick.img"
+        subprocess.run([mformat, "-C", "-i", path, "-T", "16384", "-v", "RESCUE", "::"], check=True)
+        for file, source in files.items():
+            subprocess.run([mcopy, "-i", path, source, f"::{file}"], check=True)
+        self.operator(f"put {' and '.join(files)} on a volume labelled RESCUE")
+        return path
+
+    def power_on(self, machine, disk, image=None, stick=None, memory=512, line=LINE, **options):
         """The image boots on this machine. The first one starts the clock."""
         number = self.machines.index(machine)
         self._power = self._power or time.monotonic()
         self.operator(f"attached the image to {machine.name} and switched it on")
         more = [disk] if isinstance(disk, (str, Path)) else list(disk)
         vm = Vm(machine.name, self.work / f"vm-{machine.name}", self.lab.accel, cpu=CPU, memory=memory, kernel=self.lab.kernel,
-                initrd=image, append=line, disks=more, wires=[(self.switch.wires[number], machine.mac)], reboot=True, **options)
+                initrd=image or self.lab.initramfs, append=line, disks=more, usb_disk=stick,
+                wires=[(self.switch.wires[number], machine.mac)], reboot=True, **options)
         self.vms[machine.name] = self._leave.enter_context(vm)
         return vm
 
