@@ -79,7 +79,7 @@ static int probe(struct buf *out, struct finish_etcd *s, struct arena *a, const 
 	return e->code;
 }
 
-static int ask(struct buf *out, struct finish_etcd *s, struct arena *a, const char *path,
+int finish_etcd_call(struct buf *out, struct finish_etcd *s, struct arena *a, const char *path,
 	const char *body, struct err *e)
 {
 	return s->url ? call(out, s, a, s->url, s->prefix, path, body, e)
@@ -91,7 +91,7 @@ int finish_etcd_serves(struct finish_etcd *s, struct arena *a, struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(ANSWER_MAX);
 
-	return ask(&out, s, a, "/kv/range", "{\"key\":\"aGVhbHRo\"}", e);
+	return finish_etcd_call(&out, s, a, "/kv/range", "{\"key\":\"aGVhbHRo\"}", e);
 }
 
 static bool number(uint64_t *v, const struct doc_node *map, const char *key)
@@ -117,8 +117,8 @@ static bool has_url(const struct doc_node *urls, const char *url)
 	return false;
 }
 
-static int judge_member(
-	size_t *started, const struct finish_cluster *c, const struct doc_node *m, struct err *e)
+static int judge_member(size_t *started, size_t *found, const struct finish_cluster *c,
+	const struct doc_node *m, struct err *e)
 {
 	const struct doc_node *urls = doc_get(m, "peerURLs");
 	uint64_t id;
@@ -127,6 +127,8 @@ static int judge_member(
 		return err_set(e, ERR_FORMAT, "%s: a member without an id", c->what);
 	const struct finish_member *want = known(c, id);
 	const struct str name = doc_text(m, "name");
+	if (!want && c->grows)
+		return 0;
 	if (!want)
 		return err_set(e, ERR_MISMATCH, "%s has a member %s (%.*s) that was not restored",
 			c->what, etcd_ident_text(id).text, STR_ARG(name));
@@ -137,6 +139,7 @@ static int judge_member(
 				want->name, want->urls.v[i]);
 	}
 	*started += doc_get(m, "clientURLs") && doc_get(m, "clientURLs")->n;
+	++*found;
 	return 0;
 }
 
@@ -145,7 +148,7 @@ int finish_members_judge(size_t *started, struct arena *a, const struct finish_c
 {
 	struct doc doc;
 	uint64_t id;
-	size_t n = 0;
+	size_t n = 0, found = 0;
 
 	*started = 0;
 	if (doc_parse(&doc, a, answer, "member list", DOC_JSON, DOC_LIMITS, e))
@@ -160,10 +163,13 @@ int finish_members_judge(size_t *started, struct arena *a, const struct finish_c
 			c->what, etcd_ident_text(id).text,
 			arena_copy(a, str_from(etcd_ident_text(c->id).text)));
 	for (const struct doc_node *m = members->first; m; m = m->next, n++) {
-		if (judge_member(started, c, m, e))
+		if (judge_member(started, &found, c, m, e))
 			return e->code;
 	}
-	if (n != c->n)
+	if (c->grows && found < c->n)
+		return err_set(e, ERR_MISMATCH, "%s has but %zu of the %zu members it had", c->what,
+			found, c->n);
+	if (!c->grows && n != c->n)
 		return err_set(
 			e, ERR_MISMATCH, "%s has %zu members, %zu were restored", c->what, n, c->n);
 	return 0;
@@ -173,7 +179,7 @@ int finish_etcd_members(size_t *started, struct finish_etcd *s, struct arena *a,
 {
 	CLEAN_BUF struct buf out = BUF(ANSWER_MAX);
 
-	return ask(&out, s, a, "/cluster/member/list", "{}", e) ||
+	return finish_etcd_call(&out, s, a, "/cluster/member/list", "{}", e) ||
 			       finish_members_judge(started, a, s->cluster, buf_text(&out), e)
 		       ? e->code
 		       : 0;

@@ -3,6 +3,8 @@
  *   POST PREFIX/kv/range              a linearizable read: there is a quorum
  *   POST PREFIX/cluster/member/list   cluster id, members, and who of them has ever started
  *
+ *   finish_etcd_call                  anything else, through the address that answered first
+ *
  * PREFIX is /v3, /v3beta (3.3) or /v3alpha (3.2): the first that the server knows.
  *
  * Source:     etcd 3.2 - 3.7, api/etcdserverpb/rpc.proto as its gateway puts it into JSON.
@@ -28,6 +30,10 @@ struct finish_etcd {
 int finish_etcd_open(struct finish_etcd *s, const struct root *root,
 	const struct finish_cluster *cluster, struct err *e);
 void finish_etcd_close(struct finish_etcd *s);
+
+/* POST of `body` to PREFIX `path`; the first address that answers is kept. */
+int finish_etcd_call(struct buf *out, struct finish_etcd *s, struct arena *a, const char *path,
+	const char *body, struct err *e);
 
 /* One try. */
 int finish_etcd_serves(struct finish_etcd *s, struct arena *a, struct err *e);

@@ -37,6 +37,7 @@ struct finish_cluster {
 	struct kube_texts seeds; /* client URLs of who may be asked to let it in */
 	const char *listed;      /* what `files` say for --initial-cluster until that is known */
 	struct kube_texts files; /* of what waits: where it waits */
+	bool grows;              /* not in the record: others may join it meanwhile */
 };
 
 struct finish_held { /* a file that waits for etcd */
