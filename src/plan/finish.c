@@ -376,7 +376,7 @@ static int drop(struct finish *f, const char *path, struct err *e)
 	if (fsync(dir))
 		return err_sys(e, "the directory of %s", path);
 	path = arena_print(f->arena, "%.*s", (int)(strrchr(path, '/') - path), path);
-	if (!str_ends(str_from(path), STR(".d")))
+	if (!str_ends(str_from(path), STR(".service.d")))
 		return 0;
 	if (!parent_of(&up, &name, f, path, &none))
 		unlinkat(up, name, AT_REMOVEDIR);

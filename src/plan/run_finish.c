@@ -1,9 +1,8 @@
-/* What the first boot of the restored system needs, into the commit: the program, a unit that
- * starts it, and the record of what it has to do.
+/* What the first boot of the restored system needs, into the commit: the program, what starts it,
+ * and the record of what it has to do.
  *
  * The program lies in the state directory, with owner, mode and label of one of the system's own
- * programs, so that systemd may run it also where SELinux looks, and /usr is read-only.  The unit
- * is wanted by the kubelet through a drop-in, which is a plain file where enabling takes a link. */
+ * programs, so that systemd may run it also where SELinux looks, and /usr is read-only. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,41 +10,11 @@
 
 #include "kube/rewrite.h"
 #include "os/file.h"
-#include "plan/finish_record.h"
-#include "plan/run.h"
+#include "plan/run_finish.h"
 
 enum { PROGRAM_MAX = 64 << 20 };
 
 static const char step[] = "rewrite";
-
-#define UNIT    "etc/systemd/system/etcd-rescue-finish.service"
-#define DROP_IN "etc/systemd/system/kubelet.service.d/50-etcd-rescue.conf"
-
-static const char *unit_text(const struct run *r)
-{
-	const char *state = run_state_there(r);
-
-	return arena_print(r->arena,
-		"[Unit]\n"
-		"Description=etcd-rescue: the first boot after restore %.8s\n"
-		"Documentation=man:etcd-rescue(8)\n"
-		"Wants=network-online.target\n"
-		"After=network-online.target kubelet.service etcd.service\n"
-		"ConditionPathExists=/%s/" FINISH_RECORD "\n"
-		"\n"
-		"[Service]\n"
-		"Type=simple\n"
-		"ExecStart=/%s/bin/etcd-rescue finish\n",
-		r->plan_id, state, state);
-}
-
-/* No two restores have the same: a rollback to one that was not finished brings its own back. */
-static const char *drop_in_text(const struct run *r)
-{
-	return arena_print(r->arena,
-		"# etcd-rescue, restore %.8s\n[Unit]\nWants=etcd-rescue-finish.service\n",
-		r->plan_id);
-}
 
 /* A program of the system, whose label ours gets; NULL: there is none, or it is a link. */
 static const char *like_program(struct run *r)
@@ -77,16 +46,6 @@ static int add(struct run *r, const char *path, struct span content, unsigned mo
 		.passing = true };
 
 	return commit_add_file(&r->commit, &file, e);
-}
-
-static int add_there(struct run *r, const char *path, const char *text, struct err *e)
-{
-	struct commit_place place;
-
-	if (site_file(&place, &r->site, path, e))
-		return e->code;
-	return add(
-		r, place.path, (struct span){ (const uint8_t *)text, strlen(text) }, 0644, NULL, e);
 }
 
 static int add_program(struct run *r, struct err *e)
@@ -185,8 +144,6 @@ static void set_record(struct finish_record *record, struct run *r)
 		set_cluster(&record->clusters[i], r, &r->clusters[i]);
 	for (size_t i = 0; i < r->rewrite.wanted.n_replace; i++)
 		kube_add_text(&record->lost, a, r->rewrite.wanted.replace[i].from);
-	kube_add_text(&record->files, a, DROP_IN);
-	kube_add_text(&record->files, a, UNIT);
 }
 
 int run_finish(struct run *r, struct err *e)
@@ -198,11 +155,11 @@ int run_finish(struct run *r, struct err *e)
 	if (!r->plan->finish.install)
 		return 0;
 	set_record(&record, r);
-	if (run_hold(r, &record, e) || finish_record_print(&text, &record, e) ||
+	if (run_hold(r, &record, e) || run_finish_start(r, &record, e) ||
+		finish_record_print(&text, &record, e) ||
 		add(r, arena_print(r->arena, "%s/" FINISH_RECORD, r->site.state), buf_span(&text),
 			0600, NULL, e) ||
-		add_program(r, e) || add_there(r, UNIT, unit_text(r), e) ||
-		add_there(r, DROP_IN, drop_in_text(r), e))
+		add_program(r, e))
 		return err_wrap(e, "what the first boot needs");
 	finish_steps(steps, record.layout, &record.wanted);
 	for (size_t i = 0; i < FINISH_ACTIONS; i++) {

@@ -105,3 +105,31 @@ def test_a_copy_of_all_pods_beside_them_is_left_alone(program, place, tree):  # 
     shutil.copytree(tree / PODS, tree / BACKUP)
     (tree / BACKUP / "given-up.json").write_text("{}")
     assert set(waiting(tree, restore(program, place, tree))) == {"master.json", "scheduler.json"}
+
+
+@pytest.mark.parametrize("marker, starter", [("etc/runlevels/default/local", "etc/local.d/etcd-rescue-finish.start"),
+                                             ("etc/init/rc.conf", "etc/init/etcd-rescue-finish.conf"),
+                                             ("etc/cron.d/other", "etc/cron.d/etcd-rescue-finish")])
+def test_where_there_is_no_systemd_another_starts_the_rest(program, place, tree, marker, starter):  # noqa: F811
+    shutil.rmtree(tree / "etc/systemd")
+    (tree / marker).parent.mkdir(parents=True)
+    (tree / marker).write_text("")
+    before = own_contents(tree)
+    record = restore(program, place, tree)
+    assert record["files"] == [starter] and not (tree / "etc/systemd").exists()
+    text = (tree / starter).read_text()
+    assert f"/{STATE}/bin/etcd-rescue finish" in text and f"-f /{STATE}/finish.json" in text
+    assert bool((tree / starter).stat().st_mode & 0o111) == starter.endswith(".start")
+    if starter.endswith(".start"):
+        subprocess.run(["sh", "-n", tree / starter], check=True)
+    call(program, "rollback", "--root", tree)
+    assert own_contents(tree) == before and not (tree / starter).exists() and (tree / starter).parent.is_dir()
+
+
+def test_where_nothing_would_start_the_rest_it_is_said(program, place, tree):  # noqa: F811
+    shutil.rmtree(tree / "etc/systemd")
+    (tree / "etc/inittab").write_text("")
+    plan = tree.parent / "plan.yaml"
+    plan.write_text(f"source: file:{place}/\nrole: single\n")
+    said = call(program, "run", "--root", tree, "--file", plan, "--yes").stderr
+    assert f"run /{STATE}/bin/etcd-rescue finish by hand" in said
