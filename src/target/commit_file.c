@@ -49,7 +49,7 @@ static int drop_passing(
 	if (commit_drop(c, at, e) || !slash || i->existed)
 		return e->code;
 	at.path = arena_print(c->arena, "%.*s", (int)(slash - at.path), at.path);
-	if (!str_ends(str_from(at.path), STR(".d")))
+	if (!str_ends(str_from(at.path), STR(".service.d")))
 		return 0;
 	if (commit_parent(&dir, &name, at, e))
 		return e->code;
