@@ -120,6 +120,7 @@ int kube_kubeconfig_read(struct kube_kubeconfig *c, struct kube_file *file, stru
 	c->cluster = arena_copy(a, doc_text(context, "cluster"));
 	c->user = arena_copy(a, doc_text(context, "user"));
 	c->server = arena_copy(a, doc_text(cluster, "server"));
+	c->ca_file = file_of(a, cluster, "certificate-authority");
 	c->cert_file = file_of(a, user, "client-certificate");
 	c->key_file = file_of(a, user, "client-key");
 	return data(&c->ca, file, cluster, "certificate-authority-data", e) ||

@@ -12,9 +12,10 @@
 
 struct kube_kubeconfig {
 	const char *cluster, *server, *user;
-	struct str ca, cert, key;         /* PEM */
-	bool preferences;                 /* printed: an empty map of this name, as up to 1.33 */
-	const char *cert_file, *key_file; /* read: where they are instead; NULL: not said */
+	struct str ca, cert, key; /* PEM */
+	bool preferences;         /* printed: an empty map of this name, as up to 1.33 */
+	/* read: where they are instead; NULL: not said */
+	const char *ca_file, *cert_file, *key_file;
 };
 
 int kube_kubeconfig_print(struct buf *out, const struct kube_kubeconfig *config, struct err *e);

@@ -1,10 +1,15 @@
 /* plan/finish_api.h - the Kubernetes API as this node's own kubeconfigs let us in, and the Lease
  * under which one master at a time acts
  *
- * The Lease is kube-system/etcd-rescue, its holder the node.  One that was not renewed for its
- * duration, by our own clock, is taken over; one that is let go of has no holder.
+ * A kubeconfig's path may hold one `*`, which stands for the highest number: the newest revision of
+ * OpenShift's static pods.  Its certificates are in it, or in files beside it, from the root, or as
+ * the containers of these pods see them.
  *
- * Source:     Kubernetes API conventions; coordination.k8s.io/v1 (1.14), v1beta1 (1.12);
+ * The Lease is kube-system/etcd-rescue, its holder the node.  One that was not renewed for its
+ * duration, by our own clock, is taken over; one that is let go of has no holder.  Where no Leases
+ * (v1) are served, the same stands in an annotation of a ConfigMap of that name.
+ *
+ * Source:     Kubernetes API conventions; coordination.k8s.io/v1 (1.14);
  *             client-go's leader election for when a Lease counts as lost.
  * Units:      milliseconds since the machine started, where the name says so.
  * Ownership:  finish_api_close gives connections and keys back; the rest lives in the arena.
@@ -26,6 +31,7 @@ struct finish_api {
 	char *seen;
 	int64_t seen_ms, renewed_ms;
 	bool held;
+	bool old; /* no Leases are served */
 };
 
 /* Tries each kubeconfig; the first that may read Leases is taken. */
@@ -58,6 +64,7 @@ bool finish_api_is_name(struct str name);
 
 /* One try; again before it is older than FINISH_LEASE_S / 3. */
 enum { FINISH_LEASE_S = 60 };
+int finish_lease_find(struct finish_api *api, struct err *e); /* or a ConfigMap? may we read it? */
 int finish_lease_take(struct finish_api *api, struct err *e);
 int finish_lease_keep(struct finish_api *api, struct err *e);
 void finish_lease_drop(struct finish_api *api);

@@ -1,0 +1,143 @@
+/* Into the API with one of this node's own kubeconfigs. */
+#include <string.h>
+
+#include "kube/kubeconfig.h"
+#include "os/file.h"
+#include "os/names.h"
+#include "plan/finish_api.h"
+
+enum { PEM_MAX = 1 << 20 };
+
+#define RESOURCES "etc/kubernetes/static-pod-resources/"
+
+/* Where a file that a kubeconfig names may lie: beside the kubeconfig, or from the root; and what a
+ * container of OpenShift has as its resources or its certificates is the directory of its own
+ * revision, or the one that all revisions share. */
+static const char *place(struct arena *a, const struct root *root, const char *config,
+	const char *path, unsigned way)
+{
+	static const struct {
+		const char *inside, *ends;
+	} mounts[] = { { "/etc/kubernetes/static-pod-resources/", "" },
+		{ "/etc/kubernetes/static-pod-certs/", "-certs" } };
+	const char *slash = strrchr(config, '/'), *own = config + strlen(RESOURCES);
+
+	if (!way)
+		return *path == '/' ? path + 1
+		       : slash      ? arena_print(a, "%.*s/%s", (int)(slash - config), config, path)
+				    : path;
+	const struct str inside = str_from(mounts[way - 1].inside);
+	if (!str_starts(str_from(path), inside) || !str_starts(str_from(config), STR(RESOURCES)) ||
+		!strchr(own, '/'))
+		return NULL;
+	struct str dir = { own, (size_t)(strchr(own, '/') - own) }, component = dir;
+	size_t at;
+	/* "kube-controller-manager-pod-7" has its certificates in "kube-controller-manager-certs".
+	 */
+	if (way == 2 && str_find(&at, dir, STR("-pod-")))
+		component.len = at;
+	const char *there = arena_print(a, RESOURCES "%.*s%s/%s", STR_ARG(component),
+		component.len < dir.len ? mounts[way - 1].ends : "", path + inside.len);
+	return root_exists(root, there) ? there : NULL;
+}
+
+/* The bytes that a kubeconfig has in itself, or in a file. */
+static int fill(struct str *pem, struct arena *a, const struct root *root, const char *config,
+	const char *path, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(PEM_MAX);
+	const char *there = NULL;
+
+	if (pem->len || !path)
+		return 0;
+	for (unsigned way = 3; way-- > 1 && !there;)
+		there = place(a, root, config, path, way);
+	if (file_read(&text, root, there ? there : place(a, root, config, path, 0), e))
+		return e->code;
+	*pem = (struct str){ arena_copy(a, buf_text(&text)), text.len };
+	explicit_bzero(text.p, text.len);
+	return 0;
+}
+
+static int enter(struct finish_api *api, const struct root *root, const char *path, struct err *e)
+{
+	struct arena *a = api->arena;
+	struct kube_files files = kube_files(a, root);
+	struct kube_kubeconfig c;
+	struct kube_file *file;
+
+	if (kube_file(&file, &files, path, e) || kube_kubeconfig_read(&c, file, e) ||
+		fill(&c.ca, a, root, path, c.ca_file, e) ||
+		fill(&c.cert, a, root, path, c.cert_file, e) ||
+		fill(&c.key, a, root, path, c.key_file, e))
+		return e->code;
+	if (!c.ca.len)
+		return err_set(e, ERR_UNSUPPORTED, "%s holds no CA of its server", path);
+	if (!c.cert.len || !c.key.len)
+		return err_set(e, ERR_UNSUPPORTED, "%s holds no client certificate", path);
+	api->server = c.server;
+	while (str_ends(str_from(api->server), STR("/")))
+		api->server = arena_print(a, "%.*s", (int)strlen(api->server) - 1, api->server);
+	api->peer.trust = (struct trust){
+		.anchors = { (const uint8_t *)c.ca.p, c.ca.len },
+		.cert = { (const uint8_t *)c.cert.p, c.cert.len },
+		.key = { (const uint8_t *)c.key.p, c.key.len },
+	};
+	http_session_close(api->peer.session);
+	api->peer.session = http_session_open();
+	return finish_lease_find(api, e);
+}
+
+/* "DIR/NAME-*" + "/REST": the one with the highest number; NULL: there is none. */
+static const char *newest(struct arena *a, const struct root *root, const char *path)
+{
+	const char *star = strchr(path, '*');
+	const struct str before = { path, (size_t)(star - path) };
+	const char *slash = memrchr(path, '/', before.len);
+	struct names names = { 0 };
+	struct err none = { 0 };
+	const char *found = NULL;
+	uint64_t most = 0;
+
+	if (!slash)
+		return NULL;
+	const struct str start = { slash + 1, (size_t)(star - slash - 1) };
+	const char *dir = arena_print(a, "%.*s", (int)(slash - path), path);
+	if (names_read(&names, a, root, dir, &none))
+		return NULL;
+	for (size_t i = 0; i < names.n; i++) {
+		const struct str name = str_from(names.v[i]);
+		uint64_t n;
+		if (!str_starts(name, start) ||
+			!str_u64(&n, (struct str){ name.p + start.len, name.len - start.len }, 10,
+				UINT32_MAX) ||
+			(found && n <= most))
+			continue;
+		most = n;
+		found = arena_print(a, "%s/%s%s", dir, names.v[i], star + 1);
+	}
+	return found;
+}
+
+int finish_api_open(struct finish_api *api, const struct root *root,
+	const struct finish_record *record, struct err *e)
+{
+	struct err first = { 0 };
+
+	err_set(&first, ERR_NOTFOUND, "there is no kubeconfig to ask the API server with");
+	for (size_t i = 0; i < record->kubeconfigs.n; i++) {
+		const char *path = record->kubeconfigs.v[i];
+		struct err why = { 0 };
+		if (strchr(path, '*') && !(path = newest(api->arena, root, path)))
+			continue;
+		if (!enter(api, root, path, &why)) {
+			api->config = path;
+			return 0;
+		}
+		err_wrap(&why, "%s", path);
+		if (why.code != ERR_NOTFOUND || first.code == ERR_NOTFOUND)
+			first = why;
+	}
+	*e = first;
+	return e->code;
+}
