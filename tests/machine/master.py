@@ -21,6 +21,7 @@ runs, and has a shell after Enter. On the running machine `etcdctl` is a script 
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -94,7 +95,7 @@ class Master:
 
     def _base(self, root, dhcp):
         for folder in ("dev", "proc", "sys", "run", "boot", "mnt", "home", "opt", "usr/bin", "var/log", "var/tmp", "var/lib",
-                       "etc/network"):
+                       "etc/network", "etc/systemd/system"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         for folder, mode in (("root", 0o700), ("tmp", 0o1777)):
             (root / folder).mkdir()
@@ -126,6 +127,7 @@ class Master:
         local = root / "usr/local/bin"
         shutil.copy(server, local / "etcd")
         shutil.copy(client, local / "etcdctl.bin")
+        libraries(root, server, client)
         (local / "etcdctl").write_text(ETCDCTL)
         if apiserver:
             shutil.copy(apiserver, local / "kube-apiserver")
@@ -236,6 +238,16 @@ class Master:
             loader.boot_sector(disk)
         shutil.rmtree(root)
         return disk.path
+
+
+def libraries(root, *programs):
+    """What they are linked with here, into the tree: Debian's older etcds are not static."""
+    for program in programs:
+        listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+        for path in re.findall(r"(/\S+) \(0x", listed):
+            target = root / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
 
 
 def copy_tree(source, target):
