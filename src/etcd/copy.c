@@ -31,11 +31,12 @@ struct ring {
 	pthread_cond_t moved;
 	unsigned n_filled; /* as n_done, counted without end */
 	bool ended;
-	struct worker hasher, writer;
+	struct worker hasher, writer, summer;
 	/* the hasher's: the latest bytes, which may be the trailer, wait */
 	struct codec_sha256 sha;
 	uint8_t held[HELD];
 	size_t n_held;
+	struct codec_block_sums *sums; /* the summer's */
 	/* the writer's */
 	int to;
 	bool direct;
@@ -59,6 +60,11 @@ static void hash_block(struct ring *r, struct span b, uint64_t at)
 	r->n_held -= out;
 	memcpy(r->held + r->n_held, b.p, b.len);
 	r->n_held += b.len;
+}
+
+static void sum_block(struct ring *r, struct span b, uint64_t at)
+{
+	codec_block_sums_put(r->sums, at / CODEC_BLOCK, b);
 }
 
 /* Past the page cache, where the file system can: a copy less for the processor, and no
@@ -146,8 +152,13 @@ static void *work(void *ctx)
 
 static bool is_full(const struct ring *r)
 {
-	return r->n_filled - r->hasher.n_done == BLOCKS ||
-	       (r->writer.runs && r->n_filled - r->writer.n_done == BLOCKS);
+	const struct worker *all[] = { &r->hasher, &r->writer, &r->summer };
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		if (all[i]->runs && r->n_filled - all[i]->n_done == BLOCKS)
+			return true;
+	}
+	return false;
 }
 
 /* The next block that may be filled. */
@@ -229,9 +240,10 @@ static void join(struct worker *w)
 int etcd_copy(struct etcd_copied *copied, int to, const struct stream *from,
 	const struct listener *listener, const char *step, struct err *e)
 {
-	struct ring r = {
-		.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER, .to = to
-	};
+	struct ring r = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.moved = PTHREAD_COND_INITIALIZER,
+		.sums = copied->sums,
+		.to = to };
 	uint8_t *blocks = aligned_alloc(4096, (size_t)BLOCKS * BLOCK);
 	uint64_t size = 0;
 
@@ -244,11 +256,14 @@ int etcd_copy(struct etcd_copied *copied, int to, const struct stream *from,
 	int bad = start(&r.hasher, &r, hash_block, e);
 	if (!bad && to >= 0)
 		bad = start(&r.writer, &r, write_block, e);
+	if (!bad && r.sums)
+		bad = start(&r.summer, &r, sum_block, e);
 	if (!bad)
 		bad = pump(&size, &r, copied->scan, from, listener, step, e);
 	hand_over(&r, true);
 	join(&r.hasher);
 	join(&r.writer);
+	join(&r.summer);
 	if (r.direct)
 		set_direct(to, false);
 	free(blocks);
@@ -258,13 +273,40 @@ int etcd_copy(struct etcd_copied *copied, int to, const struct stream *from,
 	}
 	if (bad)
 		return bad;
-	*copied = (struct etcd_copied){ .size = size, .scan = copied->scan };
+	*copied = (struct etcd_copied){ .size = size, .scan = copied->scan, .sums = copied->sums };
 	memcpy(copied->last, r.held, r.n_held);
 	struct codec_sha256 whole = r.sha;
 	codec_sha256_update(&whole, (struct span){ r.held, r.n_held });
 	codec_sha256_final(copied->whole, &whole);
 	codec_sha256_final(copied->digest, &r.sha);
 	return 0;
+}
+
+int etcd_copy_sum_again(
+	struct codec_block_sums *sums, int fd, uint64_t same, uint64_t size, struct err *e)
+{
+	const size_t n = (size_t)((size + CODEC_BLOCK - 1) / CODEC_BLOCK);
+	uint8_t *block = malloc(CODEC_BLOCK);
+	size_t next = 0;
+
+	if (!block)
+		out_of_memory(CODEC_BLOCK);
+	if (sums->n > n)
+		sums->n = n;
+	while (next < n && !e->code) {
+		const uint64_t at = (uint64_t)next * CODEC_BLOCK;
+		const size_t len = size - at < CODEC_BLOCK ? (size_t)(size - at) : CODEC_BLOCK;
+		if (file_read_at(fd, block, len, at, e))
+			break;
+		const struct codec_block_sum sum = codec_block_sum((struct span){ block, len });
+		if (next < sums->n)
+			sums->v[next] = sum;
+		else
+			codec_block_sums_put(sums, next, (struct span){ block, len });
+		next = next + 1 < same / CODEC_BLOCK ? (size_t)(same / CODEC_BLOCK) : next + 1;
+	}
+	free(block);
+	return e->code;
 }
 
 static int read_file(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)

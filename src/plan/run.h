@@ -107,6 +107,9 @@ struct run {
 	void *ctx;
 	/* Before the first byte is written; NULL: nobody is asked. */
 	int (*confirm)(void *ctx, const struct run *run, struct err *e);
+	/* For the passphrase of an encrypted disk; NULL: nobody is asked. */
+	int (*ask)(void *ctx, struct buf *secret, const struct target_question *question,
+		struct err *e);
 	/* Once the target is writable: where a log may go. */
 	void (*writable)(void *ctx, const struct site *site);
 

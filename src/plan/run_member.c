@@ -175,6 +175,22 @@ static int check_stored(struct run *r, struct run_cluster *c, struct err *e)
 	return bad && !overruled(r, false, e) ? e->code : 0;
 }
 
+/* What was written is known by its sums; the edits lie behind `same`, and in the meta pages. */
+static int note_sums(struct run *r, struct run_cluster *c, uint64_t same, struct err *e)
+{
+	struct digest_known *known = &r->known[c - r->clusters];
+	struct stat st;
+
+	if (fstat(c->dir.db, &st))
+		return err_sys(e, "the staged database");
+	if (etcd_copy_sum_again(&c->sums, c->dir.db, same, (uint64_t)st.st_size, e))
+		return e->code;
+	*known = (struct digest_known){ st.st_ino, (uint64_t)st.st_size, &c->sums };
+	r->commit.known = r->known;
+	r->commit.n_known = r->n_clusters;
+	return 0;
+}
+
 /* A database that is whole and proved: what is it to become?  Then it is that. */
 static int make_member(
 	struct run *r, struct run_cluster *c, const struct etcd_received *received, struct err *e)
@@ -194,6 +210,7 @@ static int make_member(
 	const struct etcd_restore how = { .edits = c->edits };
 	result.own = c->own;
 	if (etcd_restore_edit(&result, c->dir.db, &received->db, &how, r->listener, e) ||
+		note_sums(r, c, received->db.meta.pgid * received->db.meta.page_size, e) ||
 		etcd_datadir_prepare(&c->dir, &c->cluster, c->own, e) ||
 		etcd_datadir_publish(&c->dir, e))
 		return e->code;
@@ -212,7 +229,7 @@ static int take_database(struct run *r, struct run_cluster *c, const struct stre
 {
 	uint64_t entries = 0;
 	CLEAN_SCAN struct bolt_scan scan = etcd_received_scan(&entries);
-	struct etcd_copied copied = { .scan = &scan };
+	struct etcd_copied copied = { .scan = &scan, .sums = &c->sums };
 	struct feed_hush hush;
 	const struct listener quiet = feed_hush(&hush, r->listener);
 	struct etcd_received received;
@@ -331,6 +348,7 @@ int run_members(struct run *r, struct err *e)
 		c->target = &r->site.target.clusters[i];
 		c->stage = c->wal_stage = NO_ROOT;
 		c->dir = NO_DATADIR;
+		c->sums = (struct codec_block_sums){ 0 };
 	}
 	if (n > 2)
 		return err_set(e, ERR_UNSUPPORTED, "this node runs %zu etcds", n);
@@ -348,5 +366,6 @@ void run_drop(struct run *r)
 		etcd_datadir_abort(&r->clusters[i].dir);
 		root_close(&r->clusters[i].stage);
 		root_close(&r->clusters[i].wal_stage);
+		codec_block_sums_free(&r->clusters[i].sums);
 	}
 }

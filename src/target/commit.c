@@ -180,7 +180,11 @@ int commit_begin(struct commit *c, const struct journal *about, struct err *e)
  * synced, memory dropped, and the disk asked. */
 static int sum_up(struct commit *c, struct journal_item *i, uint64_t *bytes, struct err *e)
 {
-	const struct digest_way way = { .write = true, .go_on = c->stopped, .ctx = c->ctx };
+	const struct digest_way way = { .write = true,
+		.go_on = c->stopped,
+		.ctx = c->ctx,
+		.known = c->known,
+		.n_known = c->n_known };
 	char hex[DIGEST_HEX];
 	struct commit_spot staged;
 
@@ -294,7 +298,7 @@ int commit_prepare(struct commit *c, struct err *e)
 		uint64_t bytes = 0;
 		if (stopped(c, e))
 			return e->code;
-		if (commit_is_tree(item) && sum_up(c, item, &bytes, e))
+		if (commit_is_tree(item) && item->staged && sum_up(c, item, &bytes, e))
 			return e->code;
 		total += bytes;
 	}

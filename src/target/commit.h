@@ -39,6 +39,7 @@
 
 #include "base/event.h"
 #include "base/span.h"
+#include "target/digest.h"
 #include "target/journal.h"
 
 /* A file system that takes part. */
@@ -60,6 +61,9 @@ struct commit {
 	bool clear_immutable;
 	bool whole_machine; /* we are the image: all caches of the kernel may be dropped */
 	struct journal journal;
+	/* Of staged files, so that commit_prepare reads them once only, to compare. */
+	const struct digest_known *known;
+	size_t n_known;
 	bool changed; /* something of the old has been touched since commit_go or rollback began */
 	/* Asked before each step until `prepared`; NULL: never stops. */
 	int (*stopped)(void *ctx, struct err *e);
@@ -103,6 +107,11 @@ int commit_add_directory(
 int commit_add_moved(struct commit *c, const struct commit_place *place, const char *staged,
 	const struct commit_place *aside, struct err *e);
 
+/* A directory is to go away: it gets the old one's name, and nothing takes its place, which may
+ * be taken by others afterwards.  What is in a mount's own top goes the same way.  Nothing there is
+ * nothing to do. */
+int commit_add_gone(struct commit *c, const struct commit_place *place, struct err *e);
+
 /* Bytes of a tree on its file system; 0: there is none. */
 int commit_size(
 	uint64_t *bytes, const struct commit *c, const struct commit_place *place, struct err *e);
@@ -116,6 +125,7 @@ struct commit_file {
 	unsigned mode; /* of one that is not there and has no like */
 	bool fence;    /* without it etcd does not start */
 	bool passing;  /* the first boot takes it away again: may be gone afterwards */
+	bool changing; /* the first boot may write to it: whatever it says then is as it should */
 	/* Waits at this path below the journal's top, inside STATE, while its place stays empty;
 	 * the first boot moves it there.  NULL: in place with the commit. */
 	const char *held;

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "codec/sha256.h"
+#include "codec/block_sums.h"
 #include "os/file.h"
 
-enum { BLOCK = 1 << 20, LINK_MAX_BYTES = 4096 };
+enum { LINK_MAX_BYTES = 4096 };
 
 struct walk {
 	struct codec_sha256 sha;
@@ -56,64 +56,101 @@ static uint64_t end_of_data(int fd, uint64_t size)
 	return errno == ENXIO ? (uint64_t)hole : size;
 }
 
-/* Without the zeros at its end. */
-static size_t trimmed(const uint8_t *p, size_t n)
+/* A whole file at once: pages that are dirty are not dropped, so it has been synced. */
+static int begin_reading(struct walk *w, int fd, const char *name)
 {
-	if (n && !p[0] && !memcmp(p, p + 1, n - 1))
-		return 0;
-	while (n && !p[n - 1])
-		n--;
-	return n;
-}
-
-static void add_zeros(struct walk *w, uint64_t n)
-{
-	static const uint8_t zeros[64 << 10];
-
-	for (; n; n -= n < sizeof zeros ? n : sizeof zeros)
-		add(w, zeros, n < sizeof zeros ? n : sizeof zeros);
-}
-
-/* With `trim`, zeros at the end are not added: their number follows from the size. */
-static int content(struct walk *w, int fd, const char *name, uint64_t size, bool trim)
-{
-	const uint64_t end = trim ? end_of_data(fd, size) : size;
-	uint64_t left = end, zeros = 0;
-
-	/* A whole file at once: pages that are dirty are not dropped, so it has been synced. */
 	if (w->way->drop)
 		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	else if (w->way->write)
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	if (lseek(fd, 0, SEEK_SET))
-		return err_sys(w->e, "%s", name);
-	while (left || !trim) {
-		const size_t want = trim && left < BLOCK ? (size_t)left : BLOCK;
-		size_t got = 0;
-		if (w->way->go_on && w->way->go_on(w->way->ctx, w->e))
-			return w->e->code;
-		if (file_read_some(&got, fd, w->block, want, w->e))
+	return lseek(fd, 0, SEEK_SET) ? err_sys(w->e, "%s", name) : 0;
+}
+
+/* A block, or less where it ends. */
+static int read_block(size_t *got, struct walk *w, int fd, const char *name, size_t want)
+{
+	if (w->way->go_on && w->way->go_on(w->way->ctx, w->e))
+		return w->e->code;
+	for (*got = 0; *got < want;) {
+		size_t more = 0;
+		if (file_read_some(&more, fd, w->block + *got, want - *got, w->e))
 			return err_wrap(w->e, "%s", name);
-		if (!got)
+		if (!more)
 			break;
-		if (got > left)
-			return err_set(w->e, ERR_MISMATCH, "%s grows while it is read", name);
-		left -= got;
-		w->bytes += got;
-		const size_t used = trim ? trimmed(w->block, got) : got;
-		if (used) {
-			add_zeros(w, zeros);
-			add(w, w->block, used);
-			zeros = 0;
-		}
-		zeros += got - used;
-		if (w->way->step)
-			event_progress(w->way->listener, w->way->step, w->bytes, w->way->total);
+		*got += more;
 	}
-	if (left)
-		return err_set(
-			w->e, ERR_FORMAT, "%s ends %ju bytes too early", name, (uintmax_t)left);
+	w->bytes += *got;
+	if (w->way->step)
+		event_progress(w->way->listener, w->way->step, w->bytes, w->way->total);
+	return 0;
+}
+
+static int plain_content(struct walk *w, int fd, const char *name)
+{
+	size_t got = CODEC_BLOCK;
+
+	if (begin_reading(w, fd, name))
+		return w->e->code;
+	while (got == CODEC_BLOCK) {
+		if (read_block(&got, w, fd, name, CODEC_BLOCK))
+			return w->e->code;
+		add(w, w->block, got);
+	}
+	return 0;
+}
+
+/* The sum of a block; empty ones wait until one comes that is not. */
+static void add_sum(struct walk *w, const struct codec_block_sum *sum, uint64_t *empty)
+{
+	if (codec_block_is_empty(sum)) {
+		++*empty;
+		return;
+	}
+	const struct codec_block_sum none = codec_block_sum((struct span){ 0 });
+	for (; *empty; --*empty)
+		add(w, none.sha256, sizeof none.sha256);
+	add(w, sum->sha256, sizeof sum->sha256);
+}
+
+static bool add_known(struct walk *w, const struct stat *st)
+{
+	uint64_t empty = 0;
+
+	for (size_t i = 0; i < w->way->n_known; i++) {
+		const struct digest_known *k = &w->way->known[i];
+		if (k->inode != st->st_ino || k->size != (uint64_t)st->st_size ||
+			k->sums->n != (k->size + CODEC_BLOCK - 1) / CODEC_BLOCK)
+			continue;
+		for (size_t n = 0; n < k->sums->n; n++)
+			add_sum(w, &k->sums->v[n], &empty);
+		w->bytes += k->size;
+		return true;
+	}
+	return false;
+}
+
+static int content(struct walk *w, int fd, const char *name, const struct stat *st)
+{
+	const uint64_t size = (uint64_t)st->st_size, end = end_of_data(fd, size);
+	uint64_t left = end, empty = 0;
+
+	if (add_known(w, st))
+		return 0;
+	if (begin_reading(w, fd, name))
+		return w->e->code;
+	while (left) {
+		const size_t want = left < CODEC_BLOCK ? (size_t)left : CODEC_BLOCK;
+		size_t got;
+		if (read_block(&got, w, fd, name, want))
+			return w->e->code;
+		if (got < want)
+			return err_set(w->e, ERR_FORMAT, "%s ends %ju bytes too early", name,
+				(uintmax_t)(left - got));
+		left -= got;
+		const struct codec_block_sum sum = codec_block_sum((struct span){ w->block, got });
+		add_sum(w, &sum, &empty);
+	}
 	w->bytes += size - end;
 	return 0;
 }
@@ -200,7 +237,7 @@ static int entry(struct walk *w, int dir, const char *name, int depth)
 		put_le64(size, (uint64_t)st.st_size);
 		add_name(w, 'f', name);
 		add(w, size, sizeof size);
-		return content(w, fd, name, (uint64_t)st.st_size, true);
+		return content(w, fd, name, &st);
 	}
 	if (depth >= DIGEST_DEPTH_MAX)
 		return err_set(w->e, ERR_FORMAT, "%s lies too deep", name);
@@ -225,10 +262,10 @@ static int walk_directory(struct walk *w, int dir, int depth)
 
 static struct walk begin(const struct digest_way *way, struct err *e)
 {
-	struct walk w = { .way = way, .block = malloc(BLOCK), .e = e };
+	struct walk w = { .way = way, .block = malloc(CODEC_BLOCK), .e = e };
 
 	if (!w.block)
-		out_of_memory(BLOCK);
+		out_of_memory(CODEC_BLOCK);
 	codec_sha256_init(&w.sha);
 	return w;
 }
@@ -268,7 +305,7 @@ int digest_file(char hex[DIGEST_HEX], uint64_t *bytes, const struct root *root, 
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_FORMAT, "%s is no regular file", path);
 	struct walk w = begin(way, e);
-	const int status = content(&w, fd, path, (uint64_t)st.st_size, false);
+	const int status = plain_content(&w, fd, path);
 	free(w.block);
 	if (status)
 		return e->code;

@@ -4,8 +4,9 @@
  * bytes and goes into a directory at once:
  *
  *   d NAME 0                           a directory, what is in it behind it, then: u 0
- *   f NAME 0 size (8 bytes, LE) bytes  a regular file; without the zero bytes at its end, of
- *                                      which a new log has 64 MB
+ *   f NAME 0 size (8 bytes, LE) sums   a regular file: the sum of each of its blocks
+ *                                      (codec/block_sums.h), without those at its end that
+ *                                      are nothing but zeros, of which a new log has 64 MB
  *   l NAME 0 target 0                  a symbolic link, not followed
  *
  * Owners, modes, labels and times do not count: they are carried over from the old state and
@@ -23,10 +24,16 @@
 #include <stdbool.h>
 
 #include "base/event.h"
-#include "base/span.h"
+#include "codec/block_sums.h"
 #include "os/root.h"
 
 enum { DIGEST_HEX = 65, DIGEST_DEPTH_MAX = 16, DIGEST_NAMES_MAX = 1 << 20 };
+
+/* A file whose sums were made when it was written, and that is not read for them again. */
+struct digest_known {
+	uint64_t inode, size;
+	const struct codec_block_sums *sums;
+};
 
 struct digest_way {
 	bool write; /* bytes still in memory are on their way to the disk meanwhile */
@@ -37,6 +44,8 @@ struct digest_way {
 	uint64_t total;                         /* bytes, for progress; 0: not known */
 	int (*go_on)(void *ctx, struct err *e); /* NULL: always */
 	void *ctx;
+	const struct digest_known *known;
+	size_t n_known;
 };
 
 /* `*bytes` (may be NULL) is the size of all files. */

@@ -32,6 +32,52 @@ static uint8_t *noise(size_t len)
 	return p;
 }
 
+static void check_sums(const struct codec_block_sums *sums, const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < sums->n; i++) {
+		const size_t at = i * CODEC_BLOCK;
+		const size_t n = len - at < CODEC_BLOCK ? len - at : CODEC_BLOCK;
+		const struct codec_block_sum want = codec_block_sum((struct span){ p + at, n });
+		assert_memory_equal(&sums->v[i], &want, sizeof want);
+	}
+}
+
+/* Cut, changed in front and grown, as an edited database is: all sums are those of the file. */
+static void sums_follow_what_was_changed(void **state)
+{
+	static const struct {
+		size_t len, same, size;
+	} cases[] = { { 5 << 20, 5 << 20, 5 << 20 }, { (5 << 20) + 32, 5 << 20, 5 << 20 },
+		{ 5 << 20, (3 << 20) + 8192, (3 << 20) + 20480 }, { 100, 64, 4 << 20 },
+		{ (2 << 20) + 5, 2 << 20, (7 << 20) + 1 }, { 4096, 0, 4096 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		CLEAN_BLOCK_SUMS struct codec_block_sums sums = { 0 };
+		struct etcd_copied copied = { .sums = &sums };
+		uint8_t *p = noise(8 << 20);
+		struct feed s = { .p = p, .len = cases[i].len, .step = 1 << 20 };
+		const struct stream source = { read_stream, NULL, &s, 0 };
+		CLOSE_FD int to = memfd_create("copy", MFD_CLOEXEC);
+		struct err e = { 0 };
+
+		assert_int_equal(etcd_copy(&copied, to, &source, NULL, "test", &e), 0);
+		p[5] ^= 1;
+		for (size_t at = cases[i].same; at < cases[i].size; at++)
+			p[at] ^= 0x55;
+		assert_int_equal(ftruncate(to, (off_t)cases[i].same), 0);
+		assert_int_equal(file_write_at(to, p, 10, 0, &e), 0);
+		assert_int_equal(file_write_at(to, p + cases[i].same, cases[i].size - cases[i].same,
+					 cases[i].same, &e),
+			0);
+		assert_int_equal(
+			etcd_copy_sum_again(&sums, to, cases[i].same, cases[i].size, &e), 0);
+		assert_int_equal(sums.n, (cases[i].size + CODEC_BLOCK - 1) / CODEC_BLOCK);
+		check_sums(&sums, p, cases[i].size);
+		free(p);
+	}
+}
+
 static void any_length_in_any_steps(void **state)
 {
 	static const size_t lens[] = { 0, 1, 31, 32, 33, 4096, (1 << 20) - 1, 1 << 20,
@@ -42,7 +88,8 @@ static void any_length_in_any_steps(void **state)
 	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
 		struct feed s = { .len = lens[i], .step = steps[i % 3] };
 		const struct stream source = { read_stream, NULL, &s, 0 };
-		struct etcd_copied copied = { 0 };
+		CLEAN_BLOCK_SUMS struct codec_block_sums sums = { 0 };
+		struct etcd_copied copied = { .sums = i % 2 ? &sums : NULL };
 		uint8_t digest[32], *p = noise(lens[i]), *back = malloc(lens[i] + 1);
 		CLOSE_FD int to = memfd_create("copy", MFD_CLOEXEC);
 		struct err e = { 0 };
@@ -56,6 +103,8 @@ static void any_length_in_any_steps(void **state)
 		const size_t body = lens[i] >= 32 ? lens[i] - 32 : 0;
 		codec_sha256_of(digest, (struct span){ p, body });
 		assert_memory_equal(copied.digest, digest, 32);
+		assert_int_equal(sums.n, i % 2 ? (lens[i] + CODEC_BLOCK - 1) / CODEC_BLOCK : 0);
+		check_sums(&sums, p, lens[i]);
 		if (body)
 			assert_memory_equal(copied.last, p + body, 32);
 		free(p);
@@ -97,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_length_in_any_steps),
+		cmocka_unit_test(sums_follow_what_was_changed),
 		cmocka_unit_test(a_failure_of_the_source_is_passed_on),
 		cmocka_unit_test(a_full_disk_is_passed_on),
 	};
