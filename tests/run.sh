@@ -43,13 +43,13 @@ both_lanes() {
 		return 1
 	}
 	printf '== machines that boot: the log is %s until they are done\n' "${log#"$top"/}"
-	run_pytest boot "$@" >"$log" 2>&1 &
+	run_pytest boot scenario --durations=25 "$@" >"$log" 2>&1 &
 	booting=$!
 	trap 'kill -INT "$booting" 2>/dev/null' EXIT INT TERM
-	rest=$(printf "%s\n" */test_*.py | cut -d/ -f1 | grep -vx boot | uniq)
+	rest=$(printf "%s\n" */test_*.py | cut -d/ -f1 | uniq | grep -vx -e boot -e scenario)
 	status=0
 	# shellcheck disable=SC2086
-	run_pytest $rest "$@" || status=$?
+	run_pytest $rest --durations=25 "$@" || status=$?
 	printf '== machines that boot\n'
 	wait "$booting" || status=$?
 	trap - EXIT INT TERM
