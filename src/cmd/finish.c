@@ -82,8 +82,11 @@ static int print(struct app *app, const struct finish *f, const char *outcome, s
 	else if (!strcmp(outcome, "nothing"))
 		bad = buf_print(&out, e, "nothing is left to finish here\n");
 	else
-		bad = buf_print(&out, e, "%-11s %zu of %zu members started, %zu cleaned up\n",
-			outcome, f->started, f->members, f->cleaned);
+		bad = buf_print(&out, e,
+			"%-11s %zu of %zu members started, %zu cleaned up\n"
+			"undo        /%s/bin/etcd-rescue rollback\n"
+			"old data    /%s/bin/etcd-rescue forget: deleted, when all is well\n",
+			outcome, f->started, f->members, f->cleaned, f->state, f->state);
 	return bad ? bad : app_print(&out, e);
 }
 
@@ -122,6 +125,11 @@ static int run_told(struct finish *f, struct app *app, const struct root *root, 
 	int bad = finish_run(f, e);
 	if (!bad)
 		bad = finish_remove(f, e);
+	if (!bad)
+		event_info(f->listener, "finish",
+			"the old data is kept: /%s/bin/etcd-rescue rollback brings it back, and "
+			"forget, when all is well, deletes it",
+			f->state);
 	kmsg_write(
 		bad ? KMSG_WARNING : KMSG_INFO, arena_print(app->arena, "etcd-rescue finish: %s",
 							bad ? e->text : "the restore is finished"));
