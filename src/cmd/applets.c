@@ -12,6 +12,7 @@ const struct applet *const applets[] = {
 	&applet_run,
 	&applet_handoff,
 	&applet_finish,
+	&applet_join,
 	&applet_rollback,
 	&applet_commit,
 	&applet_forget,

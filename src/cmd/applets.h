@@ -49,6 +49,7 @@ extern const struct applet applet_plan;
 extern const struct applet applet_run;
 extern const struct applet applet_handoff;
 extern const struct applet applet_finish;
+extern const struct applet applet_join;
 extern const struct applet applet_gate;
 extern const struct applet applet_survivors;
 extern const struct applet applet_list;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "os/file.h"
 #include "plan/finish_clean.h"
 #include "plan/finish_etcd.h"
+#include "plan/finish_join_record.h"
 #include "target/file.h"
 
 enum { POLL_MS = 2000, SLICE_MS = 200, TELL_MS = 30000, PAUSE_MS = 5000, SCRATCH = 64 << 20 };
@@ -58,6 +60,25 @@ static bool again(struct job *j, const char *what, const struct err *why, struct
 	return !nap(j, POLL_MS < left(j) ? POLL_MS : left(j), e);
 }
 
+/* Who was restored alone is joined by the others, who may come while it is at work. */
+static void set_joining(struct finish *f)
+{
+	const bool alone = f->record.role && !strcmp(f->record.role, "single");
+	bool joins = false;
+
+	for (size_t i = 0; i < f->record.n_clusters; i++) {
+		f->record.clusters[i].grows = alone;
+		joins |= f->record.clusters[i].urls.n;
+	}
+	if (!joins)
+		return;
+	f->steps[FINISH_ETCD].text =
+		"adds this node's member to the cluster, starts its etcd, and waits until it "
+		"serves";
+	f->steps[FINISH_MEMBERS].text = "compares the cluster's id with that of who let it in";
+	f->steps[FINISH_PODS].done = f->record.n_held;
+}
+
 int finish_read(struct finish *f, struct err *e)
 {
 	static const char *const states[] = { "var/lib/etcd-rescue", "etc/etcd-rescue" };
@@ -76,6 +97,7 @@ int finish_read(struct finish *f, struct err *e)
 	finish_steps(f->steps, f->record.layout, &f->record.wanted);
 	if (!f->record.lost.n)
 		f->steps[FINISH_NODES].done = false;
+	set_joining(f);
 	return 0;
 }
 
@@ -131,8 +153,8 @@ static int wait_etcd(struct job *j, struct err *e)
 			return err_wrap(e, "%s", c->what);
 		event_done(f->listener, step,
 			arena_print(f->arena,
-				"%s serves: the restored cluster, %zu of %zu members started",
-				c->what, started, c->n));
+				"%s serves: the %s cluster, %zu of %zu members started", c->what,
+				c->urls.n ? "joined" : "restored", started, c->n));
 	}
 	f->served = true;
 	return 0;
@@ -172,16 +194,42 @@ static int parent_of(
 		O_RDONLY | O_DIRECTORY, e);
 }
 
-/* A file that waited is put in place, under a name of its own until it is whole. */
-static int release(struct finish *f, const struct finish_held *h, struct err *e)
+static int make_parent(struct finish *f, const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	const char *parent =
+		slash ? arena_print(f->arena, "%.*s", (int)(slash - path), path) : NULL;
+
+	return parent && !root_exists(f->root, parent)
+		       ? target_make_directories(f->root, parent, 0755, e)
+		       : 0;
+}
+
+static bool is_same(int a, const char *a_name, int b, const char *b_name)
+{
+	struct stat x, y;
+
+	return !fstatat(a, a_name, &x, AT_SYMLINK_NOFOLLOW) &&
+	       !fstatat(b, b_name, &y, AT_SYMLINK_NOFOLLOW) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* Under a name of its own until it is whole. */
+int finish_release(struct finish *f, const struct finish_held *h, struct err *e)
 {
 	CLOSE_FD int from = -1, to = -1;
 	const char *from_name, *to_name;
 
 	if (!root_exists(f->root, h->held))
 		return 0;
-	if (parent_of(&from, &from_name, f, h->held, e) || parent_of(&to, &to_name, f, h->path, e))
+	if (parent_of(&from, &from_name, f, h->held, e) || make_parent(f, h->path, e) ||
+		parent_of(&to, &to_name, f, h->path, e))
 		return e->code;
+	/* The other half of a try that was cut. */
+	if (is_same(from, from_name, to, to_name)) {
+		unlinkat(from, from_name, 0);
+		return 0;
+	}
 	if (root_exists(f->root, h->path)) {
 		event_warning(f->listener, step, "%s is there already; %s is left where it is",
 			h->path, h->held);
@@ -201,7 +249,10 @@ static int release_all(struct finish *f, struct err *e)
 
 	for (size_t i = 0; i < f->record.n_held; i++) {
 		struct err why = { 0 };
-		if (release(f, &f->record.held[i], &why) && !first.code) {
+		/* Alone it would be no member of anything. */
+		if (finish_join_waits(f, i))
+			continue;
+		if (finish_release(f, &f->record.held[i], &why) && !first.code) {
 			first = why;
 			err_wrap(&first, "%s", f->record.held[i].path);
 		}
@@ -342,12 +393,10 @@ int finish_run(struct finish *f, struct err *e)
 		.patience_s = share < FINISH_SETTLE_S ? share : FINISH_SETTLE_S };
 	struct err first = { 0 }, why = { 0 };
 
-	const bool bad = wait_etcd(&j, &first);
+	const bool bad = finish_join_record(f, j.deadline_ms, &first) || wait_etcd(&j, &first);
 	/* Somebody stops us: the next boot goes on. */
-	if (bad && left(&j) > 0 && first.code == ERR_DECLINED) {
-		*e = first;
+	if (bad && f->stopped && f->stopped(f->ctx, e))
 		return e->code;
-	}
 	if (bad)
 		event_warning(f->listener, step, "%s", first.text);
 	if (release_all(f, &why) && !first.code)

@@ -1,12 +1,14 @@
 /* plan/finish.h - the first boot of a restored system
  *
+ *   join         a node that joins: its member is added and started (finish_join.h)
  *   etcd         until this node's etcd serves; cluster id and members compared
  *   pods         static pods that waited are put in place: then, or at the deadline
  *   API          under a Lease: what the layout cleans up and the plan lets it
  *   remove       when all of it is done, the record and the unit go; the program stays
  *
  * What fails is told and left for the next boot, or for `etcd-rescue finish` by hand; everything
- * may be done again.  Static pods are put in place whatever fails.
+ * may be done again.  Static pods are put in place whatever fails, but for the etcd
+ * of a node that could not join.
  *
  * Source:     design of the first boot.
  * Units:      seconds.
@@ -42,6 +44,9 @@ struct finish {
 /* Record and steps. */
 int finish_read(struct finish *f, struct err *e);
 int finish_run(struct finish *f, struct err *e);
+
+/* A file that waited is put in place; one that was already is no error. */
+int finish_release(struct finish *f, const struct finish_held *held, struct err *e);
 
 /* Its own files, once the report is out; what is gone already is no error. */
 int finish_remove(struct finish *f, struct err *e);
