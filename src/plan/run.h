@@ -119,7 +119,7 @@ struct run {
 	struct plan_rewrite rewrite;
 	struct commit commit;
 	struct digest_known known[2]; /* the staged databases */
-	struct root held; /* against a second program on this disk */
+	struct root held;             /* against a second program on this disk */
 	struct settings settings;
 	struct choose choose;
 	struct gate_place *gate; /* NULL: there is none */
@@ -128,7 +128,9 @@ struct run {
 	struct kube_pki pki; /* what is issued anew */
 	bool fresh; /* no control plane was here; its configuration comes from the plan's pki: */
 	struct plan_bundle bundle;
-	struct root config; /* of a fresh master, in memory */
+	struct root config;                 /* of a fresh master, in memory */
+	struct plan_bundle_file *resources; /* of static pods, that the backup brings */
+	size_t n_resources;
 	bool has_settings;
 	char plan_digest[65], plan_id[65];
 	bool served; /* RUN_ALREADY: etcd ran on it since */
@@ -154,8 +156,10 @@ unsigned run_fresh_mode(const struct run *run, const char *path); /* of one that
 bool run_has(const struct run *run, const char *path); /* a change, a fence, a certificate */
 int run_room(struct run *run, struct run_cluster *c, struct err *e); /* beside, or aside */
 int run_room_left(const struct run *run, const struct run_cluster *c, struct err *e);
-int run_members(struct run *run, struct err *e); /* places, stages, databases, members */
-int run_pki(struct run *run, struct err *e);     /* which certificates have to be made again */
+int run_members(struct run *run, struct err *e);   /* places, stages, databases, members */
+int run_resources(struct run *run, struct err *e); /* of static pods, beside the database */
+int run_resources_files(struct run *run, struct err *e);
+int run_pki(struct run *run, struct err *e); /* which certificates have to be made again */
 int run_pki_files(struct run *run, struct err *e);
 bool run_pki_has(const struct run *run, const char *path);
 const char *run_pki_text(const struct run *run, const char *path); /* NULL: is not issued */

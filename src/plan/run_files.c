@@ -110,6 +110,11 @@ static int resolve(struct run *r, struct err *e)
 		if (buf_print(&text, e, "archive %s %s\n", f->path, hex))
 			return e->code;
 	}
+	for (const struct plan_bundle_file *f = r->resources; f; f = f->next) {
+		digest_of(hex, f->bytes);
+		if (buf_print(&text, e, "resource %s %s\n", f->path, hex))
+			return e->code;
+	}
 	digest_of(r->plan_id, buf_span(&text));
 	return 0;
 }
@@ -250,7 +255,7 @@ int run_files(struct run *r, struct err *e)
 			add_fence(r, r->clusters[i].target->cluster, e))
 			return err_wrap(e, "%s", r->clusters[i].target->cluster->what);
 	}
-	if (run_pki_files(r, e) || add_files(r, e) || run_finish(r, e))
+	if (run_pki_files(r, e) || add_files(r, e) || run_resources_files(r, e) || run_finish(r, e))
 		return e->code;
 	return r->fresh ? run_fresh_files(r, e) : 0;
 }

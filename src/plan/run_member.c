@@ -324,7 +324,7 @@ static int take_the_best(struct run *r, struct err *e)
 	bool more = true;
 
 	while (more) {
-		if (!take(r, e))
+		if (!take(r, e) && !run_resources(r, e))
 			return keep_members(r);
 		drop_members(r);
 		/* What a candidate said that is no use to anybody. */
