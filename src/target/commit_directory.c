@@ -22,8 +22,8 @@
 
 enum { ASIDE_MAX = 1000 };
 
-/* NAME.rolled-back-<8>, the first that is free. */
-static int aside(struct commit_spot *to, struct commit *c, struct commit_spot at, struct err *e)
+int commit_rolled_back(
+	struct commit_spot *to, struct commit *c, struct commit_spot at, struct err *e)
 {
 	for (int n = 1; n < ASIDE_MAX; n++) {
 		char more[16] = "";
@@ -73,6 +73,8 @@ int commit_put_directory(struct commit *c, const struct journal_item *i, struct 
 	struct commit_spot at, staged, kept = { 0 };
 	uint64_t inode;
 
+	if (commit_is_gone(i))
+		return commit_put_gone(c, i, e);
 	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e) ||
 		commit_staged_at(&staged, c, i, e) || (i->kept && commit_kept_at(&kept, c, i, e)))
 		return e->code;
@@ -98,8 +100,10 @@ int commit_put_directory_back(struct commit *c, const struct journal_item *i, st
 	struct commit_spot at, staged, kept = { 0 }, to;
 	uint64_t inode;
 
+	if (commit_is_gone(i))
+		return commit_put_gone_back(c, i, e);
 	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e) ||
-		commit_staged_at(&staged, c, i, e) || aside(&to, c, at, e) ||
+		commit_staged_at(&staged, c, i, e) || commit_rolled_back(&to, c, at, e) ||
 		(i->kept && commit_kept_at(&kept, c, i, e)))
 		return e->code;
 	if (is == COMMIT_OTHER)

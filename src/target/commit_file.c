@@ -96,8 +96,9 @@ int commit_put_file_back(struct commit *c, const struct journal_item *i, struct 
 {
 	enum commit_is is;
 	struct commit_spot at, kept, aside;
+	char sum[DIGEST_HEX];
 
-	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e) || commit_sum(sum, at, e))
 		return e->code;
 	if (i->held && (is == COMMIT_OLD || is == COMMIT_NEW) &&
 		commit_exists(commit_held_at(c, i)))
@@ -115,12 +116,12 @@ int commit_put_file_back(struct commit *c, const struct journal_item *i, struct 
 					    : 0
 				  : 0;
 	if (!i->existed)
-		return put_away(c, i, i->after, false, e);
+		return put_away(c, i, sum, false, e);
 	if (commit_kept_at(&kept, c, i, e))
 		return e->code;
 	if (!i->after)
 		return commit_bring(c, kept, at, RENAME_NOREPLACE, e);
-	if (commit_aside(&aside, c, i, i->after, e) || commit_second(c, at, aside, e))
+	if (commit_aside(&aside, c, i, sum, e) || commit_second(c, at, aside, e))
 		return e->code;
 	return commit_bring(c, kept, at, 0, e);
 }
@@ -184,6 +185,56 @@ static int dropin_down(struct commit *c, const struct journal_item *i, struct er
 	return !unlinkat(dir, name, AT_REMOVEDIR) && fsync(dir) ? err_sys(e, "%s", at.path) : 0;
 }
 
+/* What the first boot has put in place waits again, under a name of its own: a rollback that is
+ * called off puts it back. */
+static int fence_held(
+	struct commit *c, const struct journal_item *i, enum commit_is is, bool back, struct err *e)
+{
+	struct commit_spot at;
+
+	if (is == COMMIT_OTHER)
+		return commit_other(i, e);
+	if (is == COMMIT_OLD && !back && i->existed)
+		return put_away(c, i, i->before, true, e);
+	if (is != COMMIT_NEW || !back)
+		return 0;
+	if (commit_at(&at, c, i, e))
+		return e->code;
+	return commit_exists(at) ? commit_carry(c, at, commit_released_at(c, i), e) : 0;
+}
+
+/* Into where it waits, unless it was put in place before; backwards that goes, and the old one
+ * comes home. */
+static int unfence_held(struct commit *c, const struct journal_item *i, bool back, struct err *e)
+{
+	const struct commit_spot held = commit_held_at(c, i), released = commit_released_at(c, i);
+	struct commit_spot at, staged, aside;
+	char sum[DIGEST_HEX];
+	enum commit_is is;
+
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
+		return e->code;
+	if (is == COMMIT_OTHER)
+		return commit_other(i, e);
+	if (!back && commit_exists(released))
+		return commit_bring(c, released, at, RENAME_NOREPLACE, e);
+	if (!back && is == COMMIT_NEW)
+		return 0;
+	if (!back)
+		return commit_staged_at(&staged, c, i, e)
+			       ? e->code
+			       : commit_bring(c, staged, held, RENAME_NOREPLACE, e);
+	if (i->existed && !commit_exists(at) &&
+		(commit_kept_at(&staged, c, i, e) ||
+			commit_bring(c, staged, at, RENAME_NOREPLACE, e)))
+		return e->code;
+	if (commit_exists(released) &&
+		(commit_sum(sum, released, e) || commit_aside(&aside, c, i, sum, e) ||
+			commit_carry(c, released, aside, e)))
+		return e->code;
+	return commit_exists(held) ? commit_drop(c, held, e) : 0;
+}
+
 int commit_fence(struct commit *c, const struct journal_item *i, bool back, struct err *e)
 {
 	enum commit_is is;
@@ -192,6 +243,8 @@ int commit_fence(struct commit *c, const struct journal_item *i, bool back, stru
 		return dropin_up(c, i, e);
 	if (commit_look(&is, c, i, e))
 		return e->code;
+	if (i->held)
+		return fence_held(c, i, is, back, e);
 	switch (is) {
 	case COMMIT_SAME:
 		/* One that is to be away before and after. */
@@ -233,6 +286,8 @@ int commit_unfence(struct commit *c, const struct journal_item *i, bool back, st
 
 	if (i->kind == JOURNAL_DROPIN)
 		return dropin_down(c, i, e);
+	if (i->held)
+		return unfence_held(c, i, back, e);
 	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e))
 		return e->code;
 	if (!strcmp(sum, want ? want : ""))

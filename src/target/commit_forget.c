@@ -32,6 +32,10 @@ static int verify_directory(
 
 	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e))
 		return e->code;
+	if (commit_is_gone(i)) {
+		*served |= commit_exists(at);
+		return is == COMMIT_NEW ? 0 : differs(i, e);
+	}
 	/* A mount's top holds more than what moved into it. */
 	if (i->kind == JOURNAL_CONTENTS)
 		return is == COMMIT_NEW ? 0 : differs(i, e);
@@ -61,6 +65,8 @@ static int verify_file(bool *is_so, const struct commit *c, const struct journal
 	*is_there = *sum;
 	if (i->held)
 		*is_so = is == COMMIT_NEW || !strcmp(sum, i->after);
+	else if (i->changing && *sum)
+		*is_so = !i->before || strcmp(sum, i->before) != 0;
 	else if (i->passing && !*sum)
 		*is_so = true;
 	else

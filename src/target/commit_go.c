@@ -94,7 +94,7 @@ static int check_staged(const struct commit *c, struct err *e)
 		char hex[DIGEST_HEX];
 		struct commit_spot staged;
 		uint64_t inode;
-		if (i->kind != JOURNAL_DIRECTORY)
+		if (i->kind != JOURNAL_DIRECTORY || !i->staged)
 			continue;
 		if (commit_staged_at(&staged, c, i, e) || commit_inode(&inode, staged, e))
 			return e->code;

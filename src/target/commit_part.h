@@ -46,8 +46,13 @@ int commit_staged_at(struct commit_spot *spot, const struct commit *c, const str
 int commit_kept_at(struct commit_spot *spot, const struct commit *c, const struct journal_item *i,
 	struct err *e);
 
-/* Where a file waits for the first boot. */
+/* Where a file waits for the first boot; and where a fence, which that has put in place, is while
+ * a rollback is on its way. */
 struct commit_spot commit_held_at(const struct commit *c, const struct journal_item *i);
+struct commit_spot commit_released_at(const struct commit *c, const struct journal_item *i);
+
+/* A directory that goes away. */
+bool commit_is_gone(const struct journal_item *i);
 
 /* STATE, opened; made first when `make`. */
 int commit_state(struct root *state, const struct commit *c, bool make, struct err *e);
@@ -75,6 +80,16 @@ int commit_drop(struct commit *c, struct commit_spot at, struct err *e); /* a fi
 
 /* The file gets a second name; a copy where that is another file system.  Directories are made. */
 int commit_second(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e);
+
+/* One more item, of which device and path are set; and a name for what is old there. */
+int commit_staging(const struct commit *c, struct err *e);
+int commit_new_item(struct journal_item **item, struct commit *c, const struct commit_place *place,
+	struct err *e);
+int commit_free_name(struct journal_item *item, const struct commit *c, struct err *e);
+
+/* NAME.rolled-back-<8>, the first that is free. */
+int commit_rolled_back(
+	struct commit_spot *to, struct commit *c, struct commit_spot at, struct err *e);
 
 /* A move also to another file system: by commit_second and commit_drop there. */
 int commit_carry(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e);
@@ -115,6 +130,8 @@ int commit_put_file(struct commit *c, const struct journal_item *i, struct err *
 int commit_put_file_back(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_directory(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_directory_back(struct commit *c, const struct journal_item *i, struct err *e);
+int commit_put_gone(struct commit *c, const struct journal_item *i, struct err *e);
+int commit_put_gone_back(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_moved(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_moved_back(struct commit *c, const struct journal_item *i, struct err *e);
 int commit_put_contents(struct commit *c, const struct journal_item *i, struct err *e);

@@ -32,6 +32,11 @@ bool commit_is_tree(const struct journal_item *i)
 	       i->kind == JOURNAL_MOVED;
 }
 
+bool commit_is_gone(const struct journal_item *i)
+{
+	return i->kind == JOURNAL_DIRECTORY && !i->staged;
+}
+
 bool commit_is_fence(const struct journal_item *i)
 {
 	return i->kind == JOURNAL_FENCE || i->kind == JOURNAL_DROPIN;
@@ -111,6 +116,21 @@ int commit_other(const struct journal_item *i, struct err *e)
 		kept ? i->kept : "", kept ? ")" : "");
 }
 
+/* It is where it was, or where it went; who came to its place since is no matter. */
+static int look_gone(enum commit_is *is, const struct commit *c, const struct journal_item *i,
+	uint64_t inode, struct err *e)
+{
+	struct commit_spot kept;
+	uint64_t away;
+
+	if (commit_kept_at(&kept, c, i, e) || commit_inode(&away, kept, e))
+		return e->code;
+	*is = inode == i->old_inode                          ? COMMIT_OLD
+	      : away == i->old_inode || c->journal.forgotten ? COMMIT_NEW
+							     : COMMIT_OTHER;
+	return 0;
+}
+
 static int look_directory(
 	enum commit_is *is, const struct commit *c, const struct journal_item *i, struct err *e)
 {
@@ -119,6 +139,8 @@ static int look_directory(
 
 	if (commit_at(&at, c, i, e) || commit_inode(&inode, at, e))
 		return e->code;
+	if (commit_is_gone(i))
+		return look_gone(is, c, i, inode, e);
 	*is = !inode                                ? COMMIT_MISSING
 	      : inode == i->new_inode               ? COMMIT_NEW
 	      : i->existed && inode == i->old_inode ? COMMIT_OLD
@@ -136,10 +158,10 @@ static int look_contents(
 		return e->code;
 	const struct commit_spot going = { staged.root,
 		arena_print(c->arena, "%s.going", staged.path) };
-	*is = commit_exists(staged)  ? COMMIT_OLD
-	      : commit_exists(going) ? COMMIT_GOING
-	      : commit_exists(kept)  ? COMMIT_NEW
-				     : COMMIT_MISSING;
+	*is = commit_exists(staged)                         ? COMMIT_OLD
+	      : commit_exists(going)                        ? COMMIT_GOING
+	      : commit_exists(kept) || c->journal.forgotten ? COMMIT_NEW
+							    : COMMIT_MISSING;
 	return 0;
 }
 
@@ -148,9 +170,42 @@ struct commit_spot commit_held_at(const struct commit *c, const struct journal_i
 	return (struct commit_spot){ c->roots[0].root, i->held };
 }
 
+struct commit_spot commit_released_at(const struct commit *c, const struct journal_item *i)
+{
+	return (struct commit_spot){ c->roots[0].root,
+		arena_print(c->arena, "%s.released", i->held) };
+}
+
 static bool same_sum(const char *sum, const char *want)
 {
 	return !strcmp(sum, want ? want : "");
+}
+
+/* Nobody but the first boot writes to what is committed. */
+static bool may_differ(const struct commit *c, const struct journal_item *i)
+{
+	return i->changing && c->journal.phase > JOURNAL_PREPARED;
+}
+
+/* It is away before anything else is, so the old one's copy tells the same from the same. */
+static int look_held_fence(enum commit_is *is, const struct commit *c, const struct journal_item *i,
+	const char *sum, const char *held, struct err *e)
+{
+	const bool same = i->existed && same_sum(i->before, i->after);
+	struct commit_spot kept;
+
+	if (i->existed && commit_kept_at(&kept, c, i, e))
+		return e->code;
+	if (!*sum)
+		*is = *held && (same_sum(held, i->after) || may_differ(c, i)) ? COMMIT_NEW
+		      : *held                                                 ? COMMIT_OTHER
+		      : i->existed || commit_exists(commit_released_at(c, i)) ? COMMIT_MISSING
+									      : COMMIT_OLD;
+	else if (i->existed && same_sum(sum, i->before) && !(same && commit_exists(kept)))
+		*is = COMMIT_OLD;
+	else
+		*is = same_sum(sum, i->after) || may_differ(c, i) ? COMMIT_NEW : COMMIT_OTHER;
+	return 0;
 }
 
 /* It waits, or the first boot has put it in place; where old and new are the same, the latter
@@ -164,6 +219,8 @@ static int look_held(
 	if (commit_at(&at, c, i, e) || commit_sum(sum, at, e) ||
 		commit_sum(held, commit_held_at(c, i), e))
 		return e->code;
+	if (i->kind == JOURNAL_FENCE)
+		return look_held_fence(is, c, i, sum, held, e);
 	*is = !*sum && same_sum(held, i->after) ? COMMIT_NEW
 	      : same_sum(sum, i->before)        ? COMMIT_OLD
 	      : same_sum(sum, i->after)         ? COMMIT_NEW
@@ -183,7 +240,8 @@ static int look_file(
 		return e->code;
 	const bool is_old = *sum ? i->before && !strcmp(sum, i->before) : !i->before;
 	const bool is_new =
-		*sum ? i->after && !strcmp(sum, i->after) : !i->after || (i->passing && i->before);
+		*sum ? (i->after && !strcmp(sum, i->after)) || (!is_old && may_differ(c, i))
+		     : !i->after || (i->passing && i->before);
 	*is = is_old && is_new ? COMMIT_SAME
 	      : is_old         ? COMMIT_OLD
 	      : is_new         ? COMMIT_NEW

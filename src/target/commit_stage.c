@@ -11,7 +11,7 @@
 
 enum { NAMES_TRIED = 1000 };
 
-static int staging(const struct commit *c, struct err *e)
+int commit_staging(const struct commit *c, struct err *e)
 {
 	if (c->journal.phase != JOURNAL_INTENT)
 		return err_set(e, ERR_BUG, "staged without a begin");
@@ -67,7 +67,7 @@ int commit_stage_directory(struct root *dir, const char **inside, struct commit 
 	CLOSE_FD int fd = -1;
 	bool known = false;
 
-	if (staging(c, e) || commit_spot(&at, c, place->device, place->path, e) ||
+	if (commit_staging(c, e) || commit_spot(&at, c, place->device, place->path, e) ||
 		(*at.path && target_make_directories(at.root, at.path, 0700, e)) ||
 		open_place(&fd, at, e))
 		return e->code;
@@ -85,7 +85,7 @@ int commit_stage_directory(struct root *dir, const char **inside, struct commit 
 	return 0;
 }
 
-static int new_item(struct journal_item **item, struct commit *c, const struct commit_place *place,
+int commit_new_item(struct journal_item **item, struct commit *c, const struct commit_place *place,
 	struct err *e)
 {
 	struct journal *j = &c->journal;
@@ -105,7 +105,7 @@ static int new_item(struct journal_item **item, struct commit *c, const struct c
 }
 
 /* A name for what is old that nobody has yet, neither now nor after a rollback. */
-static int free_name(struct journal_item *item, const struct commit *c, struct err *e)
+int commit_free_name(struct journal_item *item, const struct commit *c, struct err *e)
 {
 	const bool top = item->kind == JOURNAL_CONTENTS;
 	struct commit_spot at, twin;
@@ -168,7 +168,7 @@ static int add_open(struct journal_item *item, struct commit *c, int old, int ne
 	if (fstat(new, &st))
 		return err_sys(e, "%s", item->staged);
 	item->new_inode = st.st_ino;
-	if (item->existed && free_name(item, c, e))
+	if (item->existed && commit_free_name(item, c, e))
 		return e->code;
 	return commit_like(new, old, above, item->path, e);
 }
@@ -182,8 +182,8 @@ int commit_add_directory(
 	struct err none = { 0 };
 	const char *name;
 
-	if (staging(c, e) || new_item(&item, c, place, e) || commit_at(&at, c, item, e) ||
-		commit_spot(&from, c, place->device, staged, e))
+	if (commit_staging(c, e) || commit_new_item(&item, c, place, e) ||
+		commit_at(&at, c, item, e) || commit_spot(&from, c, place->device, staged, e))
 		return e->code;
 	if (!is_staged(c, place->device, staged))
 		return err_set(e, ERR_BUG, "%s is not where things are staged", staged);
@@ -352,14 +352,16 @@ int commit_add_file(struct commit *c, const struct commit_file *file, struct err
 	const char *above_path;
 	CLOSE_FD int old = -1, above = -1;
 
-	if (staging(c, e) || new_item(&item, c, &file->place, e) || commit_at(&at, c, item, e) ||
-		open_old(&old, c, item, at, e) || nearest(&above, &above_path, c, at, e) ||
+	if (commit_staging(c, e) || commit_new_item(&item, c, &file->place, e) ||
+		commit_at(&at, c, item, e) || open_old(&old, c, item, at, e) ||
+		nearest(&above, &above_path, c, at, e) ||
 		commit_note_flags(c, item->device, above_path, above, e))
 		return e->code;
 	item->kind = file->fence ? JOURNAL_FENCE : JOURNAL_FILE;
 	item->existed = old >= 0;
 	item->held = file->held;
 	item->passing = file->passing;
+	item->changing = file->changing;
 	if (item->existed) {
 		if (commit_sum(sum, at, e))
 			return e->code;
@@ -391,8 +393,9 @@ int commit_add_dropin(
 	const char *above_path;
 	CLOSE_FD int above = -1;
 
-	if (staging(c, e) || new_item(&item, c, place, e) || commit_at(&at, c, item, e) ||
-		commit_sum(is, at, e) || nearest(&above, &above_path, c, at, e) ||
+	if (commit_staging(c, e) || commit_new_item(&item, c, place, e) ||
+		commit_at(&at, c, item, e) || commit_sum(is, at, e) ||
+		nearest(&above, &above_path, c, at, e) ||
 		commit_note_flags(c, item->device, above_path, above, e))
 		return e->code;
 	digest_span(sum, content);

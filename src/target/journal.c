@@ -111,6 +111,8 @@ static int add_items(struct json *out, const struct journal *j, struct err *e)
 		json_key_bool(out, "existed", item->existed);
 		if (item->passing)
 			json_key_bool(out, "passing", true);
+		if (item->changing)
+			json_key_bool(out, "changing", true);
 		json_key_u64(out, "old-inode", item->old_inode);
 		json_key_u64(out, "new-inode", item->new_inode);
 		json_close(out, '}');

@@ -58,7 +58,7 @@ struct journal_item {
 	const char *path;   /* below its top: "var/lib/etcd/member"; "": the top */
 	const char *staged; /* the new one until it is in place: of a file below the journal's
 			       top when it begins with STATE, else below that of `path`; NULL:
-			       `path` is to go away */
+			       `path` is to go away (of a mount's top: an empty one) */
 	const char *kept;   /* the old one afterwards; NULL: there was none.  Of files and
 			       fences below the journal's top; a drop-in's own content */
 	bool existed;       /* of a drop-in: its directory */
@@ -66,9 +66,10 @@ struct journal_item {
 	const char *elsewhere;      /* of what is moved: the file system of `staged` and `kept` */
 	const char *before, *after; /* SHA-256: of a file; of a directory over all that is in
 				       it (target/digest.h); NULL: none */
-	const char *held; /* below STATE: a new file waits here, and `path` is away, until the
-			     first boot puts it in place; NULL: it is in place at once */
+	const char *held; /* below STATE: a new file or fence waits here, and `path` is away, until
+			     the first boot puts it in place; NULL: it is in place at once */
 	bool passing;     /* the first boot takes it away again (etcd-rescue finish) */
+	bool changing;    /* the first boot may write to it: any content is the new one then */
 };
 
 /* A directory that is nothing but ours, or a thing that was immutable: `flags` as of

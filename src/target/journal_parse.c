@@ -81,8 +81,13 @@ static int check_item(const struct journal_item *item, const struct doc_node *n,
 	if (!item->device || !item->path || !is_plain(item->path, item->kind == JOURNAL_CONTENTS) ||
 		(item->staged && !is_plain(item->staged, false)) ||
 		(item->kept && !is_plain(item->kept, false)) ||
-		(item->held && (item->kind != JOURNAL_FILE || !is_plain(item->held, false))))
+		(item->held && ((item->kind != JOURNAL_FILE && item->kind != JOURNAL_FENCE) ||
+				       !is_plain(item->held, false))))
 		return bad(e, n, "an item's path leads nowhere");
+	if (!item->staged && (item->kind == JOURNAL_CONTENTS || item->kind == JOURNAL_DROPIN ||
+				     (item->kind == JOURNAL_DIRECTORY && !item->kept) ||
+				     (item->held && item->after)))
+		return bad(e, n, "an item has nothing new, and nothing goes away");
 	if (item->kind == JOURNAL_MOVED
 			? !item->elsewhere || !item->staged || !item->kept || !item->before
 			: !!item->elsewhere)
@@ -105,6 +110,8 @@ static int item_key(bool *has_kind, struct journal_item *item, struct arena *a,
 		ok = is_flag(&item->existed, n);
 	} else if (str_is(n->key->text, "passing")) {
 		ok = is_flag(&item->passing, n);
+	} else if (str_is(n->key->text, "changing")) {
+		ok = is_flag(&item->changing, n);
 	} else if (str_is(n->key->text, "old-inode")) {
 		ok = is_number(&item->old_inode, n);
 	} else if (str_is(n->key->text, "new-inode")) {
