@@ -104,6 +104,8 @@ static const char *why_attended(const struct situation *now)
 		return "the plan does not say auto: yes";
 	if (!b->delivery->may_run_unattended)
 		return b->delivery->why_attended;
+	if (!strcmp(b->delivery->plan.storage.luks_key, "ask"))
+		return "the plan says storage: {luks-key: ask}: somebody has to type a passphrase";
 	if (now->s->shell[0])
 		return arena_print(b->arena, "somebody took a shell on %s", now->s->shell);
 	return NULL;
@@ -243,8 +245,6 @@ static int restore(struct boot_outcome *o, struct situation *now, const void *wi
 		return e->code;
 	now->restored = !o->status;
 	now->unreached = o->status == 1 && o->unreached;
-	if (now->restored)
-		entered_wipe(BOOT_ENTERED, NULL);
 	return 0;
 }
 
@@ -256,8 +256,10 @@ static int boot_disk(struct boot_outcome *o, struct situation *now, const void *
 	(void)with;
 	/* Once is enough for an idle menu: it would try for ever. */
 	now->attempted = true;
-	entered_wipe(BOOT_ENTERED, NULL);
-	return boot_do(o, now->b, now->s, argv, e);
+	/* It wipes what was typed before it leaves, and has to open encrypted disks before that. */
+	const int failed = boot_do(o, now->b, now->s, argv, e);
+	entered_wipe(ENTERED_DIR, NULL);
+	return failed;
 }
 
 /* What a restored machine is for.  Whoever wants it to stay says so in the plan. */

@@ -17,10 +17,9 @@
 #include "cmd/boot.h"
 #include "ui/menu_server.h"
 
-#define BOOT_SOCKET  "/run/etcd-rescue/menu"
-#define BOOT_FOUND   "/run/etcd-rescue/found.yaml" /* the plan that was found, for consoles */
-#define BOOT_ENTERED "/run/etcd-rescue/entered"    /* what a person typed; in memory, root's */
-#define BOOT_BUNDLE  "/run/etcd-rescue/post-mortem.tar.zst"
+#define BOOT_SOCKET "/run/etcd-rescue/menu"
+#define BOOT_FOUND  "/run/etcd-rescue/found.yaml" /* the plan that was found, for consoles */
+#define BOOT_BUNDLE "/run/etcd-rescue/post-mortem.tar.zst"
 
 /* Which restore, and who wants it. */
 struct boot_choice {

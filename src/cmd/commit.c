@@ -12,7 +12,7 @@ static int commit_run(struct app *app, struct err *e)
 	const struct options *o = app->options;
 	CLEAN_RESTORED struct restored r = NO_RESTORED;
 
-	r.replay = !o->dry_run;
+	r.writes = !o->dry_run;
 	if (restored_open(&r, app, o->root, e) || (!o->dry_run && restored_hold(&r, e)))
 		return e->code;
 	/* Prepared beside a restore of before, which is what the journal still tells. */

@@ -158,7 +158,7 @@ static void restore_by(struct console_screen *c,
 	const char *plan = "";
 	struct err e = { 0 };
 
-	if (dialogue(&plan, c, &e))
+	if (dialogue(&plan, c, &e) || console_unlock(c, plan, &e))
 		prompt_say(&c->prompt, "%s\n", e.text);
 	else if (still_waiting(c))
 		tell(c, MENU_RESTORE, plan);
@@ -183,10 +183,13 @@ static enum next act(struct console_screen *c, enum menu_choice choice)
 			break;
 		if (!says_yes(c, "This replaces etcd on this machine.  yes, or Enter for no"))
 			prompt_say(&c->prompt, "Nothing is done.\n");
+		else if (console_unlock(c, "", &e))
+			prompt_say(&c->prompt, "%s; nothing is done.\n", e.text);
 		else if (still_waiting(c)) {
 			tell(c, choice, "");
 			return GO_ON;
-		}
+		} else
+			entered_wipe(c->entered, c->who);
 		break;
 	case MENU_SOURCE:
 		if (knows_password(c))

@@ -27,5 +27,9 @@ int console_enter_source(const char **plan, struct console_screen *c, struct err
 /* List what lies at the plan's source and let one be chosen; likewise. */
 int console_choose_snapshot(const char **plan, struct console_screen *c, struct err *e);
 
+/* Before a restore by `plan`, "": the one that was found: ask for the passphrases of encrypted
+ * disks that no key opens, and keep them for it.  ERR_DECLINED: the person gave it up. */
+int console_unlock(struct console_screen *c, const char *plan, struct err *e);
+
 /* Run a command of ours and show what it prints, page by page. */
 int console_show(struct console_screen *c, const char *const *argv, struct err *e);

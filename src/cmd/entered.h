@@ -3,7 +3,8 @@
  *   DIR/ttyS0-plan.yaml     the plan (as JSON, which is YAML), naming the files below
  *   DIR/ttyS0-credentials   access key and secret of the object store
  *   DIR/ttyS0-secret        password of https or sftp, or passphrase of the ssh key
- *   DIR/ttyS0-luks          passphrase of an encrypted disk
+ *   DIR/ttyS0-luks          passphrase of an encrypted disk, with a source
+ *   DIR/ttyS0-luks-UUID     of this container (cmd/passphrase.h)
  *
  * DIR is in /run, root's alone; every file has mode 0600, goes through the same loader as any
  * plan, and is overwritten before it is removed.
@@ -17,6 +18,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+
+/* Of what a person typed at the image's menu. */
+#define ENTERED_DIR "/run/etcd-rescue/entered"
 
 enum { ENTERED_TEXT = 4096, ENTERED_WORD = 256 };
 

@@ -40,7 +40,7 @@ static int forget_run(struct app *app, struct err *e)
 	CLEAN_RESTORED struct restored r = NO_RESTORED;
 	uint64_t bytes = 0;
 
-	r.replay = !o->dry_run;
+	r.writes = !o->dry_run;
 	if (restored_open(&r, app, o->root, e) || (!o->dry_run && restored_hold(&r, e)) ||
 		commit_old_size(&bytes, &r.commit, e))
 		return e->code;

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "cmd/applets.h"
+#include "cmd/entered.h"
 #include "cmd/output.h"
+#include "cmd/passphrase.h"
 #include "cmd/plan_find.h"
 #include "cmd/plan_target.h"
 #include "codec/json.h"
@@ -92,13 +94,15 @@ static void tell_consoles(struct app *app, const char *text)
 }
 
 /* What the plan says; without one the machine is started in the usual way. */
-static int read_plan(struct handoff_from *from, struct app *app, struct err *e)
+static int read_plan(struct handoff_from *from, struct target_assemble_options *storage,
+	struct app *app, struct err *e)
 {
 	const struct handoff_options *o = app->options;
 	struct plan *plan = arena_alloc(app->arena, sizeof *plan);
 	struct delivery *d = arena_alloc(app->arena, sizeof *d);
 	struct err why = { 0 };
 
+	passphrase_storage(storage, app->arena, NULL);
 	if (o->file && cmd_plan_file(plan, app, o->file, e))
 		return e->code;
 	if (!o->file && cmd_plan_find(d, app, &app->root, true, &why)) {
@@ -110,6 +114,7 @@ static int read_plan(struct handoff_from *from, struct app *app, struct err *e)
 	from->choice = plan->handoff;
 	from->report = plan->report;
 	from->proxy = plan->proxy;
+	passphrase_storage(storage, app->arena, plan);
 	return 0;
 }
 
@@ -159,7 +164,8 @@ static int open_site(struct site *site, struct journal *journal, struct app *app
 	return 0;
 }
 
-static int prepare(struct handoff *h, struct app *app, struct handoff_from *from, struct err *e)
+static int prepare(struct handoff *h, struct app *app, struct handoff_from *from,
+	const struct target_assemble_options *storage, struct err *e)
 {
 	CLEAN_SITE struct site site = NO_SITE;
 	CLEAN_ROOT struct root held = NO_ROOT;
@@ -170,6 +176,7 @@ static int prepare(struct handoff *h, struct app *app, struct handoff_from *from
 						     from->choice != PLAN_HANDOFF_STAY;
 
 	if (needs_disk) {
+		site.storage = *storage;
 		if (open_site(&site, &journal, app, e))
 			return e->code;
 		/* No restart under a restore that is at work. */
@@ -194,6 +201,7 @@ static int handoff_run(struct app *app, struct err *e)
 		.dry_run = o->dry_run,
 		.now = time(NULL),
 		.listener = app->listener };
+	struct target_assemble_options storage;
 	struct handoff h;
 
 	from.only = handoff_rung_of(o->to);
@@ -209,10 +217,12 @@ static int handoff_run(struct app *app, struct err *e)
 		return err_set(e, ERR_DECLINED,
 			"only root may look at the disks; --root DIR --dry-run looks at a mounted "
 			"tree");
-	if (read_plan(&from, app, e) || (!o->dry_run && confirm(app, e)) ||
-		prepare(&h, app, &from, e) || show(app, &h, e) || o->dry_run)
+	if (read_plan(&from, &storage, app, e) || (!o->dry_run && confirm(app, e)) ||
+		prepare(&h, app, &from, &storage, e) || show(app, &h, e) || o->dry_run)
 		return e->code;
-	/* Here everything of the disk is closed and unmounted. */
+	/* Here everything of the disk is closed and unmounted; memory outlives a kexec. */
+	if (!o->root)
+		entered_wipe(ENTERED_DIR, NULL);
 	if (handoff_act(&h, e))
 		return e->code;
 	tell_consoles(app, handoff_banner(app->arena, &h));

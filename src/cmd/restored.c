@@ -9,6 +9,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "cmd/passphrase.h"
+#include "cmd/plan_find.h"
 #include "cmd/signals.h"
 #include "os/file.h"
 #include "os/names.h"
@@ -249,16 +251,18 @@ static bool search(const char **state, struct restored *r, const struct root *ro
 	return false;
 }
 
-static int writable(struct restored *r, struct target_volume *v, const char *device, struct err *e)
+static int add(struct restored *r, struct target_volume *v, const char *device, struct err *e)
 {
 	if (has_device(r, device))
 		return 0;
 	if (r->n_roots == SITE_ROOTS_MAX)
 		return err_set(e, ERR_SPACE, "more than %d file systems", SITE_ROOTS_MAX);
 	/* One kernel superblock cannot be mounted in both ways. */
-	root_close(&v->root);
-	if (mount_open(&v->root, &r->app->root, arena_print(r->app->arena, "/dev/%s", v->name),
-		    v->content->kind, MOUNT_WRITE, e))
+	if (r->writes)
+		root_close(&v->root);
+	if (r->writes &&
+		mount_open(&v->root, &r->app->root, arena_print(r->app->arena, "/dev/%s", v->name),
+			v->content->kind, MOUNT_WRITE, e))
 		return e->code;
 	r->roots[r->n_roots++] = (struct commit_root){ device, &v->root };
 	return 0;
@@ -278,7 +282,7 @@ static int open_volumes(struct restored *r, struct err *e)
 	}
 	if (!found)
 		return err_set(e, ERR_NOTFOUND, "no disk of this machine has a restore's journal");
-	if (e->code || writable(r, found, "", e))
+	if (e->code || add(r, found, "", e))
 		return e->code;
 	for (size_t n = 0; n < 2 * j.n_items; n++) {
 		const struct journal_item *item = &j.items[n / 2];
@@ -290,7 +294,7 @@ static int open_volumes(struct restored *r, struct err *e)
 		if (!v)
 			return err_set(e, ERR_NOTFOUND,
 				"%s takes part in the restore; attach or unlock it", device);
-		if (writable(r, &r->site.volumes.v[v - r->site.volumes.v], device, e))
+		if (add(r, &r->site.volumes.v[v - r->site.volumes.v], device, e))
 			return e->code;
 	}
 	r->commit.state = state;
@@ -299,12 +303,15 @@ static int open_volumes(struct restored *r, struct err *e)
 
 static int open_disks(struct restored *r, struct err *e)
 {
-	struct err why = { 0 };
+	struct delivery *d = arena_alloc(r->app->arena, sizeof *d);
+	struct err why = { 0 }, none = { 0 };
 
+	const bool planned = !cmd_plan_find(d, r->app, &r->app->root, true, &none);
+	passphrase_storage(&r->site.storage, r->app->arena, planned ? &d->plan : NULL);
 	r->site.arena = r->app->arena;
 	r->site.machine = &r->app->root;
 	r->site.listener = r->app->listener;
-	r->site.replay = r->replay;
+	r->site.replay = r->writes;
 	if (site_look(&r->site, &why)) {
 		if (!r->site.volumes.n) {
 			*e = why;
@@ -312,7 +319,7 @@ static int open_disks(struct restored *r, struct err *e)
 		}
 		return open_volumes(r, e);
 	}
-	if (site_write(&r->site, e))
+	if (r->writes && site_write(&r->site, e))
 		return e->code;
 	r->commit.state = r->site.state;
 	return 0;

@@ -22,7 +22,7 @@
 enum { RESTORED_WAIT_S = 90 };
 
 struct restored {
-	bool replay; /* set before: journals of the machine's disks are replayed first */
+	bool writes; /* set before: the machine's disks are mounted writable, journals replayed */
 	struct app *app;
 	struct commit commit; /* open */
 	struct site site;

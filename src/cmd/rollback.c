@@ -22,7 +22,7 @@ static int rollback_run(struct app *app, struct err *e)
 	CLEAN_RESTORED struct restored r = NO_RESTORED;
 
 	signals_notice();
-	r.replay = !o->dry_run;
+	r.writes = !o->dry_run;
 	if (restored_open(&r, app, o->root, e) || (!o->dry_run && restored_hold(&r, e)))
 		return e->code;
 	/* An attempt beside a restore of before: what is youngest goes first, and alone. */

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/entered.h"
 #include "cmd/output.h"
+#include "cmd/passphrase.h"
 #include "cmd/plan_find.h"
 #include "cmd/plan_target.h"
 #include "cmd/run_report.h"
@@ -149,7 +151,13 @@ struct job {
 	struct app *app;
 	const struct run *run;
 	struct run_report report;
+	struct passphrase passphrase;
 };
+
+static int ask(void *ctx, struct buf *secret, const struct target_question *q, struct err *e)
+{
+	return passphrase_ask(&((struct job *)ctx)->passphrase, secret, q, e);
+}
 
 static void writable(void *ctx, const struct site *site)
 {
@@ -230,6 +238,9 @@ static int run_run(struct app *app, struct err *e)
 
 	job->app = app;
 	job->run = r;
+	job->passphrase = (struct passphrase){
+		.arena = app->arena, .dir = ENTERED_DIR, .terminal = !o->unattended
+	};
 	*r = (struct run){ .arena = app->arena,
 		.machine = &app->root,
 		.listener = app->listener,
@@ -241,6 +252,7 @@ static int run_run(struct app *app, struct err *e)
 		.force = o->force,
 		.stopped = signals_go_on,
 		.confirm = confirm,
+		.ask = ask,
 		.writable = writable,
 		.ctx = job };
 	if (parse_until(&r->until, o->until, e))

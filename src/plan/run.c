@@ -59,7 +59,9 @@ static int identify(struct run *r, struct err *e)
 		.layout = layout,
 		.replay = !r->dry_run,
 		.storage = { .luks_key = r->plan->storage.luks_key,
-			.degraded = r->plan->storage.degraded },
+			.degraded = r->plan->storage.degraded,
+			.ask = r->ask,
+			.ctx = r->ctx },
 		.tree = NO_ROOT,
 		.target = { .running = NO_ROOT } };
 	if (site_look(&r->site, e) && (e->code != ERR_NOTFOUND || !r->plan->pki ||

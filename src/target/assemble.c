@@ -208,12 +208,19 @@ int target_assemble(struct target_assembly *as, struct arena *a, const struct ro
 	*as = (struct target_assembly){ .arena = a, .machine = machine, .options = *options };
 	if (list(as, e))
 		return e->code;
-	if (!is_image(machine) || !has_work(as))
+	if (!is_image(machine))
+		return 0;
+	if (assemble_close_left(as) && list(as, e))
+		return e->code;
+	if (!has_work(as))
 		return 0;
 	load_modules(as);
 	for (size_t round = 0; round < ROUNDS_MAX; round++) {
 		/* Containers before groups: a part of a group may be in one. */
-		if (!assemble_md(as) && !assemble_luks(as) && !assemble_lvm(as))
+		const bool opened = assemble_md(as) || assemble_luks(as, false) || assemble_lvm(as);
+		/* The key may have been in what was opened last, so a person is asked in the end.
+		 */
+		if (!opened && !assemble_luks(as, true))
 			break;
 		if (list(as, e))
 			return e->code;
@@ -279,7 +286,7 @@ void target_assemble_explain(struct target_volumes *volumes, const struct target
 		explain(&volumes->v[i], as);
 }
 
-static int close_layer(struct target_assembly *as, const struct target_layer *l, struct err *e)
+int assemble_close(struct target_assembly *as, const struct target_layer *l, struct err *e)
 {
 	for (int i = 0;; i++) {
 		const int status = l->kind == TARGET_MD     ? assemble_md_close(as, l, e)
@@ -298,9 +305,11 @@ void target_disassemble(struct target_assembly *as)
 	while (as->n) {
 		struct target_layer *l = &as->v[--as->n];
 		struct err e = { 0 };
-		if (close_layer(as, l, &e))
+		if (assemble_close(as, l, &e))
 			event_warning(as->options.listener, "target", "%s stays open: %s", l->name,
 				e.text);
+		else
+			assemble_unnote(as, l);
 		assemble_wipe(&l->key);
 	}
 }
@@ -389,7 +398,7 @@ int target_assemble_writable(
 	if (!any)
 		return 0;
 	for (size_t i = as->n; i-- > 0;) {
-		if (as->v[i].kind != TARGET_MD && close_layer(as, &as->v[i], e))
+		if (as->v[i].kind != TARGET_MD && assemble_close(as, &as->v[i], e))
 			return err_wrap(e, "%s cannot be made writable", as->v[i].name);
 	}
 	if (reopen(as, &below, e) || list(as, e))

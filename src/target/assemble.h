@@ -7,14 +7,17 @@
  *
  * Instead of block_list and block_probe: `blocks` holds all of it at the end, with its content.
  * The work is done by the image's own mdadm, cryptsetup and lvm; without them, and without a
- * device mapper, nothing is opened and `why` says so.  What was open before is left alone, and
+ * device mapper, nothing is opened and `why` says so.  What a program of ours that was killed
+ * left open is closed first.  What else was open before is left alone, and
  * so are multipath, Intel and DDF firmware RAID, bcache: they are named.
  *
  * Not opened unless asked for: an array with a missing or stale disk (`degraded`), and a volume
  * group the same way.  A key is taken from where the operator says, or found: the key file that
  * an etc/crypttab names, that systemd would look for, or that HPE Cray's masters keep below
- * pki/ of the file system labelled ROOTRAID.  Before a key is tried the memory it takes is
- * compared with what is free.
+ * pki/ of the file system labelled ROOTRAID.  Before a key is tried the memory it takes is told
+ * and compared with what is free.  Once nothing else is left to be opened, and no file was said
+ * to have the key, a person is asked, three times a container; what opened one is tried on the
+ * next ones first.
  *
  * Source:     mdadm(8), cryptsetup(8), crypttab(5), lvm(8), lvm.conf(5); LUKS2 On-Disk Format
  *             Specification 1.1.
@@ -32,12 +35,20 @@
 
 enum target_layer_kind { TARGET_MD, TARGET_LUKS, TARGET_LVM };
 
+/* What a person is asked for. */
+struct target_question {
+	const char *name, *label, *uuid; /* of the container: "sda3"; label "": none */
+	uint64_t memory;                 /* that unlocking it takes; 0: next to none */
+	unsigned again;                  /* what was given before did not open it */
+};
+
 struct target_assemble_options {
 	const char *luks_key; /* "auto", "ask", "file:/path" of the running system; NULL: auto */
 	bool degraded;
 	int probe_ms; /* as for block_probe, each round */
-	/* Asks a person for the passphrase of `what`; ERR_NOTFOUND: none is given.  May be NULL. */
-	int (*ask)(void *ctx, struct buf *secret, const char *what, struct err *e);
+	/* Asks a person for a passphrase; ERR_NOTFOUND: none is given.  May be NULL. */
+	int (*ask)(void *ctx, struct buf *secret, const struct target_question *question,
+		struct err *e);
 	void *ctx;
 	const struct listener *listener;
 };
@@ -52,7 +63,9 @@ struct target_layer {
 	const char **volumes, *system_id, **from_alias;
 	size_t n_volumes;
 	bool writable, degraded;
-	struct buf key; /* of a container */
+	struct buf key;   /* of a container */
+	bool typed;       /* the key, by a person */
+	const char *note; /* of what was opened, for who comes after a kill */
 };
 
 struct target_assembly {

@@ -94,18 +94,27 @@ static bool has_name(const struct target_assembly *as, const char *name)
 }
 
 static bool add_layer(struct target_assembly *as, const struct assemble_piece *p,
-	const struct demand *d, struct assemble_key *key, struct err *e)
+	const struct demand *d, struct assemble_key *key, bool typed, struct err *e)
 {
-	struct target_layer l = {
-		.kind = TARGET_LUKS, .uuid = p->content->uuid, .n_from = 1, .key = key->bytes
-	};
+	struct target_layer l = { .kind = TARGET_LUKS,
+		.uuid = p->content->uuid,
+		.n_from = 1,
+		.key = key->bytes,
+		.typed = typed };
 
 	l.name = key->name && !has_name(as, key->name)
 			 ? key->name
 			 : arena_print(as->arena, "luks-%s", p->content->uuid);
 	l.from = arena_array(as->arena, 1, sizeof *l.from);
 	l.from[0] = p->name;
+	if (d->least)
+		event_info(as->options.listener, "target",
+			"container %s: unlocking it takes %ju MiB of memory (argon2), %ju MiB are "
+			"free",
+			p->name, (uintmax_t)(d->least / MIB), (uintmax_t)(available(as) / MIB));
+	assemble_note(as, &l);
 	if (try_key(as, &l, d, e)) {
+		assemble_unnote(as, &l);
 		err_wrap(e, "%s", key->origin);
 		return false;
 	}
@@ -116,36 +125,87 @@ static bool add_layer(struct target_assembly *as, const struct assemble_piece *p
 	return true;
 }
 
+/* One passphrase for all disks is what most people have. */
+static bool try_typed(struct target_assembly *as, const struct assemble_piece *p,
+	const struct demand *d, struct err *e)
+{
+	bool opened = false;
+
+	for (size_t i = 0; i < as->n && !opened; i++) {
+		struct assemble_key key = { .bytes = BUF(ASSEMBLE_KEY_MAX),
+			.origin = "the passphrase of another" };
+		if (!as->v[i].typed || assemble_tried(as, arena_print(as->arena, "%s %s",
+								  p->content->uuid, as->v[i].uuid)))
+			continue;
+		const struct span typed = buf_span(&as->v[i].key);
+		opened = !buf_add(&key.bytes, typed.p, typed.len, e) &&
+			 add_layer(as, p, d, &key, true, e);
+		assemble_wipe(&key.bytes);
+	}
+	return opened;
+}
+
+/* `*given`: a person did answer. */
 static bool ask(struct target_assembly *as, const struct assemble_piece *p, const struct demand *d,
-	struct err *e)
+	bool *given, struct err *e)
 {
 	const struct target_assemble_options *o = &as->options;
-	const char *label = p->content->label;
-	const char *what =
-		arena_print(as->arena, "%s (LUKS%s%s)", p->name, *label ? ", " : "", label);
-	bool opened = false;
-	struct err none;
+	struct target_question question = { .name = p->name,
+		.label = p->content->label,
+		.uuid = p->content->uuid,
+		.memory = d->least };
+	bool opened = try_typed(as, p, d, e);
+	struct err none = { 0 };
 
-	for (int i = 0; i < ASKED_MAX && o->ask && !opened; i++) {
+	*given = opened;
+	for (; question.again < ASKED_MAX && o->ask && !opened; question.again++) {
 		struct assemble_key key = { .bytes = BUF(ASSEMBLE_KEY_MAX),
 			.origin = "the passphrase" };
-		const bool given = !o->ask(o->ctx, &key.bytes, what, &none) && key.bytes.len;
-		opened = given && add_layer(as, p, d, &key, e);
+		const bool typed = !o->ask(o->ctx, &key.bytes, &question, &none) && key.bytes.len;
+		*given = *given || typed;
+		opened = typed && add_layer(as, p, d, &key, true, e);
 		assemble_wipe(&key.bytes);
-		if (!given)
+		if (!typed)
 			break;
 	}
 	return opened;
 }
 
+static const char *why_locked(const struct target_assembly *as, const struct assemble_key *keys,
+	bool nobody, struct err *e)
+{
+	const char *said = as->options.luks_key ? as->options.luks_key : "auto";
+	const bool asks = !strcmp(said, "ask");
+
+	if (e->code)
+		return arena_print(as->arena, "locked, no key fits: %s", e->text);
+	if (!strncmp(said, "file:", 5))
+		return keys ? NULL
+			    : arena_print(as->arena,
+				      "locked, no key in %s; say where: storage: {luks-key: "
+				      "file:/path} or ask",
+				      said + 5);
+	if (nobody && !keys)
+		return arena_print(as->arena,
+			"locked, %s and nobody typed its passphrase: choose the restore at the "
+			"image's menu, which asks for it, or type `etcd-rescue run` in a shell; "
+			"or name a key file, storage: {luks-key: file:/path}",
+			asks ? "the plan says storage: {luks-key: ask}"
+			     : "no key was found on the other disks");
+	return keys ? NULL
+		    : arena_print(as->arena,
+			      "locked, no key was found on the other disks; say where: storage: "
+			      "{luks-key: file:/path} or ask");
+}
+
 static bool unlock(struct target_assembly *as, const struct target_volumes *volumes,
-	const struct assemble_piece *p)
+	const struct assemble_piece *p, bool may_ask)
 {
 	const char *said = as->options.luks_key ? as->options.luks_key : "auto";
 	struct assemble_key *keys = NULL;
 	struct demand d;
 	struct err e = { 0 };
-	bool opened = false;
+	bool opened = false, given = true;
 
 	if (read_demand(&d, as, p, &e) || check_memory(&d, as, &e)) {
 		assemble_refuse(as, p->name, arena_copy(as->arena, str_from(e.text)));
@@ -156,29 +216,20 @@ static bool unlock(struct target_assembly *as, const struct target_volumes *volu
 	for (struct assemble_key *k = keys; k && !opened; k = k->next)
 		opened = !assemble_tried(as,
 				 arena_print(as->arena, "%s %s", p->content->uuid, k->origin)) &&
-			 add_layer(as, p, &d, k, &e);
+			 add_layer(as, p, &d, k, false, &e);
 	assemble_keys_wipe(keys);
-	const bool file = !strncmp(said, "file:", 5);
-	/* A person is asked once, when nothing else is left to be opened. */
-	if (!opened && !file &&
+	if (!opened && may_ask && strncmp(said, "file:", 5) != 0 &&
 		!assemble_tried(as, arena_print(as->arena, "ask %s", p->content->uuid)))
-		opened = ask(as, p, &d, &e);
+		opened = ask(as, p, &d, &given, &e);
 	if (opened)
 		return true;
-	if (e.code)
-		assemble_refuse(
-			as, p->name, arena_print(as->arena, "locked, no key fits: %s", e.text));
-	else if (!keys)
-		assemble_refuse(as, p->name,
-			arena_print(as->arena,
-				"locked, no key %s; say where: storage: {luks-key: file:/path} or "
-				"ask",
-				file ? arena_print(as->arena, "in %s", said + 5)
-				     : "was found on the other disks"));
+	const char *why = why_locked(as, keys, as->options.ask && !given, &e);
+	if (why)
+		assemble_refuse(as, p->name, why);
 	return false;
 }
 
-size_t assemble_luks(struct target_assembly *as)
+size_t assemble_luks(struct target_assembly *as, bool may_ask)
 {
 	struct assemble_pieces pieces;
 	struct target_volumes volumes;
@@ -189,7 +240,7 @@ size_t assemble_luks(struct target_assembly *as)
 		return 0;
 	target_probe(&volumes, as->arena, as->machine, as->blocks, as->n_blocks);
 	for (size_t i = 0; i < pieces.n; i++)
-		opened += unlock(as, &volumes, &pieces.v[i]);
+		opened += unlock(as, &volumes, &pieces.v[i], may_ask);
 	target_probe_close(&volumes);
 	return opened;
 }

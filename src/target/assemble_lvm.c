@@ -222,7 +222,9 @@ static size_t open_group(
 			refuse(as, g, "no volume that is not open");
 		return 0;
 	}
+	assemble_note(as, &l);
 	if (assemble_lvm_open(as, &l, NULL, &e) && !open_one_by_one(as, &l)) {
+		assemble_unnote(as, &l);
 		refuse(as, g,
 			g->n_missing ? arena_print(as->arena, "%ju of its disks are missing: %s",
 					       (uintmax_t)g->n_missing, e.text)

@@ -95,7 +95,10 @@ static size_t assemble_one(struct target_assembly *as, const struct assemble_pie
 	if (assemble_tried(as, arena_print(as->arena, "md %s %zu", l.uuid, l.n_from)))
 		return 0;
 	l.name = name_of(as, first->content->label);
+	if (l.name)
+		assemble_note(as, &l);
 	if (!l.name || start(as, &l, &e)) {
+		assemble_unnote(as, &l);
 		for (size_t i = 0; i < l.n_from; i++)
 			assemble_refuse(as, l.from[i],
 				l.name ? arena_print(as->arena, "array %s: %s",

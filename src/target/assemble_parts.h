@@ -5,6 +5,7 @@
  *   assemble_luks.c  containers      cryptsetup
  *   assemble_keys.c  their keys
  *   assemble_lvm.c   volume groups   lvm
+ *   assemble_left.c  what a kill left open
  *
  * Source:     target/assemble.h.
  * Units:      milliseconds, bytes.
@@ -61,13 +62,20 @@ bool assemble_tried(struct target_assembly *as, const char *what);
 
 struct target_layer *assemble_add(struct target_assembly *as, const struct target_layer *layer);
 
+/* Before a layer is opened; after it was closed, or did not open. */
+void assemble_note(struct target_assembly *as, struct target_layer *layer);
+void assemble_unnote(struct target_assembly *as, const struct target_layer *layer);
+/* What a program that is gone had opened; how many layers were closed. */
+size_t assemble_close_left(struct target_assembly *as);
+int assemble_close(struct target_assembly *as, const struct target_layer *layer, struct err *e);
+
 /* Run one of the image's tools; `output` may be NULL. */
 int assemble_tool(struct target_assembly *as, const char *const *argv, struct span input,
 	int timeout_ms, struct buf *output, struct err *e);
 
-/* Open what is there; how many were. */
+/* Open what is there; how many were.  Whether a person is `ask`ed is for the caller to say. */
 size_t assemble_md(struct target_assembly *as);
-size_t assemble_luks(struct target_assembly *as);
+size_t assemble_luks(struct target_assembly *as, bool ask);
 size_t assemble_lvm(struct target_assembly *as);
 
 /* Close a layer, open it again; `needed` are the mappings to be writable. */
