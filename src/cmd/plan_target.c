@@ -91,7 +91,8 @@ static bool first_boot(struct finish_step steps[FINISH_ACTIONS], const struct pl
 	finish_steps(steps, r->node.layout->name,
 		&(struct finish_wanted){ p->finish.cronjobs, p->finish.stuck_pods, p->finish.nodes,
 			p->finish.redeploy, p->finish.csr });
-	steps[FINISH_NODES].done &= r->wanted.n_replace > 0;
+	steps[FINISH_NODES].done &=
+		r->wanted.n_replace > 0 || finish_loses(r->node.layout->name);
 	return true;
 }
 

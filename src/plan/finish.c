@@ -10,8 +10,10 @@
 #include "base/monotonic.h"
 #include "os/file.h"
 #include "plan/finish_clean.h"
+#include "plan/finish_csr.h"
 #include "plan/finish_etcd.h"
 #include "plan/finish_join_record.h"
+#include "plan/finish_redeploy.h"
 #include "target/file.h"
 
 enum { POLL_MS = 2000, SLICE_MS = 200, TELL_MS = 30000, PAUSE_MS = 5000, SCRATCH = 64 << 20 };
@@ -95,7 +97,7 @@ int finish_read(struct finish *f, struct err *e)
 	if (finish_record_parse(&f->record, f->arena, buf_text(&text), e))
 		return err_wrap(e, "%s", f->state);
 	finish_steps(f->steps, f->record.layout, &f->record.wanted);
-	if (!f->record.lost.n)
+	if (!f->record.lost.n && !finish_loses(f->record.layout))
 		f->steps[FINISH_NODES].done = false;
 	set_joining(f);
 	return 0;
@@ -326,9 +328,11 @@ static int clean_up(struct finish_api *api, struct job *j, struct err *e)
 		enum finish_action action;
 		int (*clean)(struct finish_clean *c, struct err *e);
 	} rows[] = { { FINISH_NODES, finish_clean_nodes }, { FINISH_STUCK_PODS, finish_clean_pods },
-		{ FINISH_CRONJOBS, finish_clean_cronjobs } };
+		{ FINISH_CRONJOBS, finish_clean_cronjobs }, { FINISH_REDEPLOY, finish_redeploy },
+		{ FINISH_CSR, finish_csr } };
 	CLEAN_ROOT struct root state = NO_ROOT;
 	struct finish *f = j->f;
+	struct finish_csrs csrs = { 0 };
 	struct finish_clean c = { .api = api,
 		.record = &f->record,
 		.listener = f->listener,
@@ -337,7 +341,8 @@ static int clean_up(struct finish_api *api, struct job *j, struct err *e)
 		.deadline_ms = j->deadline_ms,
 		.patience_s = j->patience_s,
 		.nap = nap,
-		.ctx = j };
+		.ctx = j,
+		.csrs = f->steps[FINISH_CSR].done ? &csrs : NULL };
 	struct err first = { 0 };
 
 	if (root_open_at(&state.fd, f->root, f->state, O_RDONLY | O_DIRECTORY, e))
@@ -360,6 +365,7 @@ static int clean_up(struct finish_api *api, struct job *j, struct err *e)
 		}
 		f->cleaned += c.removed;
 	}
+	finish_csr_free(&csrs);
 	*e = first;
 	return e->code;
 }

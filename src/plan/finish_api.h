@@ -28,7 +28,7 @@ struct finish_api {
 	const char *holder;
 	struct finish_peer peer;
 	/* Of a Lease of somebody else: what it said, and since when. */
-	char *seen;
+	char seen[64];
 	int64_t seen_ms, renewed_ms;
 	bool held;
 	bool old; /* no Leases are served */

@@ -9,9 +9,10 @@
 #include "os/file.h"
 #include "os/names.h"
 #include "plan/finish_cron.h"
+#include "plan/finish_csr.h"
 #include "target/file.h"
 
-enum { KEEP_MAX = 64 << 20, OBJECT_MAX = 2 << 20, ROUND_MS = 15000 };
+enum { KEEP_MAX = 64 << 20, OBJECT_MAX = 2 << 20, ROUND_MS = 15000, LOOKS_MAX = 6 };
 
 #define KEPT "finish" /* below the state directory */
 
@@ -60,8 +61,7 @@ static bool was_seen(struct round *r, const struct doc_node *object)
 	return false;
 }
 
-/* The Lease does not run out meanwhile. */
-static int rest(struct finish_clean *c, int64_t ms, struct err *e)
+int finish_clean_rest(struct finish_clean *c, int64_t ms, struct err *e)
 {
 	const int64_t until = monotonic_ms() + ms;
 
@@ -69,13 +69,15 @@ static int rest(struct finish_clean *c, int64_t ms, struct err *e)
 		if (c->nap(c->ctx, left < ROUND_MS ? left : ROUND_MS, e) ||
 			finish_lease_keep(c->api, e))
 			return e->code;
+		if (c->csrs)
+			finish_csr_meanwhile(c);
 	}
 	return 0;
 }
 
 static int settle(struct finish_clean *c, struct err *e)
 {
-	return rest(c, c->patience_s * 1000, e);
+	return finish_clean_rest(c, c->patience_s * 1000, e);
 }
 
 static int gone(struct round *r, const char *what, const struct doc_node *object, const char *path,
@@ -104,23 +106,34 @@ static int each_node(void *ctx, const struct doc_node *node, struct str text, st
 	const struct str name = doc_text(meta(node), "name");
 
 	(void)text;
-	if (!why || !was_seen(r, node) || !r->again)
+	r->n += finish_node_is_unsure(node, r->c->record);
+	if (!why)
 		return 0;
+	if (!was_seen(r, node)) {
+		r->n++;
+		return 0;
+	}
 	return gone(r, "Node", node,
 		arena_print(r->c->api->arena, "/api/v1/nodes/%.*s", STR_ARG(name)), why, false, e);
 }
 
+/* Until two looks in a row find nothing new: the controller that tells who has gone silent is as
+ * young as the API server. */
 int finish_clean_nodes(struct finish_clean *c, struct err *e)
 {
 	CLEAN_ROUND struct round r = ROUND(c);
 
-	if (!c->record->lost.n)
-		return 0;
-	if (finish_api_list(c->api, "/api/v1/nodes", each_node, &r, e))
-		return e->code;
-	r.again = true;
-	return settle(c, e) || finish_api_list(c->api, "/api/v1/nodes", each_node, &r, e) ? e->code
-											  : 0;
+	for (int look = 0; look < LOOKS_MAX; look++) {
+		const int64_t left = c->deadline_ms - monotonic_ms();
+		if (look && (!r.n || left < c->patience_s * 1000))
+			break;
+		if (look && settle(c, e))
+			return e->code;
+		r.n = 0;
+		if (finish_api_list(c->api, "/api/v1/nodes", each_node, &r, e))
+			return e->code;
+	}
+	return 0;
 }
 
 static int note_node(void *ctx, const struct doc_node *node, struct str text, struct err *e)
@@ -331,7 +344,7 @@ int finish_clean_cronjobs(struct finish_clean *c, struct err *e)
 		const int64_t wait = r.n ? again : told && told < left ? told : 0;
 		if (!wait || left < wait)
 			return 0;
-		if (rest(c, wait, e))
+		if (finish_clean_rest(c, wait, e))
 			return e->code;
 	}
 }

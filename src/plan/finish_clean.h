@@ -1,6 +1,8 @@
 /* plan/finish_clean.h - what a restore leaves behind in the Kubernetes API, and only that
  *
- *   nodes      a Node that the plan replaced by another name, of a master, that is not ready
+ *   nodes      a Node of a master that is not ready: the plan replaced its name; or (layout
+ *              openshift-4.2, restored as a single member) the snapshot knows it, it is no member
+ *              any more, and nobody has heard of it since
  *   pods       scheduled before the restore and not started since, with a controller that makes
  *              another; or on its way out, or unknown, since before, where its node is gone
  *   cronjobs   plan/finish_cron.h; made anew as they are
@@ -33,7 +35,11 @@ struct finish_clean {
 	/* Sleeps; an error ends all. */
 	int (*nap)(void *ctx, int64_t ms, struct err *e);
 	void *ctx;
+	struct finish_csrs *csrs; /* looked at while it waits (plan/finish_csr.h); NULL: not */
 };
+
+/* Sleeps so long; the Lease does not run out meanwhile. */
+int finish_clean_rest(struct finish_clean *c, int64_t ms, struct err *e);
 
 int finish_clean_nodes(struct finish_clean *c, struct err *e);
 int finish_clean_pods(struct finish_clean *c, struct err *e);
@@ -41,6 +47,9 @@ int finish_clean_cronjobs(struct finish_clean *c, struct err *e);
 
 /* The judges; NULL: it stays. */
 const char *finish_node_lost(const struct doc_node *node, const struct finish_record *record);
+/* What it says of being ready is from before the restore, so that it may yet be lost. */
+bool finish_node_is_unsure(const struct doc_node *node, const struct finish_record *record);
+bool finish_node_is_ready(const struct doc_node *node);
 
 struct finish_nodes { /* that are there, and whether they are ready */
 	struct finish_node {

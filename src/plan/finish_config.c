@@ -127,6 +127,7 @@ int finish_api_open(struct finish_api *api, const struct root *root,
 	err_set(&first, ERR_NOTFOUND, "there is no kubeconfig to ask the API server with");
 	for (size_t i = 0; i < record->kubeconfigs.n; i++) {
 		const char *path = record->kubeconfigs.v[i];
+		const struct arena_mark mark = arena_mark(api->arena);
 		struct err why = { 0 };
 		if (strchr(path, '*') && !(path = newest(api->arena, root, path)))
 			continue;
@@ -135,6 +136,9 @@ int finish_api_open(struct finish_api *api, const struct root *root,
 			return 0;
 		}
 		err_wrap(&why, "%s", path);
+		api->peer.trust = (struct trust){ 0 };
+		api->server = NULL;
+		arena_release(api->arena, mark);
 		if (why.code != ERR_NOTFOUND || first.code == ERR_NOTFOUND)
 			first = why;
 	}

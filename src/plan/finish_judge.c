@@ -19,15 +19,20 @@ static bool is_true(const struct doc_node *map, const char *key)
 	return str_is(doc_text(map, key), "true");
 }
 
-static bool is_ready(const struct doc_node *node)
+static const struct doc_node *ready_of(const struct doc_node *node)
 {
 	const struct doc_node *all = doc_find(node, "/status/conditions");
 
 	for (const struct doc_node *c = all ? all->first : NULL; c; c = c->next) {
 		if (str_is(doc_text(c, "type"), "Ready"))
-			return str_is(doc_text(c, "status"), "True");
+			return c;
 	}
-	return false;
+	return NULL;
+}
+
+bool finish_node_is_ready(const struct doc_node *node)
+{
+	return str_is(doc_text(ready_of(node), "status"), "True");
 }
 
 static bool is_master(const struct doc_node *node)
@@ -38,23 +43,76 @@ static bool is_master(const struct doc_node *node)
 	       doc_get(labels, "node-role.kubernetes.io/master");
 }
 
-const char *finish_node_lost(const struct doc_node *node, const struct finish_record *r)
+static bool is_one_of(struct str name, const struct kube_texts *names)
 {
-	const struct str name = doc_text(doc_get(node, "metadata"), "name");
+	for (size_t i = 0; i < names->n; i++) {
+		if (str_is(name, names->v[i]))
+			return true;
+	}
+	return false;
+}
 
-	if (!is_master(node) || is_ready(node) || (r->node && str_is(name, r->node)))
-		return NULL;
+/* OpenShift 4.2 calls the members "etcd-member-" and the node's name. */
+static bool is_member(struct str name, const struct finish_record *r)
+{
 	for (size_t i = 0; i < r->n_clusters; i++) {
 		for (size_t m = 0; m < r->clusters[i].n; m++) {
-			if (str_is(name, r->clusters[i].members[m].name))
-				return NULL;
+			struct str member = str_from(r->clusters[i].members[m].name);
+			const struct str prefix = STR("etcd-member-");
+			if (str_equal(name, member))
+				return true;
+			if (str_starts(member, prefix) &&
+				str_equal(name, (struct str){ member.p + prefix.len,
+							member.len - prefix.len }))
+				return true;
 		}
 	}
-	for (size_t i = 0; i < r->lost.n; i++) {
-		if (str_is(name, r->lost.v[i]))
-			return "the plan replaced it, and it is not ready";
-	}
-	return NULL;
+	return false;
+}
+
+/* Restored as the only member, and the other masters are to be made anew. */
+static bool was_single(const struct finish_record *r)
+{
+	return r->layout && !strcmp(r->layout, "openshift-4.2") && r->node && r->n_clusters == 1 &&
+	       r->clusters[0].n == 1;
+}
+
+/* Why it is lost, if it is silent. */
+static const char *candidate(
+	bool *wants_unknown, const struct doc_node *node, const struct finish_record *r)
+{
+	const struct doc_node *meta = doc_get(node, "metadata");
+	const struct str name = doc_text(meta, "name");
+	const int64_t created = time_of(meta, "creationTimestamp");
+
+	*wants_unknown = false;
+	if (!is_master(node) || (r->node && str_is(name, r->node)) || is_member(name, r))
+		return NULL;
+	if (is_one_of(name, &r->lost))
+		return "the plan replaced it, and it is not ready";
+	*wants_unknown = true;
+	return was_single(r) && created && created < r->restored && is_one_of(name, &r->known)
+		       ? "it is no member since the restore, and nobody hears of it"
+		       : NULL;
+}
+
+const char *finish_node_lost(const struct doc_node *node, const struct finish_record *r)
+{
+	const struct str status = doc_text(ready_of(node), "status");
+	bool wants_unknown;
+	const char *why = candidate(&wants_unknown, node, r);
+
+	return !why || (wants_unknown ? !str_is(status, "Unknown") : str_is(status, "True")) ? NULL
+											     : why;
+}
+
+bool finish_node_is_unsure(const struct doc_node *node, const struct finish_record *r)
+{
+	const int64_t heard = time_of(ready_of(node), "lastHeartbeatTime");
+	bool wants_unknown;
+
+	return candidate(&wants_unknown, node, r) && !finish_node_lost(node, r) && heard &&
+	       heard < r->restored;
 }
 
 static bool has_ready_node(const struct doc_node *pod, const struct finish_nodes *nodes)

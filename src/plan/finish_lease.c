@@ -1,5 +1,6 @@
 /* One master at a time: the Lease, and the ConfigMap that does for it on API servers before 1.14.
  */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -115,8 +116,8 @@ static int64_t unchanged(struct finish_api *api, const struct doc_node *root)
 	const struct str version = doc_text(meta(root), "resourceVersion");
 	const int64_t now = monotonic_ms();
 
-	if (!api->seen || !str_is(version, api->seen)) {
-		api->seen = arena_copy(api->arena, version);
+	if (!*api->seen || !str_is(version, api->seen)) {
+		snprintf(api->seen, sizeof api->seen, "%.*s", STR_ARG(version));
 		api->seen_ms = now;
 	}
 	return now - api->seen_ms;
@@ -172,7 +173,7 @@ static uint64_t turns_of(const struct finish_api *api, const struct doc_node *tu
 	return n;
 }
 
-int finish_lease_take(struct finish_api *api, struct err *e)
+static int take(struct finish_api *api, struct err *e)
 {
 	const char *now = now_text(api->arena);
 	struct turn t = { api->holder, now, now, 0 };
@@ -201,6 +202,16 @@ int finish_lease_take(struct finish_api *api, struct err *e)
 	api->held = true;
 	api->renewed_ms = monotonic_ms();
 	return 0;
+}
+
+/* Hours of this leave nothing behind. */
+int finish_lease_take(struct finish_api *api, struct err *e)
+{
+	const struct arena_mark mark = arena_mark(api->arena);
+
+	take(api, e);
+	arena_release(api->arena, mark);
+	return e->code;
 }
 
 int finish_lease_keep(struct finish_api *api, struct err *e)

@@ -297,12 +297,22 @@ bool finish_holds(const char *layout)
 	return is_one(layout, ordered);
 }
 
+bool finish_loses(const char *layout)
+{
+	static const char *const remade[] = { "openshift-4.2", NULL };
+
+	return is_one(layout, remade);
+}
+
 void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
 	const struct finish_wanted *wanted)
 {
-	static const char *const with_nodes[] = { "kubeadm", "csm", NULL };
+	static const char *const with_nodes[] = { "kubeadm", "csm", "openshift-4.2",
+		"openshift-4.6", NULL };
 	static const char *const with_cronjobs[] = { "csm", NULL };
-	const bool nodes = is_one(layout, with_nodes), csm = is_one(layout, with_cronjobs);
+	static const char *const with_operators[] = { "openshift-4.6", NULL };
+	const bool nodes = is_one(layout, with_nodes), csm = is_one(layout, with_cronjobs),
+		   operators = is_one(layout, with_operators);
 	const struct finish_step all[FINISH_ACTIONS] = {
 		[FINISH_ETCD] = { "etcd", NULL, "waits until this node's etcd serves", true,
 			false },
@@ -312,7 +322,10 @@ void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
 			"puts the other static pods in place, after the deadline in any case",
 			finish_holds(layout), false },
 		[FINISH_NODES] = { "nodes", "finish.nodes",
-			"deletes Node objects of masters that the plan replaced",
+			finish_loses(layout)
+				? "deletes Node objects of masters that are not ready: replaced "
+				  "by the plan, or no members any more"
+				: "deletes Node objects of masters that the plan replaced",
 			nodes && wanted->nodes, true },
 		[FINISH_STUCK_PODS] = { "stuck-pods", "finish.stuck-pods",
 			"deletes pods that have been stuck since before the restore",
@@ -320,6 +333,13 @@ void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
 		[FINISH_CRONJOBS] = { "cronjobs", "finish.cronjobs",
 			"replaces CronJobs that are not scheduled any more",
 			csm && wanted->cronjobs, true },
+		[FINISH_REDEPLOY] = { "redeploy", "finish.redeploy",
+			"has etcd, API server, controller manager and scheduler redeployed on all "
+			"masters, one after the other",
+			operators && wanted->redeploy, true },
+		[FINISH_CSR] = { "csr", "finish.csr",
+			"approves certificates of kubelets that the snapshot knows",
+			operators && wanted->csr, true },
 		[FINISH_REMOVE] = { "remove", NULL,
 			"reports, and takes its own program and unit away", true, false },
 	};

@@ -78,6 +78,8 @@ enum finish_action {
 	FINISH_NODES,
 	FINISH_STUCK_PODS,
 	FINISH_CRONJOBS,
+	FINISH_REDEPLOY,
+	FINISH_CSR,
 	FINISH_REMOVE,
 	FINISH_ACTIONS,
 };
@@ -94,3 +96,6 @@ void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
 
 /* Are the other static pods of this layout held back until etcd serves? */
 bool finish_holds(const char *layout);
+
+/* Are masters that are no members any more made anew, their Nodes being deleted before? */
+bool finish_loses(const char *layout);

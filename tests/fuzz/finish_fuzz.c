@@ -5,7 +5,9 @@
 
 #include "plan/finish_clean.h"
 #include "plan/finish_cron.h"
+#include "plan/finish_csr.h"
 #include "plan/finish_etcd.h"
+#include "plan/finish_redeploy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
@@ -63,7 +65,14 @@ static void answers(struct arena *a, struct str text)
 	static const struct finish_cluster c = {
 		.what = "etcd", .id = 0xcafe, .own = 1, .members = members, .n = 1
 	};
-	const struct finish_record r = { .node = "m1" };
+	static const char *known[] = { "m1" };
+	const struct finish_record r = { .node = "m0",
+		.layout = "openshift-4.2",
+		.known = { known, 1 },
+		.clusters = (struct finish_cluster *)(uintptr_t)&c,
+		.n_clusters = 1 };
+	struct finish_csr_request asked;
+	const char *said;
 	CLEAN_BUF struct buf out = BUF(FINISH_RECORD_MAX);
 	struct finish_cronjob job;
 	struct err e = { 0 };
@@ -76,6 +85,10 @@ static void answers(struct arena *a, struct str text)
 	if (doc_parse(&doc, a, text, "answer", DOC_JSON, DOC_LIMITS, &e))
 		return;
 	finish_node_lost(doc.root, &r);
+	finish_node_is_unsure(doc.root, &r);
+	finish_redeploy_judge(&said, a, doc.root, "etcd-rescue x at 1");
+	if (finish_csr_waits(doc.root) && !finish_csr_read(&asked, a, &r, doc.root))
+		finish_csr_judge(&asked, doc.root);
 	finish_pod_stuck(&at_once, doc.root, &(struct finish_nodes){ NULL }, 1795262400);
 	finish_cronjob_read(&job, doc.root);
 	finish_lease_is_free(doc.root, "m1", 0);

@@ -50,6 +50,51 @@ static void only_a_replaced_master_that_is_not_ready_is_lost(void **state)
 	assert_null(finish_node_lost(object(NODE("worker", "x", "Unknown")), &r));
 }
 
+#define SILENT(name, role, created, ready, heard)                                                  \
+	"{\"metadata\":{\"name\":\"" name "\",\"creationTimestamp\":\"" created                    \
+	"\",\"labels\":{\"" role "\":\"\"}},\"status\":{\"conditions\":[{\"type\":\"Ready\","      \
+	"\"status\":\"" ready "\",\"lastHeartbeatTime\":\"" heard "\"}]}}"
+#define BEFORE "2026-11-20T00:00:00Z"
+#define AFTER  "2026-11-21T12:00:01Z"
+
+static void a_silent_master_of_openshift_that_is_no_member_is_lost(void **state)
+{
+	static const char *known[] = { "m1", "m2", "m3", "w1" };
+	static struct finish_member members[] = { { .name = "etcd-member-m1" } };
+	static struct finish_cluster clusters[] = {
+		{ .what = "etcd", .members = members, .n = 1 }
+	};
+	struct finish_record r = { .node = "m1",
+		.layout = "openshift-4.2",
+		.restored = 1795262400,
+		.known = { known, 4 },
+		.clusters = clusters,
+		.n_clusters = 1 };
+
+	(void)state;
+	const struct doc_node *lost = object(SILENT("m2", MASTER, BEFORE, "Unknown", BEFORE));
+	assert_non_null(finish_node_lost(lost, &r));
+	assert_null(finish_node_lost(object(SILENT("m1", MASTER, BEFORE, "Unknown", BEFORE)), &r));
+	assert_null(finish_node_lost(object(SILENT("w1", "x", BEFORE, "Unknown", BEFORE)), &r));
+	assert_null(finish_node_lost(object(SILENT("m2", MASTER, BEFORE, "False", AFTER)), &r));
+	assert_null(finish_node_lost(object(SILENT("m2", MASTER, AFTER, "Unknown", AFTER)), &r));
+	assert_null(finish_node_lost(object(SILENT("new", MASTER, BEFORE, "Unknown", BEFORE)), &r));
+	/* As the snapshot has it, nobody has missed it yet. */
+	const struct doc_node *stale = object(SILENT("m2", MASTER, BEFORE, "True", BEFORE)),
+			      *alive = object(SILENT("m2", MASTER, BEFORE, "True", AFTER));
+	assert_null(finish_node_lost(stale, &r));
+	assert_true(finish_node_is_unsure(stale, &r));
+	assert_false(finish_node_is_unsure(alive, &r));
+	assert_false(finish_node_is_unsure(lost, &r));
+	/* Without a name of its own it might be itself; another layout's masters come back. */
+	r.node = NULL;
+	assert_null(finish_node_lost(lost, &r));
+	r.node = "m1";
+	r.layout = "openshift-4.6";
+	assert_null(finish_node_lost(lost, &r));
+	assert_false(finish_node_is_unsure(stale, &r));
+}
+
 #define OWNER(kind) "\"ownerReferences\":[{\"kind\":\"" kind "\",\"controller\":true}],"
 #define POD(more, created, node, phase)                                                            \
 	"{\"metadata\":{" more "\"creationTimestamp\":\"" created "\"},\"spec\":{" node            \
@@ -152,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_replaced_master_that_is_not_ready_is_lost),
+		cmocka_unit_test(a_silent_master_of_openshift_that_is_no_member_is_lost),
 		cmocka_unit_test(only_what_is_stuck_since_before_goes),
 		cmocka_unit_test(a_cronjob_is_read_and_made_again),
 		cmocka_unit_test(a_lease_is_free_when_nobody_renews_it),

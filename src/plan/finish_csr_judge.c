@@ -1,0 +1,165 @@
+/* Who may have a certificate: no question asked, nothing done. */
+#include <string.h>
+
+#include "codec/address.h"
+#include "codec/text.h"
+#include "plan/finish_csr.h"
+
+#define NODE       "system:node:"
+#define NODES      "system:nodes"
+#define EVERYBODY  "system:authenticated"
+#define ACCOUNTS   "system:serviceaccounts"
+#define MACHINES   "openshift-machine-config-operator"
+#define BOOTSTRAP  "system:serviceaccount:" MACHINES ":node-bootstrapper"
+#define FOR_CLIENT "kubernetes.io/kube-apiserver-client-kubelet"
+#define FOR_SERVER "kubernetes.io/kubelet-serving"
+
+static bool holds(const struct doc_node *list, const char *text)
+{
+	for (const struct doc_node *n = list ? list->first : NULL; n; n = n->next) {
+		if (n->kind == DOC_SCALAR && str_is(n->text, text))
+			return true;
+	}
+	return false;
+}
+
+/* Each of them once, and nothing else. */
+static bool is_exactly(const struct doc_node *list, const char *const *texts)
+{
+	size_t n = 0;
+
+	for (; texts[n]; n++) {
+		if (!holds(list, texts[n]))
+			return false;
+	}
+	return list && list->n == n;
+}
+
+bool finish_csr_waits(const struct doc_node *object)
+{
+	const struct doc_node *status = doc_get(object, "status");
+	const struct doc_node *conditions = doc_get(status, "conditions");
+
+	return !(conditions && conditions->n) && !doc_text(status, "certificate").len;
+}
+
+/* The same usages of a client or a server; the key's kind tells whether a key may be enciphered. */
+static bool has_usages(const struct doc_node *usages, const char *kind)
+{
+	const char *const rsa[] = { "digital signature", "key encipherment", kind, NULL };
+	const char *const ec[] = { "digital signature", kind, NULL };
+
+	return is_exactly(usages, rsa) || is_exactly(usages, ec);
+}
+
+/* Which kind of certificate; false: none of ours. */
+static bool kind_of(bool *serving, const struct doc_node *spec)
+{
+	const struct doc_node *usages = doc_get(spec, "usages");
+	const struct str signer = doc_text(spec, "signerName");
+
+	if (str_is(signer, FOR_CLIENT) || str_is(signer, FOR_SERVER))
+		*serving = str_is(signer, FOR_SERVER);
+	else if (!signer.len && !doc_get(spec, "signerName"))
+		*serving = holds(usages, "server auth");
+	else
+		return false;
+	return true;
+}
+
+static const char *known_node(struct arena *a, const struct finish_record *record, struct str name)
+{
+	for (size_t i = 0; i < record->known.n; i++) {
+		if (str_is(name, record->known.v[i]))
+			return arena_copy(a, name);
+	}
+	return NULL;
+}
+
+static int pem_of(struct buf *pem, const struct doc_node *spec, struct err *e)
+{
+	return codec_text_unbase64(pem, doc_text(spec, "request"), e);
+}
+
+static const char *judge_requester(struct finish_csr_request *r, const struct doc_node *spec)
+{
+	static const char *const of_bootstrap[] = { ACCOUNTS, ACCOUNTS ":" MACHINES, EVERYBODY,
+		NULL };
+	static const char *const of_node[] = { NODES, EVERYBODY, NULL };
+	const struct str user = doc_text(spec, "username");
+	const struct doc_node *groups = doc_get(spec, "groups");
+
+	r->bootstrap = str_is(user, BOOTSTRAP);
+	if (r->bootstrap && r->serving)
+		return "only the node itself may ask for this";
+	if (!r->bootstrap && !str_is(user, r->asked.common_name))
+		return "it is asked for by somebody else";
+	return is_exactly(groups, r->bootstrap ? of_bootstrap : of_node)
+		       ? NULL
+		       : "who asks for it has other groups than a kubelet";
+}
+
+const char *finish_csr_read(struct finish_csr_request *r, struct arena *a,
+	const struct finish_record *record, const struct doc_node *object)
+{
+	CLEAN_BUF struct buf pem = BUF(KUBE_CSR_MAX);
+	const struct doc_node *spec = doc_get(object, "spec");
+	struct err why = { 0 };
+	const char *reason;
+
+	*r = (struct finish_csr_request){ 0 };
+	if (!kind_of(&r->serving, spec))
+		return "it is for no kubelet";
+	if (!has_usages(doc_get(spec, "usages"), r->serving ? "server auth" : "client auth"))
+		return "it has other usages than a kubelet's";
+	if (pem_of(&pem, spec, &why) || kube_csr_read(&r->asked, a, buf_text(&pem), &why))
+		return arena_copy(a, str_from(why.text));
+	const struct str name = str_from(r->asked.common_name);
+	if (!str_starts(name, STR(NODE)))
+		return "it is for no node";
+	r->node = known_node(
+		a, record, (struct str){ name.p + strlen(NODE), name.len - strlen(NODE) });
+	if (!r->node)
+		return "the snapshot knows no such node";
+	if (strcmp(r->asked.organization, NODES))
+		return "it is for another organization";
+	if ((reason = judge_requester(r, spec)))
+		return reason;
+	if (!r->serving && (r->asked.names.n || r->asked.addresses.n))
+		return "a client's has no other names";
+	if (r->serving && !r->asked.names.n && !r->asked.addresses.n)
+		return "a server's has at least one name";
+	return NULL;
+}
+
+/* Does the Node object have this name, or this address? */
+static bool has_address(const struct doc_node *node, struct str wanted, bool is_name)
+{
+	const struct doc_node *list = doc_find(node, "/status/addresses");
+
+	for (const struct doc_node *n = list ? list->first : NULL; n; n = n->next) {
+		const struct str type = doc_text(n, "type"), text = doc_text(n, "address");
+		const bool ip = str_ends(type, STR("IP"));
+		if (is_name ? !ip && str_equal(text, wanted)
+			    : ip && address_read(text).len && address_same(text, wanted))
+			return true;
+	}
+	return false;
+}
+
+const char *finish_csr_judge(const struct finish_csr_request *r, const struct doc_node *node)
+{
+	if (r->bootstrap && finish_node_is_ready(node))
+		return "its node is ready, and needs none";
+	if (r->serving && !node)
+		return "its node is not there yet";
+	for (size_t i = 0; i < r->asked.names.n; i++) {
+		if (!has_address(node, str_from(r->asked.names.v[i]), true))
+			return "it asks for a name that its node does not have";
+	}
+	for (size_t i = 0; i < r->asked.addresses.n; i++) {
+		if (!has_address(node, str_from(r->asked.addresses.v[i]), false))
+			return "it asks for an address that its node does not have";
+	}
+	return NULL;
+}

@@ -1,0 +1,188 @@
+/* Which requests for certificates are approved: those of tests/golden/csr, asked for in many ways.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "codec/text.h"
+#include "os/file.h"
+#include "plan/finish_csr.h"
+
+static struct arena arena = ARENA(256 << 20);
+static struct err e;
+
+static const struct doc_node *parsed(const char *text)
+{
+	struct doc doc;
+
+	e = (struct err){ 0 };
+	if (doc_parse(&doc, &arena, str_from(text), "object", DOC_JSON, DOC_LIMITS, &e))
+		fail_msg("%s in %s", e.text, text);
+	return doc.root;
+}
+
+static const char *request(const char *name)
+{
+	CLEAN_BUF struct buf pem = BUF(1 << 16), text = BUF(1 << 17);
+	CLEAN_ROOT struct root root = NO_ROOT;
+
+	e = (struct err){ 0 };
+	if (root_open(&root, "../tests/golden/csr", &e) ||
+		file_read(&pem, &root, arena_print(&arena, "%s.csr", name), &e) ||
+		codec_text_base64(&text, buf_span(&pem), &e))
+		fail_msg("%s", e.text);
+	return arena_copy(&arena, buf_text(&text));
+}
+
+#define BOOTSTRAP                                                                                  \
+	"system:serviceaccount:openshift-machine-config-operator:node-bootstrapper",               \
+		"\"system:serviceaccounts\",\"system:authenticated\","                             \
+		"\"system:serviceaccounts:openshift-machine-config-operator\""
+#define NODE       "system:node:m1", "\"system:nodes\",\"system:authenticated\""
+#define CLIENT     "kubernetes.io/kube-apiserver-client-kubelet"
+#define SERVING    "kubernetes.io/kubelet-serving"
+#define FOR_CLIENT CLIENT, "\"client auth\",\"digital signature\""
+#define FOR_SERVER SERVING, "\"digital signature\",\"key encipherment\",\"server auth\""
+
+struct row {
+	const char *csr, *user, *groups, *signer, *usages, *why;
+};
+
+static const struct doc_node *object(const struct row *r)
+{
+	return parsed(arena_print(&arena,
+		"{\"metadata\":{\"name\":\"csr-1\"},\"spec\":{%s\"request\":\"%s\",\"username\":"
+		"\"%s\",\"groups\":[%s],\"usages\":[%s]},\"status\":{}}",
+		r->signer ? arena_print(&arena, "\"signerName\":\"%s\",", r->signer) : "",
+		request(r->csr), r->user, r->groups, r->usages));
+}
+
+static const char *judge(const struct row *r, const char *node)
+{
+	static const char *known[] = { "m1", "m2" };
+	const struct finish_record record = { .known = { known, 2 } };
+	struct finish_csr_request request_of;
+	const char *why = finish_csr_read(&request_of, &arena, &record, object(r));
+
+	return why ? why : finish_csr_judge(&request_of, node ? parsed(node) : NULL);
+}
+
+static const char there[] =
+	"{\"status\":{\"addresses\":[{\"type\":\"Hostname\",\"address\":\"m1\"},{\"type\":"
+	"\"InternalIP\",\"address\":\"10.0.0.1\"},{\"type\":\"InternalIP\",\"address\":"
+	"\"fd00:0:0::1\"}],\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\"}]}}";
+static const char ready[] =
+	"{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}";
+
+static void a_kubelet_that_the_snapshot_knows_is_let_in(void **state)
+{
+	static const struct row rows[] = {
+		{ "client", BOOTSTRAP, FOR_CLIENT, NULL },
+		{ "client-p384", BOOTSTRAP, FOR_CLIENT, NULL },
+		{ "client-rsa", BOOTSTRAP, CLIENT,
+			"\"digital signature\",\"key encipherment\",\"client auth\"", NULL },
+		{ "client", NODE, FOR_CLIENT, NULL },
+		{ "client", BOOTSTRAP, NULL, "\"client auth\",\"digital signature\"", NULL },
+		{ "serving", NODE, FOR_SERVER, NULL },
+		{ "serving-v6", NODE, FOR_SERVER, NULL },
+		{ "serving", NODE, NULL, "\"digital signature\",\"server auth\"", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *why = judge(&rows[i], there);
+		if (why)
+			fail_msg("%zu: %s", i, why);
+	}
+	/* Its Node object may be gone, for the first one; and a node renews its own at any time. */
+	assert_null(judge(&rows[0], NULL));
+	assert_null(judge(&rows[3], ready));
+}
+
+static void nobody_else_is(void **state)
+{
+	static const struct row rows[] = {
+		{ "other-node", BOOTSTRAP, FOR_CLIENT, "knows no such node" },
+		{ "other-node", "system:node:stranger", "\"system:nodes\",\"system:authenticated\"",
+			FOR_SERVER, "knows no such node" },
+		{ "no-node", BOOTSTRAP, FOR_CLIENT, "for no node" },
+		{ "masters", BOOTSTRAP, FOR_CLIENT, "another organization" },
+		{ "two-organizations", BOOTSTRAP, FOR_CLIENT, "more than a common name" },
+		{ "bad-signature", BOOTSTRAP, FOR_CLIENT, "not signed with its own key" },
+		{ "serving", BOOTSTRAP, FOR_CLIENT, "no other names" },
+		{ "serving", BOOTSTRAP, FOR_SERVER, "only the node itself" },
+		{ "client", NODE, FOR_SERVER, "at least one name" },
+		{ "extra-name", NODE, FOR_SERVER, "a name that its node does not have" },
+		{ "extra-address", NODE, FOR_SERVER, "an address that its node does not have" },
+		{ "email", NODE, FOR_SERVER, "more than names and addresses" },
+		/* who asks */
+		{ "client", "system:node:m2", "\"system:nodes\",\"system:authenticated\"",
+			FOR_CLIENT, "by somebody else" },
+		{ "serving", "system:node:m2", "\"system:nodes\",\"system:authenticated\"",
+			FOR_SERVER, "by somebody else" },
+		{ "client", "system:admin", "\"system:masters\",\"system:authenticated\"",
+			FOR_CLIENT, "by somebody else" },
+		{ "client", "system:serviceaccount:default:node-bootstrapper",
+			"\"system:serviceaccounts\",\"system:authenticated\","
+			"\"system:serviceaccounts:default\"",
+			FOR_CLIENT, "by somebody else" },
+		{ "client", "system:node:m1", "\"system:authenticated\"", FOR_CLIENT,
+			"other groups" },
+		{ "client", "system:node:m1",
+			"\"system:nodes\",\"system:authenticated\",\"system:masters\"", FOR_CLIENT,
+			"other groups" },
+		{ "client", "system:node:m1", "\"system:nodes\",\"system:nodes\"", FOR_CLIENT,
+			"other groups" },
+		/* what for */
+		{ "client", NODE, "kubernetes.io/kube-apiserver-client",
+			"\"client auth\",\"digital signature\"", "for no kubelet" },
+		{ "client", NODE, "", "\"client auth\",\"digital signature\"", "for no kubelet" },
+		{ "client", NODE, CLIENT, "\"server auth\",\"digital signature\"", "other usages" },
+		{ "client", NODE, CLIENT, "\"client auth\"", "other usages" },
+		{ "client", NODE, CLIENT, "\"client auth\",\"digital signature\",\"server auth\"",
+			"other usages" },
+		{ "client", NODE, CLIENT, "\"client auth\",\"digital signature\",\"cert sign\"",
+			"other usages" },
+		{ "serving", NODE, NULL, "\"client auth\",\"server auth\",\"digital signature\"",
+			"other usages" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *why = judge(&rows[i], there);
+		if (!why || !strstr(why, rows[i].why))
+			fail_msg("%zu: %s, not: %s", i, why ? why : "approved", rows[i].why);
+	}
+	/* Who holds the bootstrap's key is no node that works. */
+	assert_non_null(strstr(
+		judge(&(struct row){ "client", BOOTSTRAP, FOR_CLIENT, NULL }, ready), "is ready"));
+	assert_non_null(strstr(
+		judge(&(struct row){ "serving", NODE, FOR_SERVER, NULL }, NULL), "not there"));
+	assert_non_null(judge(&(struct row){ "serving", NODE, FOR_SERVER, NULL }, "{}"));
+}
+
+static void only_what_waits_is_looked_at(void **state)
+{
+	(void)state;
+	assert_true(finish_csr_waits(parsed("{\"status\":{}}")));
+	assert_true(finish_csr_waits(parsed("{\"spec\":{}}")));
+	assert_false(
+		finish_csr_waits(parsed("{\"status\":{\"conditions\":[{\"type\":\"Denied\"}]}}")));
+	assert_false(finish_csr_waits(parsed("{\"status\":{\"certificate\":\"QQ==\"}}")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_kubelet_that_the_snapshot_knows_is_let_in),
+		cmocka_unit_test(nobody_else_is),
+		cmocka_unit_test(only_what_waits_is_looked_at),
+	};
+	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	arena_free(&arena);
+	return failed;
+}
