@@ -167,6 +167,7 @@ int run_finish(struct run *run, struct err *e);                    /* what the f
 struct finish_record;
 int run_hold(
 	struct run *run, struct finish_record *record, struct err *e); /* what waits for etcd */
+void run_known(struct finish_record *record, struct run *run); /* Nodes, and kubeconfigs */
 const char *run_state_there(const struct run *run); /* STATE, as the running system has it */
 bool run_finish_holds(const struct run *run, const char *path); /* a static pod that waits */
 int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */

@@ -144,6 +144,7 @@ static void set_record(struct finish_record *record, struct run *r)
 		set_cluster(&record->clusters[i], r, &r->clusters[i]);
 	for (size_t i = 0; i < r->rewrite.wanted.n_replace; i++)
 		kube_add_text(&record->lost, a, r->rewrite.wanted.replace[i].from);
+	run_known(record, r);
 }
 
 int run_finish(struct run *r, struct err *e)

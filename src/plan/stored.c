@@ -9,7 +9,8 @@
 #include "kube/stored.h"
 #include "os/file.h"
 
-enum { STORED_MAX = 1000, CONFIG_MAX = 1 << 20 };
+/* A cluster has 5000 nodes at the most. */
+enum { STORED_MAX = 1000, CONFIG_MAX = 1 << 20, NODE_BYTES = 1 << 19 };
 
 static const char ca_path[] = "etc/kubernetes/pki/ca.crt";
 
@@ -33,6 +34,22 @@ static void count(struct plan_stored *s, struct str resource, const struct kube_
 	c->n++;
 }
 
+static void add_node(struct plan_stored *s, struct str name)
+{
+	const bool full = !(s->n_nodes & (s->n_nodes - 1)); /* 0, 1, 2, 4, .. */
+
+	if (!name.len || name.len > 253 || s->node_bytes + name.len > NODE_BYTES)
+		return;
+	if (full) {
+		const char **more = arena_array(s->arena, 2 * s->n_nodes + 1, sizeof *more);
+		if (s->n_nodes)
+			memcpy(more, s->nodes, s->n_nodes * sizeof *more);
+		s->nodes = more;
+	}
+	s->nodes[s->n_nodes++] = arena_copy(s->arena, name);
+	s->node_bytes += name.len;
+}
+
 static int add_key(void *ctx, const struct etcd_kv *kv, struct err *e)
 {
 	struct plan_stored *s = ctx;
@@ -42,6 +59,8 @@ static int add_key(void *ctx, const struct etcd_kv *kv, struct err *e)
 	(void)e;
 	if (!resource.len)
 		return 0;
+	if (str_is(resource, "minions"))
+		add_node(s, name);
 	const struct kube_stored object = kube_stored_read(kv->value);
 	const bool secret = str_is(resource, "secrets"), map = str_is(resource, "configmaps");
 	if (object.encrypted || secret)

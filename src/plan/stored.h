@@ -5,6 +5,7 @@
  *   - what is encrypted in it needs keys by name, which the API server's configuration on the
  *     disk has or has not
  *   - kubeadm-config says what a blank disk does not: ClusterConfiguration
+ *   - the names of Node objects, whose kubelets may have certificates again
  *   - kubeadm-certs holds the CAs, encrypted with a key that `kubeadm init --upload-certs` printed
  *
  * Source:     the keys of kube-apiserver 1.31 as they stand in etcd; kubeadm's uploadconfig and
@@ -37,6 +38,8 @@ struct plan_stored {
 	struct str cluster_configuration;        /* YAML; empty: there is none */
 	struct str root_ca;                      /* PEM; empty: there is none (before 1.20) */
 	const struct etcd_known_member *members; /* NULL: it holds none */
+	const char **nodes;                      /* names of Node objects, in any order */
+	size_t n_nodes, node_bytes;
 };
 
 int plan_stored_file(struct plan_stored *s, struct arena *a, const char *path, struct err *e);
