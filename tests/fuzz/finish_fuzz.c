@@ -7,6 +7,8 @@
 #include "plan/finish_cron.h"
 #include "plan/finish_csr.h"
 #include "plan/finish_etcd.h"
+#include "plan/finish_join_judge.h"
+#include "plan/finish_join_lock.h"
 #include "plan/finish_redeploy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -98,6 +100,29 @@ static void answers(struct arena *a, struct str text)
 		abort();
 }
 
+/* Whatever members are called, what stands in a file ends no quotes there. */
+static void joins(struct arena *a, struct str text)
+{
+	static const char *urls[] = { "https://a:2380" };
+	const struct kube_texts own = { urls, 1 };
+	struct join_list list;
+	struct err e = { 0 };
+	const char *said;
+
+	join_lock_judge(&said, a, text, &e);
+	if (join_list_parse(&list, a, text, "etcd", &e))
+		return;
+	for (enum join_data data = JOIN_DATA_GONE; data <= JOIN_DATA_UNKNOWN; data++) {
+		const struct join_verdict v = join_judge(&list, "m1", &own, data);
+		if ((v.what == JOIN_ADD) != !v.member)
+			abort();
+		if (!v.member || join_initial_cluster(&said, a, &list, "m1", v.member->id, &e))
+			continue;
+		if (strpbrk(said, " \t\n\"'\\$`") || !strstr(said, "m1="))
+			abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct str text = { (const char *)data, size };
@@ -108,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	record(&a, text);
 	schedule(text);
 	answers(&a, text);
+	joins(&a, text);
 	arena_free(&a);
 	return 0;
 }
