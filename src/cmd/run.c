@@ -24,6 +24,7 @@ struct options {
 	struct source_options source;
 	const char *root, *until;
 	bool dry_run, again, yes, unattended, force;
+	uint64_t hold;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -41,6 +42,8 @@ static const struct option_row rows[] = {
 		"this disk does not have" },
 	{ "until", 0, OPTION_TEXT, FIELD(until), "STEP",
 		"stop when all is staged (rewrite) or the gate is open (gate)" },
+	{ "hold", 0, OPTION_U64, FIELD(hold), "SECONDS",
+		"how long to stand at the gate (half an hour; --unattended: as long as it takes)" },
 	{ "unattended", 0, OPTION_FLAG, FIELD(unattended), NULL,
 		"nobody is there: as --yes, and what needs a person's judgement is refused" },
 	SOURCE_OPTION_ROWS,
@@ -249,6 +252,7 @@ static int run_run(struct app *app, struct err *e)
 		.dry_run = o->dry_run,
 		.again = o->again,
 		.unattended = o->unattended,
+		.hold_ms = o->hold * 1000,
 		.force = o->force,
 		.stopped = signals_go_on,
 		.confirm = confirm,
@@ -257,6 +261,8 @@ static int run_run(struct app *app, struct err *e)
 		.ctx = job };
 	if (parse_until(&r->until, o->until, e))
 		return e->code;
+	if (o->hold > 10000000)
+		return err_set(e, ERR_USAGE, "--hold makes no sense");
 	if (!o->root && geteuid())
 		return err_set(e, ERR_DECLINED,
 			"only root may look at the disks; --root DIR restores a mounted tree");

@@ -101,6 +101,7 @@ struct run {
 	const struct plan_machine *who; /* NULL: a tree of some other machine */
 	const char *dir;                /* a mounted tree; NULL: the machine's disks */
 	bool dry_run, again, unattended;
+	uint64_t hold_ms;    /* at the gate; 0: as is usual */
 	bool force;          /* another cluster's snapshot, or one that this disk has no keys for */
 	enum run_step until; /* RUN_COMMIT: all of it; RUN_GATE: staged, old state in place */
 	int (*stopped)(void *ctx, struct err *e);
@@ -167,7 +168,7 @@ int run_finish(struct run *run, struct err *e);                    /* what the f
 struct finish_record;
 int run_hold(
 	struct run *run, struct finish_record *record, struct err *e); /* what waits for etcd */
-void run_known(struct finish_record *record, struct run *run); /* Nodes, and kubeconfigs */
+void run_known(struct finish_record *record, struct run *run);         /* Nodes, and kubeconfigs */
 const char *run_state_there(const struct run *run); /* STATE, as the running system has it */
 bool run_finish_holds(const struct run *run, const char *path); /* a static pod that waits */
 int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */

@@ -168,7 +168,9 @@ static int stand_at_gate(struct gate_outcome *outcome, struct run *r, struct err
 		.root = r->machine,
 		.listener = r->listener,
 		/* Where nobody is, nobody starts it again. */
-		.hold_ms = r->unattended ? 0 : hold_ms,
+		.hold_ms = r->hold_ms      ? r->hold_ms
+			   : r->unattended ? 0
+					   : hold_ms,
 		.go_on = r->stopped,
 		.ctx = r->ctx };
 
