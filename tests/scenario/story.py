@@ -44,6 +44,7 @@ from typing import NamedTuple
 import requirement
 from interop.server import Server, free_ports
 from machine import disk as disks, pki, tree
+from machine.console import Silence
 from machine.cpio import append
 from machine.serving import CPU, NOT_ON_THE_DISK, note_that_it_ran, stop_serving
 from machine.switch import Switch
@@ -155,10 +156,16 @@ class Story:
     def until_on_their_disks(self, *machines, seconds=BOOT + RESTORE):
         """Each of these (all that are switched on) has started its own disk, by itself; a shell waits there."""
         names = [machine.name for machine in machines] or list(self.vms)
-        end = time.monotonic() + seconds
-        for name in names:
-            self.vms[name].console.expect(f"{name}: started from its own disk", max(1, end - time.monotonic()),
-                                          stop_at=NOT_ON_THE_DISK)
+        end, waiting = time.monotonic() + seconds, list(names)
+        while waiting:
+            # In turns, so that one that fails is heard before the others are done.
+            name = waiting.pop(0)
+            try:
+                self.vms[name].console.expect(f"{name}: started from its own disk", 2, stop_at=NOT_ON_THE_DISK)
+            except Silence as error:
+                if "passed before" not in str(error) or time.monotonic() > end:
+                    raise AssertionError(f"{name} does not run from its own disk: {error}") from None
+                waiting.append(name)
         self.seconds["own disks"] = round(max(self.vms[name].console.when(f"{name}: started from its own disk")
                                               for name in names) - self._power, 1)
         self.say("all of them run from their own disks")

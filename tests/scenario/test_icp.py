@@ -1,0 +1,151 @@
+"""IBM Cloud Private: three dead masters with JSON pods, one of them half-way through a recovery by hand.
+
+Of etcd0 half of the database is lost, of etcd1 the log is damaged, and etcd2's pods lie in podbackup; that one's system has
+no systemd. While etcd1's master commits, its power goes; it comes back with the image still attached.
+"""
+
+import json
+import re
+import time
+
+import pytest
+
+import requirement
+from machine.console import COLOUR
+from machine.icp import BACKUP, DATA, HYPERKUBE, PODS, WAL, IcpCluster
+from machine.netboot import web_server
+from scenario import story as stories
+from scenario.story import Etcd
+
+FOLDERS = ["etc/cfc", "var/lib/etcd", "var/lib/etcd-wal"]
+SNAPSHOT = "etcd.2018.12.19-04.00.00.db"
+STATE = "/var/lib/etcd-rescue"
+# What the first boot of the restored system is started by, and gone when that is done.
+STARTERS = ("/etc/systemd/system/etcd-rescue-finish.service", "/etc/systemd/system/kubelet.service.d",
+            "/etc/local.d/etcd-rescue-finish.start")
+PLAN = """source: http://{router}:{port}/{snapshot}
+auto: yes
+"""
+# Keys of who led and who was alive, which the restore drops.
+LIVES = re.compile(r"/registry/(masterleases/|leases/kube-system/kube-(scheduler|controller-manager)$)")
+SLOW = 3        # writes a second, while a commit is to be caught in its middle
+THROTTLE = dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops", "iops_rd"), 0)
+
+
+class Scene:
+    def __init__(self, story, cluster, server):
+        self.story, self.cluster, self.server = story, cluster, server
+        self.first, self.second, self.third = cluster
+        self.plan = PLAN.format(router=story.switch.router, port=server.server_port, snapshot=SNAPSHOT)
+        self.etcd = Etcd(story.work, [f"https://127.0.0.1:{story.port(master, 4001)}" for master in cluster], cluster.cas,
+                         version="3.3")
+        self.seen = {}      # {name of a master: what its console said before the power went}
+
+    def cut_power_while_it_commits(self, master, *more, **options):
+        """The disk is made so slow that the commit takes long; then the machine is off, and on again."""
+        vm = self.story.vms[master.name]
+        vm.console.expect("==> gate", stories.BOOT + stories.RESTORE, stop_at=stories.NOT_ON_THE_DISK)
+        vm.qmp("block_set_io_throttle", device="disk0", iops_wr=SLOW, **THROTTLE)
+        vm.console.expect("==> commit", 120, stop_at=stories.NOT_ON_THE_DISK)
+        time.sleep(1)
+        self.seen[master.name] = COLOUR.sub("", vm.console.text)
+        vm.close()
+        self.story.say(f"the power of {master.name} is cut, and comes back")
+        self.story.power_on(master, *more, **options)
+        self.story.inputs.pop()         # nobody did that
+
+    def until_finished(self, master):
+        """The first boot's part is done: with systemd and without the record goes last."""
+        vm = self.story.shell(master)
+        done = vm.console.run(f"n=0; while [ -e {STATE}/finish.json ] && [ $n -lt 120 ]; do sleep 2; n=$((n+2)); done; "
+                              f"[ ! -e {STATE}/finish.json ]", 300)
+        assert done.status == 0, vm.console.run("cat /var/log/etcd-rescue/*.jsonl | tail -n 20; cat /var/log/wanted.log").text
+        return vm
+
+
+@pytest.fixture(scope="module")
+def scene(tell, tmp_path_factory):
+    requirement.need("etcd-3.3", "etcdctl-3.3", "etcdutl-3.6", "etcd-3.6", "./build/peers/grub-2.12", "debugfs")
+    cluster = IcpCluster(tmp_path_factory.mktemp("icp"))
+    cluster["icp-master-3"].half_done, cluster["icp-master-3"].init = True, "openrc"
+    story = tell("icp", cluster.masters, ports=(4001,))
+    work = story.work
+    (work / "served").mkdir()
+    (work / "served" / SNAPSHOT).write_bytes(cluster.snapshot().read_bytes())
+    with web_server(work / "served") as server:
+        scene = Scene(story, cluster, server)
+        disks = {master.name: master.disk(work / f"{master.member}.img", damage=damage)
+                 for master, damage in zip(cluster, ("db", "wal", "none"))}
+        scene.before = {name: stories.contents(disk, FOLDERS) for name, disk in disks.items()}
+        stick = story.stick(scene.plan)
+        for master in cluster:
+            story.power_on(master, disks[master.name], stick=stick)
+        scene.cut_power_while_it_commits(scene.second, disks[scene.second.name], stick=stick)
+        story.until_on_their_disks()
+        story.until_healthy(scene.etcd)
+        for master in cluster:
+            scene.until_finished(master)
+        story.seconds["finished"] = round(time.monotonic() - story._power, 1)
+        yield scene
+
+
+def test_the_new_cluster_serves_what_the_snapshot_holds(scene):
+    expected, served = stories.reference(scene.cluster.snapshot(), scene.story.work), scene.etcd.keys()
+    gone = set(expected) - set(served)
+    assert all(LIVES.match(key.decode()) for key in gone), gone
+    assert {key: value for key, value in expected.items() if key not in gone} == served
+    assert stories.snakes(served) == list(range(8, 27))
+    assert scene.etcd.revision() > 1_000_000_000
+
+
+def test_the_members_are_the_three_of_before_with_new_ids(scene):
+    pod = json.loads(scene.story.shell(scene.third).console.run(f"cat /{PODS}/etcd.json").text)
+    words = pod["spec"]["containers"][0]["command"]
+    token = next(word.split("=", 1)[1] for word in words if word.startswith("--initial-cluster-token="))
+    assert re.fullmatch("etcd-cluster-1-[0-9a-f]{12}", token)
+    assert scene.etcd.members() == stories.ids(scene.cluster.members, token)
+    assert scene.etcd.cluster_id() == stories.cluster_id(scene.cluster.members, token)
+
+
+def test_etcd_is_started_first_and_the_others_once_it_serves(scene):
+    for master in scene.cluster:
+        vm = scene.story.shell(master)
+        started = re.findall(r"kubelet: (\S+) started \(\d+\), second (\d+)", vm.console.run("cat /var/log/kubelet.log").text)
+        assert [name for name, _ in started][0] == "etcd" and {name for name, _ in started} == {"etcd", *HYPERKUBE}
+        said = vm.console.run("cat " + " ".join(f"/var/log/pods/{name}.log" for name in HYPERKUBE)).text
+        assert sorted(said.split("\n")) == ["controller-manager: etcd serves at 4001", "proxy: etcd serves at 4001"]
+        scene.story.say(f"{master.name}: " + ", ".join(f"{name} at second {second}" for name, second in started))
+
+
+def test_the_power_went_in_the_middle_of_a_commit(scene):
+    before, after = scene.seen[scene.second.name], COLOUR.sub("", scene.story.vms[scene.second.name].console.text)
+    assert "==> commit" in before and "commit: restored" not in before
+    assert "an earlier run was interrupted (committing); it goes on" in after and "commit: restored" in after
+
+
+def test_old_data_and_old_log_are_kept(scene):
+    for master in scene.cluster:
+        vm, old = scene.story.shell(master), scene.before[master.name]
+        for place in (DATA / "member", WAL):
+            assert stories.below(old, str(place)) and stories.kept(vm, f"/{place}.before-*") == stories.below(old, str(place))
+
+
+def test_the_pods_are_all_in_place_and_nothing_of_the_first_boot_is_left(scene):
+    for master in scene.cluster:
+        vm = scene.story.shell(master)
+        assert sorted(vm.console.run(f"ls /{PODS}").text.split()) == sorted(master.pods())
+        left = vm.console.run(f"ls -d {' '.join(STARTERS)} {STATE}/held* {STATE}/finish* 2>/dev/null").text
+        assert left == "", left
+
+
+def test_the_image_started_again_changes_nothing(scene):
+    assert scene.story.boot_image_again(scene.first, [f"/{folder}" for folder in FOLDERS]) == []
+
+
+def test_rollback_brings_the_half_done_recovery_back(scene):
+    vm, before = scene.story.shell(scene.third), scene.before[scene.third.name]
+    stories.rolled_back(vm)
+    after = {path: digest for path, digest in stories.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS)).items()
+             if ".rolled-back-" not in path}
+    assert after == before
+    assert f"{BACKUP}/etcd.json" in after and not [path for path in after if path.startswith(f"{PODS}/")]

@@ -1,0 +1,182 @@
+"""kubeadm: a stacked control plane of three, all dead; two come back on their disks, the third on a new machine.
+
+master-3 at .9 is lost with its disk. master-4 at .10 takes its place: an installed system with a kubelet and nothing of a
+cluster. Snapshot, the archive that `etcd-rescue collect` made in better times, and the gate lie in one bucket.
+"""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+import requirement
+from machine import foreign
+from machine.console import COLOUR
+from machine.master import API_POD, MANIFESTS, VERSION, Cluster
+from scenario import story as stories
+from scenario.story import Etcd
+from sources.faults import Fault, Proxy
+from sources.go_s3 import GoS3
+from sources.servers import Certificates
+
+BUCKET = "etcd-backup"
+FOLDERS = ["etc/kubernetes", "var/lib/etcd"]
+MEMBER = "var/lib/etcd/member"
+PLAN = """generation: 1
+source: s3://etcd-backup/kubeadm/
+s3: {{endpoint: "{endpoint}", region: {region}, addressing: path, credentials: file}}
+pki: s3://etcd-backup/pki/master.tar.zst
+cluster:
+  members:
+    - {{name: master-1, peer: "https://10.252.1.7:2380"}}
+    - {{name: master-2, peer: "https://10.252.1.8:2380"}}
+    - {{name: master-4, peer: "https://10.252.1.10:2380", match: {{mac: "{mac}"}}}}
+replace:
+  - {{from: master-3, to: master-4}}
+  - {{from: 10.252.1.9, to: 10.252.1.10}}
+gate: s3://etcd-backup/gate
+other-cluster: proceed
+auto: yes
+"""
+# Of what the machines here do not run, its place is enough.
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: pod, namespace: kube-system}\nspec: {containers: []}\n"
+OLD = {f"master-{number}": [f"https://10.252.1.{number + 6}:2380"] for number in (1, 2, 3)}
+NEW = {name: OLD.get(name) or ["https://10.252.1.10:2380"] for name in ("master-1", "master-2", "master-4")}
+# What the API server and the masters wrote last: who served, who led, who was alive.
+LEASES = [f"/registry/masterleases/10.252.1.{number}" for number in (7, 8, 9)]
+BEATS = {name: f"/registry/leases/kube-node-lease/{name}" for name in OLD}
+
+
+def as_stored(kind, version, name, **more):
+    """An object as JSON, which the API server reads as well as its own protobuf."""
+    return json.dumps({"kind": kind, "apiVersion": version, "metadata": {"name": name, **more}, "spec": {}})
+
+
+def of_this_cluster(cas):
+    """Puts into etcd what the golden cluster lacks: this one's CA, its masters as nodes, and their leases."""
+    def edit(server):
+        server.put(foreign.KEY, foreign.root_ca((cas / "ca.crt").read_bytes()))
+        for name, beat in BEATS.items():
+            server.put(f"/registry/minions/{name}", as_stored("Node", "v1", name, labels={"node-role.kubernetes.io/control-plane": ""}))
+            server.put(beat, as_stored("Lease", "coordination.k8s.io/v1", name, namespace="kube-node-lease"))
+        for lease in LEASES:
+            server.put(lease, as_stored("Endpoints", "v1", lease.rsplit("/", 1)[1]))
+    return edit
+
+
+class Scene:
+    """The cluster, its snapshot and archive, and the object store behind a network that can fail."""
+
+    def __init__(self, story, lab, cluster):
+        self.story, self.cluster = story, cluster
+        self.first, self.second, _, self.new = cluster
+        self.snapshot = stories.snapshot_of(cluster.snapshot(), story.work, story.work / "etcd.db", of_this_cluster(cluster.cas), OLD)
+        root = self.first.tree("none", programs=False)
+        for name, text in {"kube-apiserver": API_POD.format(address=self.first.address, version=VERSION),
+                           "kube-controller-manager": POD, "kube-scheduler": POD}.items():
+            (root / MANIFESTS / f"{name}.yaml").write_text(text)
+        (story.work / "pki").mkdir()
+        self.archive = story.work / "pki" / "master.tar.zst"
+        subprocess.run([lab.program, "collect", "--root", root, "-o", self.archive], check=True, capture_output=True)
+        work, router = story.work / "s3", story.switch.router
+        (work / "store").mkdir(parents=True)
+        certificates = Certificates(work / "tls", addresses=f"IP:127.0.0.1,DNS:localhost,IP:{router}")
+        self.store = GoS3(work / "store", certificates)
+        story.closing(self.store.close)
+        self.store.bucket(BUCKET)
+        self.store.put(BUCKET, "kubeadm/etcd-2026-11-21T04-00-00Z.db", self.snapshot)
+        self.store.put(BUCKET, "pki/master.tar.zst", self.archive)
+        self.proxy = Proxy("localhost", self.store.port, self.down_once, certificate=certificates.server)
+        story.closing(self.proxy.close)
+        self.refused, self.struck = 0, False
+        self.plan = PLAN.format(endpoint=f"https://{router}:{self.proxy.port}", region=self.store.region, mac=self.new.mac)
+        self.image = story.image("--ca", certificates.ca)
+        self.stick = story.stick(self.plan, f"{self.store.access}:{self.store.secret}\n")
+
+    def down_once(self, request):
+        """In the middle of the first download of the snapshot the store goes down, for its next four answers."""
+        if not self.struck and request.method == "GET" and "/kubeadm/etcd-" in request.target:
+            self.struck, self.refused = True, 4
+            return Fault("reset", at=100000)
+        if self.refused:
+            self.refused -= 1
+            return Fault("status", status=503)
+        return None
+
+
+@pytest.fixture(scope="module")
+def scene(tell, lab, tmp_path_factory):
+    requirement.need("etcd-3.6", "etcdutl-3.6", "./build/peers/grub-2.12", "debugfs", "versitygw-1.8")
+    cluster = Cluster(tmp_path_factory.mktemp("kubeadm"), ["master-1", "master-2", "master-3", "master-4"])
+    story = tell("kubeadm", cluster.masters)
+    scene = Scene(story, lab, cluster)
+    work = story.work
+    # As kubeadm left them: master-4 has not joined this cluster.
+    cluster.masters = cluster.masters[:3]
+    disks = {"master-1": scene.first.disk(work / "1.img", damage="db"), "master-2": scene.second.disk(work / "2.img", damage="missing"),
+             "master-4": scene.new.disk(work / "4.img", fresh=True)}
+    scene.before = {name: stories.contents(disk, FOLDERS) for name, disk in disks.items() if name != "master-4"}
+    for master in (scene.first, scene.second):
+        story.power_on(master, disks[master.name], scene.image, scene.stick)
+    # Two of three are there: nobody commits before the third is.
+    for master in (scene.first, scene.second):
+        story.vms[master.name].console.expect("==> gate", stories.BOOT + stories.RESTORE, stop_at=stories.NOT_ON_THE_DISK)
+    scene.held = {master.name: COLOUR.sub("", story.vms[master.name].console.text) for master in (scene.first, scene.second)}
+    story.power_on(scene.new, disks["master-4"], scene.image, scene.stick)
+    story.until_on_their_disks()
+    scene.etcd = Etcd(work, [f"https://127.0.0.1:{story.port(master)}" for master in (scene.first, scene.second, scene.new)], cluster.cas)
+    story.until_healthy(scene.etcd)
+    return scene
+
+
+def test_the_new_cluster_serves_what_the_snapshot_holds(scene):
+    expected, served = stories.reference(scene.snapshot, scene.story.work), scene.etcd.keys()
+    gone = {key.decode() for key in set(expected) - set(served)}
+    assert gone >= {*LEASES, BEATS["master-3"]} and not gone & {BEATS["master-1"], BEATS["master-2"]}
+    assert all(re.match(r"/registry/(masterleases/|leases/kube-system/kube-(scheduler|controller-manager)$)", key)
+               for key in gone - {BEATS["master-3"]}), gone
+    assert {key: value for key, value in expected.items() if key.decode() not in gone} == served
+    assert stories.snakes(served) == list(range(8, 27))
+    assert scene.etcd.revision() > 1_000_000_000
+
+
+def test_the_members_are_the_two_old_and_the_new_one(scene):
+    token = re.search(r"--initial-cluster-token=(\S+)", scene.story.shell(scene.new).console.run(
+        "cat /etc/kubernetes/manifests/etcd.yaml").text)[1]
+    assert scene.etcd.members() == stories.ids(NEW, token)
+    assert scene.etcd.cluster_id() == stories.cluster_id(NEW, token)
+
+
+def test_the_store_that_was_down_was_waited_for(scene):
+    assert scene.struck and scene.refused == 0
+
+
+def test_nobody_committed_before_the_third_was_there(scene):
+    for text in scene.held.values():
+        assert "==> commit" not in text and "commit: restored" not in text
+
+
+def test_the_old_member_is_kept(scene):
+    vm = scene.story.shell(scene.first)
+    old = stories.below(scene.before["master-1"], MEMBER)
+    assert old and stories.kept(vm, f"/{MEMBER}.before-*") == old
+
+
+def test_one_master_alone_holds_with_the_old_state(scene, lab):
+    """The same plan with nobody else: the gate's own exit status, and not a byte of the old is other."""
+    root = scene.first.tree("db", programs=False)
+    before = stories.of_tree(root, FOLDERS)
+    plan = scene.story.work / "alone.yaml"
+    plan.write_text(scene.plan.replace("10.252.1.1:", "localhost:").replace("s3://etcd-backup/gate", "s3://etcd-backup/alone"))
+    status, outcome, said = stories.run_on(lab.program, root, plan)
+    assert (status, outcome) == (5, "holding"), said
+    assert "master-2" in said and stories.of_tree(root, FOLDERS) == before
+
+
+def test_rollback_brings_the_old_bytes_back(scene):
+    vm = scene.story.shell(scene.first)
+    stories.rolled_back(vm)
+    after = {path: digest for path, digest in stories.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS)).items()
+             if ".rolled-back-" not in path}
+    assert after == scene.before["master-1"]
