@@ -14,7 +14,7 @@ static const uint64_t max_usb = 4ull << 30;
 /* Another system's files on the same volume; ours begins with this line. */
 static const char user_data_mark[] = "#etcd-rescue";
 
-enum { CREDENTIALS_MAX = 64 << 10 };
+enum { SECRET_MAX = 64 << 10 };
 
 static const char *const paths[] = { "plan.yaml", "etcd-rescue/plan.yaml" };
 static const char *const user_data_paths[] = { "user-data", "openstack/latest/user_data" };
@@ -76,17 +76,19 @@ static int read_volume(struct candidate *c, const struct search *s, const struct
 	return 0;
 }
 
-/* What `credentials: file` means in the image: a file beside the plan, kept in memory.  The volume
- * may be pulled out afterwards. */
-static int keep_credentials(const struct search *s, const struct root *volume, struct err *e)
+/* What a plan may point at and an image must not hold: files beside the plan, kept in memory, for
+ * the volume may be pulled out afterwards.  `credentials: file` is the first of them, the others
+ * are named by their path, file:/run/etcd-rescue/identity. */
+static const char *const secrets[] = { "credentials", "identity", "secret", NULL };
+
+static int keep_secret(
+	const struct search *s, const struct root *volume, const char *name, struct err *e)
 {
-	static const char *const files[] = { "credentials", "etcd-rescue/credentials" };
-	CLEAN_BUF struct buf text = BUF(CREDENTIALS_MAX);
+	const char *const files[] = { name, arena_print(s->from->arena, "etcd-rescue/%s", name) };
+	CLEAN_BUF struct buf text = BUF(SECRET_MAX);
 	CLOSE_FD int dir = -1;
 	int status = 0;
 
-	if (!root_exists(s->from->root, "etc/etcd-rescue/manifest"))
-		return 0; /* not the image: nothing is written on a host */
 	for (size_t i = 0; i < 2 && !text.len && !status; i++) {
 		if (root_exists(volume, files[i]))
 			status = file_read(&text, volume, files[i], e);
@@ -94,12 +96,23 @@ static int keep_credentials(const struct search *s, const struct root *volume, s
 	if (text.len && !status)
 		status =
 			root_open_at(&dir, s->from->root, "run/etcd-rescue", O_RDONLY | O_DIRECTORY,
-				e) || file_replace(dir, "credentials", buf_span(&text), 0600, e)
+				e) || file_replace(dir, name, buf_span(&text), 0600, e)
 				? (int)e->code
 				: 0;
 	if (text.p)
 		explicit_bzero(text.p, text.room);
 	return status;
+}
+
+static int keep_secrets(const struct search *s, const struct root *volume, struct err *e)
+{
+	if (!root_exists(s->from->root, "etc/etcd-rescue/manifest"))
+		return 0; /* not the image: nothing is written on a host */
+	for (const char *const *name = secrets; *name; name++) {
+		if (keep_secret(s, volume, *name, e))
+			return e->code;
+	}
+	return 0;
 }
 
 static int look_at(struct candidate *c, const struct search *s, const char *device,
@@ -116,7 +129,7 @@ static int look_at(struct candidate *c, const struct search *s, const char *devi
 		if (s->from->open_volume(s->from->ctx, &volume, device, content->kind, e))
 			return err_wrap(e, "%s", where);
 		if (read_volume(&found, s, &volume, device, e) ||
-			(found.there && keep_credentials(s, &volume, e)))
+			(found.there && keep_secrets(s, &volume, e)))
 			return e->code;
 	}
 	if (!found.there)

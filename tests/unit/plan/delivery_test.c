@@ -398,6 +398,8 @@ static void credentials_beside_the_plan_are_kept_in_the_image(void **state)
 	optical("RESCUE");
 	put(medium_path[0], "plan.yaml", "source: s3://disc/\n", 19);
 	put(medium_path[0], "credentials", "[default]\n", 10);
+	put(medium_path[0], "identity", "a key\n", 6);
+	put(medium_path[0], "wallet", "no\n", 3);
 	put(machine_path, "run/etcd-rescue/boot.log", "", 0);
 	snprintf(path, sizeof path, "%s/run/etcd-rescue/credentials", machine_path);
 	taken(DELIVERY_VOLUME, "s3://disc/");
@@ -408,6 +410,10 @@ static void credentials_beside_the_plan_are_kept_in_the_image(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(file_read(&kept, &machine, "run/etcd-rescue/credentials", &e), 0);
 	assert_true(str_is(buf_text(&kept), "[default]\n"));
+	buf_clear(&kept);
+	assert_int_equal(file_read(&kept, &machine, "run/etcd-rescue/identity", &e), 0);
+	assert_true(str_is(buf_text(&kept), "a key\n"));
+	assert_false(root_exists(&machine, "run/etcd-rescue/wallet"));
 }
 
 static void smbios_string_may_be_the_plan_in_base64(void **state)
