@@ -3,7 +3,7 @@ string for a shell, the data on a volume of its own at /mnt/master-pd.
 
 	cluster = SaltCluster(work, 3)
 	path = cluster.masters[0].disk(work / "m1.img", damage="none", etcd_partition=True)
-	both = served(vm)                       # of a running one: {"etcd": Served, "etcd-events": Served}
+	open_clients(vm)                        # of a running one: both are to be reached from outside
 
 etcd            peers 2380 (TLS), clients 2379, token etcd-server, /mnt/master-pd/var/etcd/data
 etcd-events     peers 2381 (TLS), clients 4002, token etcd-server-events, /mnt/master-pd/var/etcd/data-events
@@ -13,7 +13,7 @@ nothing. The manifests are those of golden/layouts/salt with this cluster's addr
 """
 
 import gzip
-import re
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,6 +29,7 @@ GOLDEN = TOP / "tests/golden/layouts/salt/before" / MANIFESTS
 EVENTS = TOP / "tests/golden/etcd-3.4/snapshot.db"
 DATA = Path("mnt/master-pd/var/etcd")
 CERTIFICATES = Path("srv/kubernetes")
+FILES = {"etcd": "snapshot.db", "etcd-events": "snapshot-events.db"}      # as the backup job calls them
 MEMBERS_OF_GOLDEN = ("4", "5", "6")
 
 
@@ -88,15 +89,14 @@ class SaltMaster(Master):
                 copy_tree(self.restored_of(what, etcd.token) / "member", data / "member")
                 spoil(data / "member", damage)
 
-    def restored_of(self, what, token, snapshot=None):
-        """A data directory of this master by etcdctl's own restore."""
+    def restored_of(self, what, token, tool="etcdctl-3.4", snapshot=None):
+        """A data directory of this master by etcd's own restore."""
         out = self.cluster.work / f"{self.name}.{what}.{token}"
         if not out.exists():
-            etcdctl = requirement.need(f"etcdctl-{self.cluster.etcd}")
-            subprocess.run([etcdctl, "snapshot", "restore", snapshot or self.cluster.snapshots[what], "--name", self.member,
-                            "--data-dir", out, "--initial-cluster", self.cluster.listed(what), "--initial-cluster-token", token,
-                            "--initial-advertise-peer-urls", self.peer_of(what)], check=True, capture_output=True,
-                           env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"})
+            subprocess.run([requirement.need(tool), "snapshot", "restore", snapshot or self.cluster.snapshots[what],
+                            f"--name={self.member}", f"--data-dir={out}", f"--initial-cluster={self.cluster.listed(what)}",
+                            f"--initial-cluster-token={token}", f"--initial-advertise-peer-urls={self.peer_of(what)}"],
+                           check=True, capture_output=True, env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"})
         return out
 
 
@@ -107,38 +107,27 @@ class SaltCluster(Cluster):
 
     def __init__(self, work, count):
         super().__init__(work, [f"ip-10-20-0-{4 + n}" for n in range(count)], network=NETWORK, first=4, etcd="3.4")
-        objects = self.work / "snapshot.db"
-        objects.write_bytes(gzip.decompress(SNAPSHOT.read_bytes()))
-        self.snapshots = {"etcd": objects, "etcd-events": EVENTS}
+        (self.work / "golden.db").write_bytes(gzip.decompress(SNAPSHOT.read_bytes()))
+        self.snapshots = {what: self._saved(what, golden) for what, golden in
+                          (("etcd", self.work / "golden.db"), ("etcd-events", EVENTS))}
+
+    def _saved(self, what, golden):
+        """What a member of this cluster would save: the database with these members (etcdctl 3.4 leaves that to etcd), and
+        the SHA-256 that ends a snapshot."""
+        database = (self.masters[0].restored_of(what, "saved", "etcdutl-3.6", golden) / "member/snap/db").read_bytes()
+        path = self.work / FILES[what]
+        path.write_bytes(database + hashlib.sha256(database).digest())
+        return path
 
     def listed(self, what):
         return ",".join(f"{master.member}={master.peer_of(what)}" for master in self.masters)
 
 
-class Served(NamedTuple):
-    cluster: str        # in hexadecimal
-    own: str            # id of this member
-    members: dict       # name: (id, peer URL)
-    keys: str           # SHA-256 over every key and value
-    count: int
-
-
-def served(vm, seconds=240):
-    """Waits until both etcds are healthy, and asks them."""
-    return {what: _asked(vm, etcd, seconds) for what, etcd in ETCDS.items()}
-
-
-def _asked(vm, etcd, seconds):
-    ask = f"etcdctl --endpoints=http://127.0.0.1:{etcd.client} --command-timeout=5s"
-    healthy = vm.console.run(f"n=0; until {ask} endpoint health 2>/dev/null; do [ $n -lt {seconds} ] || break; n=$((n+3)); "
-                             f"sleep 2; done; [ $n -lt {seconds} ]", 3 * seconds)
-    assert healthy.status == 0, healthy.text + vm.console.run("tail -n 5 /var/log/etcd*.log /var/log/kubelet.log").text
-    said = vm.console.run(f"{ask} member list; {ask} endpoint status -w fields; "
-                          f"{ask} get '' --prefix --keys-only | grep -c .; {ask} get '' --prefix | sha256sum", 120).text
-    members = {name: (number, peer) for number, name, peer in re.findall(r"([0-9a-f]+), started, ([^,]+), ([^,]+),", said)}
-    number = {key: f"{int(value):x}" for key, value in re.findall(r'"(ClusterID|MemberID)" : (\d+)', said)}
-    count, keys = re.search(r"(\d+)\n([0-9a-f]{64})  -", said).groups()
-    return Served(number["ClusterID"], number["MemberID"], members, keys, int(count))
+def open_clients(vm, behind=10000):
+    """Their clients are let in from the machine itself alone: a port beside each leads there."""
+    for etcd in ETCDS.values():
+        said = vm.console.run(f"(nc -ll -p {behind + etcd.client} -e nc 127.0.0.1 {etcd.client} >/dev/null 2>&1 &)")
+        assert said.status == 0, said.text
 
 
 ETCDCTL = """#!/bin/sh
