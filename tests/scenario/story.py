@@ -125,10 +125,10 @@ class Story:
         path.write_bytes(append(self.lab.initramfs.read_bytes(), extra.read_bytes()))
         return path
 
-    def stick(self, plan, credentials=None):
-        """A removable volume labelled RESCUE with the plan, and the keys of the object store beside it."""
+    def stick(self, plan, credentials=None, **beside):
+        """A removable volume labelled RESCUE with the plan, and the keys of the object store or other files beside it."""
         mformat, mcopy = requirement.need("mformat", "mcopy")
-        files = {"plan.yaml": self.plan(plan)}
+        files = {"plan.yaml": self.plan(plan), **beside}
         if credentials:
             files["credentials"] = self.work / "credentials"
             files["credentials"].write_text(credentials)
