@@ -19,6 +19,9 @@ enum { PEM_MAX = 1 << 20, BLOCK = 1 << 20 };
  * again stands there again. */
 static const uint64_t hold_ms = 30 * 60 * 1000;
 
+/* A master that has restored before us may be starting its etcd just now, on a slow machine. */
+static const unsigned silence_ms = 60 * 1000;
+
 /* Which cluster the member on the disk belongs to, by its log; 0: it does not say. */
 static uint64_t old_cluster_id(struct run *r, const struct run_cluster *c)
 {
@@ -93,6 +96,9 @@ static int ask_survivors(
 		.ca = buf_span(&ca),
 		.cert = buf_span(&cert),
 		.key = buf_span(&key),
+		.patience_ms = silence_ms,
+		.go_on = r->stopped,
+		.ctx = r->ctx,
 		.listener = r->listener,
 	};
 	const int bad = is_told_again(r, c, old_id, e) || survivors_check(&survivors, r->arena,

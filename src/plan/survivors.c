@@ -1,9 +1,12 @@
 #include "plan/survivors.h"
 
+#include <time.h>
+
+#include "base/monotonic.h"
 #include "net/http.h"
 #include "net/url.h"
 
-enum { CONNECT_MS = 3000, TOTAL_MS = 10000, BODY_MAX = 1 << 20 };
+enum { CONNECT_MS = 3000, TOTAL_MS = 10000, BODY_MAX = 1 << 20, PAUSE_MS = 500 };
 
 const char *survivors_word(enum survivors_kind kind)
 {
@@ -52,7 +55,8 @@ static int take(void *ctx, struct span bytes, struct err *e)
 	return 0;
 }
 
-static void ask(struct survivors_answer *answer, struct arena *a,
+/* True: it took the connection, and what it is may be told by another try. */
+static bool ask_once(struct survivors_answer *answer, struct arena *a,
 	const struct survivors_question *q, const char *url)
 {
 	const struct trust trust = { .anchors = q->ca, .cert = q->cert, .key = q->key };
@@ -81,6 +85,29 @@ static void ask(struct survivors_answer *answer, struct arena *a,
 		answer->kind = SURVIVORS_UNKNOWN;
 		answer->why = bad ? arena_print(a, "%s", why.text)
 				  : "answers without saying of which cluster it is";
+		return why.code == ERR_NET;
+	}
+	return false;
+}
+
+static void ask(struct survivors_answer *answer, struct arena *a,
+	const struct survivors_question *q, const char *url)
+{
+	const int64_t until = monotonic_ms() + q->patience_ms;
+	const struct timespec pause = { 0, PAUSE_MS * 1000000L };
+	bool told = false;
+
+	while (ask_once(answer, a, q, url) && monotonic_ms() < until) {
+		struct err stop = { 0 };
+		if (!told)
+			event_info(q->listener, "survivors",
+				"%s takes the connection and says nothing yet; it is asked again "
+				"for %u s",
+				answer->name, q->patience_ms / 1000);
+		told = true;
+		if (q->go_on && q->go_on(q->ctx, &stop))
+			return;
+		nanosleep(&pause, NULL);
 	}
 }
 

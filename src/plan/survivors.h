@@ -50,6 +50,11 @@ struct survivors_question {
 	const char *const *committed;  /* names of whom the gate says so; NULL-terminated */
 	struct span ca, cert, key;     /* PEM, of the peers' TLS; empty: none */
 	unsigned connect_ms, total_ms; /* 0: 3,000 and 10,000 */
+	/* How long one is asked again who takes the connection and says nothing: an etcd that is
+	 * only starting does so, be it of an old cluster or a restored one. */
+	unsigned patience_ms;
+	int (*go_on)(void *ctx, struct err *e); /* asked meanwhile; NULL: never stops */
+	void *ctx;
 	const struct listener *listener;
 };
 
