@@ -17,17 +17,38 @@ static struct err e;
 	"a:2380\"],\"clientURLs\":[\"https://a:2379\"]}"
 #define M2 "{\"ID\":\"18446744073709551615\",\"peerURLs\":[\"https://b:2380\"]}"
 
-static int judge(size_t *started, const char *answer)
+static int judge_of(size_t *started, const char *answer, bool grows)
 {
 	static const char *a[] = { "https://a:2380" }, *b[] = { "https://b:2380" };
 	static struct finish_member members[] = { { "m1", 1, { a, 1 } },
 		{ "m2", UINT64_MAX, { b, 1 } } };
 	const struct finish_cluster c = {
-		.what = "etcd", .id = 0xcafe, .own = 1, .members = members, .n = 2
+		.what = "etcd", .id = 0xcafe, .own = 1, .members = members, .n = 2, .grows = grows
 	};
 
 	e = (struct err){ 0 };
 	return finish_members_judge(started, &arena, &c, str_from(answer), &e);
+}
+
+static int judge(size_t *started, const char *answer)
+{
+	return judge_of(started, answer, false);
+}
+
+#define M3 "{\"ID\":\"3\",\"name\":\"m3\",\"clientURLs\":[\"https://c:2379\"]}"
+
+static void others_may_join_where_that_is_expected(void **state)
+{
+	size_t started = 9;
+
+	(void)state;
+	assert_int_equal(
+		judge(&started, HEADER "\"members\":[" M1 "," M2 "," M3 "]}"), ERR_MISMATCH);
+	assert_int_equal(judge_of(&started, HEADER "\"members\":[" M1 "," M3 "," M2 "]}", true), 0);
+	assert_int_equal(started, 1);
+	/* Ours have to be there all the same. */
+	assert_int_equal(
+		judge_of(&started, HEADER "\"members\":[" M1 "," M3 "]}", true), ERR_MISMATCH);
 }
 
 static void the_restored_members_are_recognised(void **state)
@@ -71,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_restored_members_are_recognised),
+		cmocka_unit_test(others_may_join_where_that_is_expected),
 		cmocka_unit_test(whatever_differs_is_named),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
