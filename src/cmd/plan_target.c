@@ -91,8 +91,7 @@ static bool first_boot(struct finish_step steps[FINISH_ACTIONS], const struct pl
 	finish_steps(steps, r->node.layout->name,
 		&(struct finish_wanted){ p->finish.cronjobs, p->finish.stuck_pods, p->finish.nodes,
 			p->finish.redeploy, p->finish.csr });
-	steps[FINISH_NODES].done &=
-		r->wanted.n_replace > 0 || finish_loses(r->node.layout->name);
+	steps[FINISH_NODES].done &= r->wanted.n_replace > 0 || finish_loses(r->node.layout->name);
 	return true;
 }
 

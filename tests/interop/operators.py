@@ -1,0 +1,96 @@
+"""operator.openshift.io on a real kube-apiserver: its definitions, and what stands in for its operators.
+
+The operators are programs of a whole OpenShift; here a thread does what can be seen of them through the API: it notices
+late that a redeployment is asked for, tells a new revision, and brings one node after the other to it.
+"""
+
+import threading
+import time
+
+GROUP = "operator.openshift.io"
+KINDS = {"etcds": "Etcd", "kubeapiservers": "KubeAPIServer", "kubecontrollermanagers": "KubeControllerManager",
+    "kubeschedulers": "KubeScheduler"}
+NODES = ("m1", "m2", "m3")
+DONE = "AllNodesAtLatestRevision"
+MERGE = "application/merge-patch+json"
+
+
+def path(plural, more=""):
+    return f"/apis/{GROUP}/v1/{plural}/cluster{more}"
+
+
+class Operators(threading.Thread):
+    def __init__(self, master, *, late=1.0, pace=0.3):
+        super().__init__(daemon=True)
+        self.m, self.late, self.pace = master, late, pace
+        self.log = []  # (plural, "asked", reason) and (plural, "done", revision), in the order they happened
+        self.over, self.failure = threading.Event(), None
+        self.reasons = {plural: "" for plural in KINDS}
+        self.revisions = {plural: 3 + at for at, plural in enumerate(KINDS)}
+        for plural, kind in KINDS.items():
+            self.define(plural, kind)
+        for plural, kind in KINDS.items():
+            self.make(plural, kind)
+            self.tell(plural, "False", DONE, [self.revisions[plural]] * len(NODES))
+
+    def define(self, plural, kind):
+        anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        schema = {"type": "object", "properties": {"status": anything, "spec": {"type": "object", "properties": {
+            "managementState": {"type": "string"}, "forceRedeploymentReason": {"type": "string"}}}}}
+        self.m.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {"metadata": {
+            "name": f"{plural}.{GROUP}"}, "spec": {"group": GROUP, "scope": "Cluster", "names": {
+                "plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}, "versions": [
+                    {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}},
+                        "schema": {"openAPIV3Schema": schema}}]}})
+
+    def make(self, plural, kind):
+        body = {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": {"name": "cluster"},
+            "spec": {"managementState": "Managed"}}
+        for _ in range(100):
+            try:
+                return self.m.call("POST", f"/apis/{GROUP}/v1/{plural}", body)
+            except AssertionError:  # the definition is not served yet
+                time.sleep(0.2)
+        raise AssertionError(f"{plural} are never served")
+
+    def tell(self, plural, progressing, reason, revisions):
+        latest = self.revisions[plural]
+        self.m.call("PATCH", path(plural, "/status"), {"status": {"latestAvailableRevision": latest, "conditions": [
+            {"type": "StaticPodsAvailable", "status": "True"}, {"type": "NodeInstallerProgressing", "status": progressing,
+                "reason": reason, "message": f"{len(NODES)} nodes are at revision {latest}"}], "nodeStatuses": [
+                    {"nodeName": name, "currentRevision": at, "targetRevision": latest if at != latest else 0}
+                    for name, at in zip(NODES, revisions)]}}, type=MERGE)
+
+    def objects(self):
+        return {plural: self.m.call("GET", path(plural)) for plural in KINDS}
+
+    def redeploy(self, plural, reason):
+        self.log.append((plural, "asked", reason))
+        self.reasons[plural] = reason
+        self.over.wait(self.late)
+        at = [self.revisions[plural]] * len(NODES)
+        self.revisions[plural] += 1
+        for node in range(len(NODES)):
+            self.tell(plural, "True", "", at)
+            self.over.wait(self.pace)
+            at[node] = self.revisions[plural]
+        # All are there, and the condition says so a moment later.
+        self.tell(plural, "True", "", at)
+        self.over.wait(self.pace)
+        self.log.append((plural, "done", self.revisions[plural]))
+        self.tell(plural, "False", DONE, at)
+
+    def run(self):
+        try:
+            while not self.over.wait(0.2):
+                for plural, found in self.objects().items():
+                    reason = found["spec"].get("forceRedeploymentReason", "")
+                    if reason != self.reasons[plural]:
+                        self.redeploy(plural, reason)
+        except (AssertionError, OSError) as error:
+            self.failure = error
+
+    def close(self):
+        self.over.set()
+        self.join(60)
+        assert not self.failure, self.failure
