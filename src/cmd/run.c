@@ -93,6 +93,7 @@ static int print_json(struct buf *out, struct app *app, const struct run *r, str
 	json_key_u64(&j, "generation", r->plan->generation);
 	json_key_text(&j, "layout", r->rewrite.node.layout ? r->rewrite.node.layout->name : NULL);
 	json_key_text(&j, "node", r->rewrite.node.name);
+	json_key_text(&j, "role", run_role_word(r));
 	json_key_bool(&j, "served", r->served);
 	json_key_text(&j, "chosen", r->choose.item ? r->choose.item->shown : NULL);
 	json_key(&j, "clusters");
@@ -111,10 +112,26 @@ static int print_json(struct buf *out, struct app *app, const struct run *r, str
 	return json_end(&j, e) ? e->code : buf_add(out, "\n", 1, e);
 }
 
+/* What a node without a snapshot has to look forward to. */
+static const char *prospect(const struct run *r)
+{
+	switch (r->role) {
+	case PLAN_ROLE_JOIN:
+		return "the next boot from the disk joins the others";
+	case PLAN_ROLE_STAND_ASIDE:
+		return "etcd and its API server stay away here until the operators bring them back";
+	default:
+		return "the kubelet starts without the pods of before";
+	}
+}
+
 static int print_text(struct buf *out, const struct run *r, struct err *e)
 {
 	switch (r->outcome) {
 	case RUN_RESTORED:
+		if (!run_restores(r))
+			return buf_print(out, e, "%-12s%s\nundo        etcd-rescue rollback\n",
+				run_role_word(r), prospect(r));
 		return buf_print(out, e,
 			"restored    the next boot from the disk serves the restored state\n"
 			"undo        etcd-rescue rollback\n");
@@ -138,7 +155,10 @@ static int print_result(struct app *app, const struct run *r, struct err *e)
 	const struct options *o = app->options;
 	CLEAN_BUF struct buf out = BUF(OUTPUT_LIMIT);
 
-	const bool shown = r->outcome == RUN_REHEARSED && !r->site.interrupted;
+	const bool shown = r->outcome == RUN_REHEARSED && r->rewrite.node.layout;
+	if (!o->common.json && r->outcome == RUN_REHEARSED && !run_restores(r) &&
+		buf_print(&out, e, "%-12s%s: %s\n", "role", run_role_word(r), prospect(r)))
+		return e->code;
 	if (o->common.json && shown && cmd_target_json(&out, &r->rewrite, e))
 		return e->code;
 	if (!o->common.json && shown && cmd_target_text(&out, &r->rewrite, e))
@@ -183,11 +203,14 @@ static int confirm(void *ctx, const struct run *r, struct err *e)
 	if (!isatty(STDIN_FILENO))
 		return err_set(e, ERR_USAGE,
 			"nobody can be asked here; --yes restores, --dry-run shows what would be");
-	if (cmd_target_text(&out, &r->rewrite, e) ||
+	const bool restores = run_restores(r);
+	if ((r->rewrite.node.layout && cmd_target_text(&out, &r->rewrite, e)) ||
 		buf_print(&out, e,
-			"\nsnapshot    %s\n\nThe old member directory and every changed file are "
-			"kept, `etcd-rescue rollback`\nputs them back.  Restore? Type yes: ",
-			r->choose.item->shown))
+			"\n%-12s%s\n\nThe old member directory and every changed file are "
+			"kept, `etcd-rescue rollback`\nputs them back.  %s? Type yes: ",
+			restores ? "snapshot" : run_role_word(r),
+			restores ? r->choose.item->shown : prospect(r),
+			restores ? "Restore" : "Do it"))
 		return e->code;
 	output_tame(&out);
 	if (app_print(&out, e))

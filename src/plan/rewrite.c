@@ -147,6 +147,7 @@ int plan_rewrite_decided(struct plan_rewrite *r, struct kube_files *files, const
 		if (decided) {
 			clusters[i].token = decided[i].token;
 			clusters[i].members = decided[i].members;
+			clusters[i].state = decided[i].state;
 		}
 	}
 	r->wanted.clusters = clusters;

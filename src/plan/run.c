@@ -64,14 +64,20 @@ static int identify(struct run *r, struct err *e)
 			.ctx = r->ctx },
 		.tree = NO_ROOT,
 		.target = { .running = NO_ROOT } };
-	if (site_look(&r->site, e) && (e->code != ERR_NOTFOUND || !r->plan->pki ||
-					      r->site.interrupted || run_fresh(r, e)))
+	const bool bare = r->plan->role == PLAN_ROLE_PURGE_ONLY;
+	if (site_look(&r->site, e) && (e->code != ERR_NOTFOUND || r->site.interrupted ||
+					      (!bare && (!r->plan->pki || run_fresh(r, e)))))
 		return e->code;
-	if (r->site.interrupted) {
-		event_done(r->listener, "identify", "a disk with a restore that is not finished");
+	if (r->site.interrupted || r->site.settled) {
+		event_done(r->listener, "identify",
+			r->site.settled ? "a disk that this program has worked on"
+					: "a disk with a restore that is not finished");
 		open_commit(r);
-		return commit_open(&r->commit, e);
+		if (commit_open(&r->commit, e) || r->site.interrupted || !bare)
+			return e->code;
 	}
+	if (bare)
+		return run_bare(r, e) ? e->code : (open_commit(r), commit_open(&r->commit, e));
 	if (plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e) ||
 		run_role_of_node(r, e))
 		return e->code;
@@ -85,6 +91,8 @@ static int identify(struct run *r, struct err *e)
 	if (r->site.target.volume)
 		event_info(r->listener, step_target, "%s (%s)", r->site.target.volume->name,
 			r->site.target.volume->content->uuid);
+	if (!run_restores(r) && run_role_decide(r, e))
+		return e->code;
 	open_commit(r);
 	return commit_open(&r->commit, e);
 }
@@ -122,6 +130,16 @@ static int decide(enum decision *d, struct run *r, struct err *e)
 		*d = DECIDED_RESUME;
 		return 0;
 	case JOURNAL_COMMITTED:
+		/* Its manifest is away: nothing is recognised that could be done anew. */
+		if (higher && r->site.settled && !r->site.bare) {
+			r->outcome = RUN_REFUSED;
+			return err_set(e, ERR_DECLINED,
+				"here %s waits for its first boot, or stands aside, and its etcd's "
+				"manifest is away: let it boot, or etcd-rescue rollback first, "
+				"then "
+				"start again",
+				j->node ? j->node : "a node");
+		}
 		if (higher)
 			return 0;
 		if (!same)
@@ -150,7 +168,9 @@ static int finish(struct run *r, int (*go)(struct commit *c, struct err *e), str
 							      : RUN_UNFINISHED;
 	if (!bad)
 		event_done(r->listener, step_commit,
-			phase == JOURNAL_COMMITTED ? "restored" : "rolled back");
+			phase != JOURNAL_COMMITTED               ? "rolled back"
+			: run_restores(r) || r->site.interrupted ? "restored"
+								 : "done; its role is in place");
 	return bad;
 }
 
@@ -267,17 +287,17 @@ static int stage(struct run *r, struct err *e)
 	const struct journal about = { .generation = r->plan->generation,
 		.plan_digest = r->plan_digest,
 		.version = VERSION,
-		.layout = r->rewrite.node.layout->name,
+		.layout = r->rewrite.node.layout ? r->rewrite.node.layout->name : NULL,
 		.began = time(NULL) };
 	int64_t began = monotonic_ms();
 
 	if (make_writable(r, e) || commit_begin(&r->commit, &about, e))
 		return e->code;
-	if (run_members(r, e))
+	if (run_restores(r) && run_members(r, e))
 		return e->code;
 	r->took_ms[RUN_FETCH] = monotonic_ms() - began;
 	began = monotonic_ms();
-	if (stopped(r, e) || run_files(r, e))
+	if (stopped(r, e) || (run_restores(r) ? run_files(r, e) : run_role_stage(r, e)))
 		return e->code;
 	/* A volume that is attached for this goes before anything is committed: whoever finds the
 	 * restore done looks for none. */
@@ -300,7 +320,9 @@ static void abandon(struct run *r)
 
 static int restore(struct run *r, struct err *e)
 {
-	if (check_token(r, e) || choose(r, e))
+	const bool whole = run_restores(r);
+
+	if (whole && (check_token(r, e) || choose(r, e)))
 		return e->code;
 	if (r->dry_run) {
 		r->outcome = RUN_REHEARSED;
@@ -308,7 +330,7 @@ static int restore(struct run *r, struct err *e)
 	}
 	if (r->confirm && r->confirm(r->ctx, r, e))
 		return e->code;
-	const bool bad = stage(r, e) || (r->until >= RUN_GATE && run_gate(r, e));
+	const bool bad = stage(r, e) || (whole && r->until >= RUN_GATE && run_gate(r, e));
 	run_drop(r);
 	if (bad && r->outcome != RUN_HOLDING)
 		abandon(r);
@@ -320,7 +342,8 @@ static int restore(struct run *r, struct err *e)
 	}
 	if (finish(r, commit_go, e))
 		return e->code;
-	run_tell_gate(r);
+	if (whole)
+		run_tell_gate(r);
 	return 0;
 }
 
@@ -331,12 +354,16 @@ int plan_run(struct run *r, struct err *e)
 
 	r->outcome = RUN_UNTOUCHED;
 	r->held = r->config = NO_ROOT;
-	const int bad = run_role(r, e) || run_digest(r, e) || identify(r, e) || decide(&d, r, e);
+	const int bad = run_digest(r, e) || identify(r, e) || decide(&d, r, e);
 	r->took_ms[RUN_IDENTIFY] = monotonic_ms() - began;
 	if (bad && r->site.interrupted)
 		r->outcome = RUN_UNFINISHED;
 	if (bad)
 		return e->code;
+	if (r->site.settled && d == DECIDED_RESTORE)
+		return err_set(e, ERR_NOTFOUND,
+			"what this program has done here was taken back, and no control plane is "
+			"recognised");
 	switch (d) {
 	case DECIDED_DONE:
 		return look_again(r, e);

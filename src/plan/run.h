@@ -9,6 +9,9 @@
  *   gate      survivors, the other masters                           plan/survivors.h, gate.h
  *   commit                                                           target/commit.h
  *
+ * A node that joins, stands aside or is but purged gets no database, and asks nobody: its commit
+ * takes the old member away and leaves the rest to the first boot       run_role.c, run_join.c
+ *
  * What was decided before anything was written is the resolved plan; its SHA-256 is the plan id.
  *
  * What a journal on the disk means:
@@ -86,7 +89,11 @@ struct run_cluster {
 	struct kube_members members;
 	const char *members_from, *name, *token;
 	struct etcd_cluster cluster;
-	const struct etcd_member *own;
+	const struct etcd_member *own; /* NULL: of a node that joins, not known before */
+	struct kube_texts own_urls;    /* of a node that joins: its peer URLs */
+	struct kube_texts seeds;       /* client URLs of the others */
+	const char *listed;            /* and what its files say for --initial-cluster */
+	struct kube_texts files;       /* which say that, where the first boot finds them */
 	struct etcd_edits edits;
 	struct etcd_edited edited;
 	char edits_digest[65];
@@ -116,6 +123,7 @@ struct run {
 
 	/* found and done */
 	enum run_outcome outcome;
+	enum plan_role role; /* what this node does; AUTO before that is known */
 	struct site site;
 	struct plan_rewrite rewrite;
 	struct commit commit;
@@ -148,10 +156,24 @@ const char *plan_run_step(enum run_step step);          /* "identify", ... */
 #define RUN_NEW_DATA "new" /* what is made in the stages */
 #define RUN_NEW_WAL  "new-wal"
 int run_digest(struct run *run, struct err *e);
-int run_role(const struct run *run, struct err *e);   /* one that this program can do? */
+bool run_restores(const struct run *run); /* or does this node's role need no snapshot? */
+const char *run_role_word(const struct run *run);
 int run_role_of_node(struct run *run, struct err *e); /* with the plan's recovery-host */
-int run_settings(struct run *run, struct err *e);     /* of its sources, once */
-int run_fresh(struct run *run, struct err *e);        /* `e` says why there is no control plane */
+int run_bare(struct run *run, struct err *e);         /* a node without an etcd */
+int run_role_decide(struct run *run, struct err *e);  /* what a role without a snapshot does */
+int run_role_stage(struct run *run, struct err *e);   /* into the commit */
+int run_pods(struct run *run, struct err *e);         /* the kubelet's directories of pods */
+int run_join_decide(struct run *run, struct err *e);  /* members, seeds, configuration */
+int run_join_stage(struct run *run, struct err *e);
+const char *run_held_name(const struct run *run, const char *path); /* below that */
+int run_resolve(struct run *run, struct err *e);   /* the plan's id, into the journal */
+int run_add_files(struct run *run, struct err *e); /* what changes, but what waits */
+bool run_is_unit(const char *fence);
+int run_hold_service(struct run *run, const char *unit, struct err *e); /* while it commits */
+int run_result(struct buf *out, const struct kube_file *f, struct err *e);
+const char *run_member_name(const struct run *run, const struct run_cluster *c);
+int run_settings(struct run *run, struct err *e); /* of its sources, once */
+int run_fresh(struct run *run, struct err *e);    /* `e` says why there is no control plane */
 int run_fresh_files(struct run *run, struct err *e);
 unsigned run_fresh_mode(const struct run *run, const char *path); /* of one that is not there */
 bool run_has(const struct run *run, const char *path); /* a change, a fence, a certificate */
@@ -168,7 +190,8 @@ int run_finish(struct run *run, struct err *e);                    /* what the f
 struct finish_record;
 int run_hold(
 	struct run *run, struct finish_record *record, struct err *e); /* what waits for etcd */
-void run_known(struct finish_record *record, struct run *run);         /* Nodes, and kubeconfigs */
+int run_join_hold(struct run *run, struct finish_record *record, struct err *e);
+void run_known(struct finish_record *record, struct run *run); /* Nodes, and kubeconfigs */
 const char *run_state_there(const struct run *run); /* STATE, as the running system has it */
 bool run_finish_holds(const struct run *run, const char *path); /* a static pod that waits */
 int run_gate(struct run *run, struct err *e);  /* survivors, and the other masters */

@@ -43,7 +43,7 @@ int run_digest(struct run *r, struct err *e)
 	return 0;
 }
 
-static bool is_unit(const char *fence)
+bool run_is_unit(const char *fence)
 {
 	return str_ends(str_from(fence), STR(".service"));
 }
@@ -52,7 +52,7 @@ static bool is_fence(const struct kube_node *node, const char *path)
 {
 	for (size_t i = 0; i < node->n_clusters; i++) {
 		const char *fence = node->clusters[i].fence;
-		if (fence && !is_unit(fence) && !strcmp(fence, path))
+		if (fence && !run_is_unit(fence) && !strcmp(fence, path))
 			return true;
 	}
 	return false;
@@ -70,7 +70,7 @@ bool run_has(const struct run *r, const char *path)
 }
 
 /* The file as it shall be; the document it was meant to become. */
-static int result_of(struct buf *out, const struct kube_file *f, struct err *e)
+int run_result(struct buf *out, const struct kube_file *f, struct err *e)
 {
 	buf_clear(out);
 	return kube_result(out, f, e) ? e->code : kube_check(f, buf_text(out), e);
@@ -85,10 +85,13 @@ static int resolve(struct run *r, struct err *e)
 	char hex[65];
 
 	if (buf_print(&text, e, "etcd-rescue plan 1\nplan %s\ngeneration %" PRIu64 "\nnode %s\n",
-		    r->plan_digest, r->plan->generation, node->name ? node->name : ""))
+		    r->plan_digest, r->plan->generation, node->name ? node->name : "") ||
+		(!run_restores(r) && buf_print(&text, e, "role %s\n", run_role_word(r))))
 		return e->code;
 	for (size_t i = 0; i < r->n_clusters; i++) {
 		const struct run_cluster *c = &r->clusters[i];
+		if (!c->own)
+			continue;
 		codec_sha256_hex(hex, c->snapshot.sha256);
 		if (buf_print(&text, e, "%s snapshot %s token %s cluster %s member %s edits %s\n",
 			    c->target->cluster->what, hex, c->token,
@@ -96,10 +99,10 @@ static int resolve(struct run *r, struct err *e)
 			    c->edits_digest))
 			return e->code;
 	}
-	for (const struct kube_file *f = node->files->first; f; f = f->next) {
+	for (const struct kube_file *f = node->files ? node->files->first : NULL; f; f = f->next) {
 		if (!f->n_changes)
 			continue;
-		if (result_of(&file, f, e))
+		if (run_result(&file, f, e))
 			return e->code;
 		digest_of(hex, buf_span(&file));
 		if (buf_print(&text, e, "file %s %s\n", f->path, hex))
@@ -123,17 +126,27 @@ static int resolve(struct run *r, struct err *e)
 static void tell_journal(struct run *r)
 {
 	struct journal *j = &r->commit.journal;
-	const struct run_cluster *c = &r->clusters[0];
+	const struct run_cluster *c = r->clusters;
 	char hex[65];
 
-	codec_sha256_hex(hex, c->snapshot.sha256);
 	j->plan_id = r->plan_id;
 	j->node = r->rewrite.node.name;
 	j->machine = r->who && r->who->dmi ? r->who->dmi->uuid : NULL;
+	if (!run_restores(r))
+		return;
+	codec_sha256_hex(hex, c->snapshot.sha256);
 	j->source = c->snapshot.shown;
 	j->snapshot_sha256 = arena_copy(r->arena, str_from(hex));
 	j->token = c->token;
 	j->cluster_id = arena_copy(r->arena, str_from(etcd_ident_text(c->cluster.id).text));
+}
+
+int run_resolve(struct run *r, struct err *e)
+{
+	if (resolve(r, e))
+		return e->code;
+	tell_journal(r);
+	return 0;
 }
 
 static const char *below(struct arena *a, const char *dir, const char *name)
@@ -173,6 +186,18 @@ static const struct kube_file *changed_file(const struct kube_node *node, const 
 	return NULL;
 }
 
+int run_hold_service(struct run *r, const char *unit, struct err *e)
+{
+	const char *slash = strrchr(unit, '/');
+	const char *path = arena_print(
+		r->arena, "etc/systemd/system/%s.d/%s", slash ? slash + 1 : unit, dropin_name);
+	struct commit_place place;
+
+	return site_file(&place, &r->site, path, e)
+		       ? e->code
+		       : commit_add_dropin(&r->commit, &place, SPAN(dropin), e);
+}
+
 /* Without it etcd does not start, so it is away while the directories change places. */
 static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
 {
@@ -183,14 +208,8 @@ static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
 	if (!k->fence)
 		return err_set(e, ERR_UNSUPPORTED,
 			"%s: what starts it here is not known, so it cannot be held back", k->what);
-	if (is_unit(k->fence)) {
-		const char *slash = strrchr(k->fence, '/');
-		const char *path = arena_print(r->arena, "etc/systemd/system/%s.d/%s",
-			slash ? slash + 1 : k->fence, dropin_name);
-		return site_file(&file.place, &r->site, path, e)
-			       ? e->code
-			       : commit_add_dropin(&r->commit, &file.place, SPAN(dropin), e);
-	}
+	if (run_is_unit(k->fence))
+		return run_hold_service(r, k->fence, e);
 	/* A recovery by hand that was not finished has moved it away, and from there it was read.
 	 */
 	const struct root *root = r->site.target.files.root;
@@ -200,7 +219,7 @@ static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
 	if (there && changed)
 		return 0; /* among the files that change */
 	if (site_file(&model, &r->site, from, e) || site_file(&file.place, &r->site, k->fence, e) ||
-		(changed ? result_of(&text, changed, e) : file_read(&text, root, from, e)))
+		(changed ? run_result(&text, changed, e) : file_read(&text, root, from, e)))
 		return e->code;
 	file.mode = run_fresh_mode(r, k->fence);
 	file.like = there ? NULL : model.path;
@@ -208,7 +227,23 @@ static int add_fence(struct run *r, const struct kube_cluster *k, struct err *e)
 	return commit_add_file(&r->commit, &file, e);
 }
 
-static int add_files(struct run *r, struct err *e)
+/* Of a node that joins: the first boot writes the members there that it finds. */
+static bool says_members(struct run *r, const char *path, struct str text)
+{
+	bool says = false;
+
+	for (size_t i = 0; i < r->n_clusters; i++) {
+		struct run_cluster *c = &r->clusters[i];
+		if (!c->listed || !text.len ||
+			!memmem(text.p, text.len, c->listed, strlen(c->listed)))
+			continue;
+		kube_add_text(&c->files, r->arena, path);
+		says = true;
+	}
+	return says;
+}
+
+int run_add_files(struct run *r, struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(4 * KUBE_FILE_MAX);
 	const struct kube_node *node = &r->rewrite.node;
@@ -217,13 +252,24 @@ static int add_files(struct run *r, struct err *e)
 	for (const struct kube_file *f = node->files->first; f; f = f->next) {
 		struct commit_file file = { .fence = is_fence(node, f->path),
 			.mode = run_fresh_mode(r, f->path) };
-		if (!f->n_changes || run_pki_has(r, f->path) || run_finish_holds(r, f->path))
+		const bool waits = file.fence && r->role == PLAN_ROLE_JOIN;
+		if (waits || run_pki_has(r, f->path) || run_finish_holds(r, f->path))
 			continue;
-		if (result_of(&out, f, e) || site_file(&file.place, &r->site, f->path, e))
+		file.content = (struct span){ (const uint8_t *)f->text.p, f->text.len };
+		if (f->n_changes) {
+			if (run_result(&out, f, e))
+				return e->code;
+			file.content = buf_span(&out);
+		}
+		file.changing = says_members(
+			r, f->path, (struct str){ (const char *)file.content.p, file.content.len });
+		if (!f->n_changes && !file.changing)
+			continue;
+		if (site_file(&file.place, &r->site, f->path, e) ||
+			commit_add_file(&r->commit, &file, e))
 			return e->code;
-		file.content = buf_span(&out);
-		if (commit_add_file(&r->commit, &file, e))
-			return e->code;
+		if (!f->n_changes)
+			continue;
 		event_info(r->listener, "rewrite", "%s: %zu changes", f->path, f->n_changes);
 		n++;
 	}
@@ -247,15 +293,15 @@ int run_files(struct run *r, struct err *e)
 		decided[i] = (struct kube_wanted_cluster){ .token = r->clusters[i].token,
 			.members = r->clusters[i].members };
 	if (plan_rewrite_decided(&r->rewrite, files, r->plan, r->who, decided, e) ||
-		run_pki(r, e) || resolve(r, e))
+		run_pki(r, e) || run_resolve(r, e))
 		return e->code;
-	tell_journal(r);
 	for (size_t i = 0; i < r->n_clusters; i++) {
 		if (add_directories(r, &r->clusters[i], e) ||
 			add_fence(r, r->clusters[i].target->cluster, e))
 			return err_wrap(e, "%s", r->clusters[i].target->cluster->what);
 	}
-	if (run_pki_files(r, e) || add_files(r, e) || run_resources_files(r, e) || run_finish(r, e))
+	if (run_pki_files(r, e) || run_add_files(r, e) || run_resources_files(r, e) ||
+		run_finish(r, e) || run_pods(r, e))
 		return e->code;
 	return r->fresh ? run_fresh_files(r, e) : 0;
 }

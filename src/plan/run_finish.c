@@ -98,7 +98,13 @@ static void set_cluster(struct finish_cluster *c, const struct run *r, const str
 	const struct kube_cluster *k = rc->target->cluster;
 	struct arena *a = r->arena;
 
-	*c = (struct finish_cluster){ .what = k->what, .id = rc->cluster.id, .own = rc->own->id };
+	*c = (struct finish_cluster){ .what = k->what,
+		.id = rc->cluster.id,
+		.own = rc->own ? rc->own->id : 0,
+		.urls = rc->own_urls,
+		.seeds = rc->seeds,
+		.listed = rc->listed,
+		.files = rc->files };
 	set_tls(c, r, k);
 	for (size_t i = 0; i < k->client_urls.n; i++)
 		kube_add_text(
@@ -107,7 +113,10 @@ static void set_cluster(struct finish_cluster *c, const struct run *r, const str
 	if (!c->clients.n)
 		kube_add_text(
 			&c->clients, a, k->ca ? "https://127.0.0.1:2379" : "http://127.0.0.1:2379");
-	c->members = arena_array(a, rc->cluster.n_members + 1, sizeof *c->members);
+	c->members = arena_array(a, rc->cluster.n_members + rc->members.n + 1, sizeof *c->members);
+	for (size_t i = 0; !rc->own && i < rc->members.n; i++)
+		c->members[c->n++] = (struct finish_member){ .name = rc->members.v[i].name,
+			.urls = rc->members.v[i].urls };
 	for (size_t i = 0; i < rc->cluster.n_members; i++) {
 		const struct etcd_member *m = &rc->cluster.members[i];
 		struct finish_member *out = &c->members[c->n++];
@@ -129,6 +138,7 @@ static void set_record(struct finish_record *record, struct run *r)
 				? kube_replaced(a, r->rewrite.node.name, &r->rewrite.wanted)
 				: NULL,
 		.layout = r->rewrite.node.layout->name,
+		.role = run_role_word(r),
 		.snapshot = r->commit.journal.snapshot_sha256,
 		.source = r->commit.journal.source,
 		.report = p->report,
@@ -156,8 +166,8 @@ int run_finish(struct run *r, struct err *e)
 	if (!r->plan->finish.install)
 		return 0;
 	set_record(&record, r);
-	if (run_hold(r, &record, e) || run_finish_start(r, &record, e) ||
-		finish_record_print(&text, &record, e) ||
+	if (run_join_hold(r, &record, e) || run_hold(r, &record, e) ||
+		run_finish_start(r, &record, e) || finish_record_print(&text, &record, e) ||
 		add(r, arena_print(r->arena, "%s/" FINISH_RECORD, r->site.state), buf_span(&text),
 			0600, NULL, e) ||
 		add_program(r, e))

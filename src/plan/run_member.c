@@ -74,7 +74,7 @@ static int begin(struct run *r, struct run_cluster *c, struct err *e)
 }
 
 /* What this node's member is called once everything is replaced. */
-static const char *member_name(const struct run *r, const struct run_cluster *c)
+const char *run_member_name(const struct run *r, const struct run_cluster *c)
 {
 	const struct plan_member *told = r->rewrite.who.member;
 	const char *name = c->target->cluster->name;
@@ -122,7 +122,7 @@ static int decide_cluster(
 	struct kube_cluster k = *c->target->cluster;
 	const struct kube_wanted *w = &r->rewrite.wanted;
 
-	k.name = c->name = member_name(r, c);
+	k.name = c->name = run_member_name(r, c);
 	if (!c->name)
 		return err_set(e, ERR_DECLINED,
 			"nothing says which member of %s this node is; name it in the plan: "

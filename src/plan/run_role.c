@@ -1,51 +1,190 @@
-/* What this node does: `run` restores it, as one of many or alone, and nothing else. */
+/* What this node does: the plan's role, or by the plan's recovery-host the one of each node. */
 #include <string.h>
 
 #include "plan/run.h"
 
-int run_role(const struct run *r, struct err *e)
+static const char step[] = "identify";
+
+bool run_restores(const struct run *r)
 {
-	switch (r->plan->role) {
-	case PLAN_ROLE_JOIN:
+	return r->role == PLAN_ROLE_AUTO || r->role == PLAN_ROLE_RESTORE ||
+	       r->role == PLAN_ROLE_SINGLE;
+}
+
+const char *run_role_word(const struct run *r)
+{
+	static const char *const words[] = { [PLAN_ROLE_AUTO] = "restore",
+		[PLAN_ROLE_RESTORE] = "restore",
+		[PLAN_ROLE_SINGLE] = "single",
+		[PLAN_ROLE_JOIN] = "join",
+		[PLAN_ROLE_STAND_ASIDE] = "stand-aside",
+		[PLAN_ROLE_PURGE_ONLY] = "purge-only" };
+
+	return words[r->role];
+}
+
+/* Can this layout do it? */
+static int check(const struct run *r, struct err *e)
+{
+	const struct kube_layout *layout = r->rewrite.node.layout;
+	const bool operated = layout == &kube_layout_openshift46;
+
+	if (r->role == PLAN_ROLE_JOIN && operated)
 		return err_set(e, ERR_UNSUPPORTED,
-			"role: join: run restores, and this version does not make a machine join; "
-			"let the recovery host serve first, then add this one to it (etcdctl "
-			"member "
-			"add, kubeadm join --control-plane)");
-	case PLAN_ROLE_STAND_ASIDE:
+			"role: join: from OpenShift 4.4 on the cluster's own etcd operator lets "
+			"members in; write role: stand-aside");
+	if (r->role == PLAN_ROLE_STAND_ASIDE && !operated)
 		return err_set(e, ERR_UNSUPPORTED,
-			"role: stand-aside: run restores, and this version does not hold a machine "
-			"back; leave this one off until the recovery host serves");
-	case PLAN_ROLE_PURGE_ONLY:
-		return err_set(e, ERR_UNSUPPORTED,
-			"role: purge-only: run restores, and this version does not clear a machine "
-			"without an etcd of its own; nothing is to be done here before it starts");
-	default:
-		return 0;
-	}
+			"role: stand-aside: with %s nobody would bring this master back later; "
+			"write role: join",
+			layout->name);
+	if (r->role == PLAN_ROLE_JOIN && !r->plan->finish.install)
+		return err_set(e, ERR_DECLINED,
+			"role: join: the first boot lets this node in, and the plan says "
+			"finish: {install: no}");
+	return 0;
 }
 
 /* Where one restores and the others follow, the one is alone at first. */
-int run_role_of_node(struct run *r, struct err *e)
+static int by_recovery_host(struct run *r, struct err *e)
 {
 	const char *host = r->plan->recovery_host;
 	const struct plan_member *member = r->rewrite.who.member;
 	const struct kube_node *node = &r->rewrite.node;
 	const char *name = member ? member->name : node->n_clusters ? node->clusters[0].name : NULL;
 
-	if (!host || r->plan->role != PLAN_ROLE_AUTO)
+	if (!name)
+		return err_set(e, ERR_DECLINED,
+			"the plan's recovery-host is %s, and nothing says which member this node "
+			"is; name it in the plan: cluster: {members: [{name: .., peer: .., match: "
+			"{mac: ..}}]}, or say its role:",
+			host);
+	if (!strcmp(name, host)) {
+		struct plan *alone = arena_alloc(r->arena, sizeof *alone);
+		*alone = *r->plan;
+		alone->role = PLAN_ROLE_SINGLE;
+		r->plan = alone;
+		r->role = PLAN_ROLE_SINGLE;
+		event_info(r->listener, step,
+			"this is the recovery host: it is restored alone, and the others follow");
 		return 0;
-	if (!name || strcmp(name, host))
-		return err_set(e, ERR_UNSUPPORTED,
-			"the plan's recovery-host is %s and this is %s, which would stand aside or "
-			"join: this version does neither; leave it off until %s serves, or say "
-			"role: restore to restore it, too",
-			host, name ? name : "of no known name", host);
-	struct plan *alone = arena_alloc(r->arena, sizeof *alone);
-	*alone = *r->plan;
-	alone->role = PLAN_ROLE_SINGLE;
-	r->plan = alone;
-	event_info(r->listener, "identify",
-		"this is the recovery host: it is restored alone, and the others follow");
+	}
+	r->role = node->layout == &kube_layout_openshift46 ? PLAN_ROLE_STAND_ASIDE : PLAN_ROLE_JOIN;
+	event_info(r->listener, step, "the plan's recovery-host is %s and this is %s: role %s",
+		host, name, run_role_word(r));
 	return 0;
+}
+
+int run_role_of_node(struct run *r, struct err *e)
+{
+	r->role = r->plan->role;
+	if (r->role == PLAN_ROLE_AUTO && r->plan->recovery_host && by_recovery_host(r, e))
+		return e->code;
+	return check(r, e);
+}
+
+int run_bare(struct run *r, struct err *e)
+{
+	r->role = PLAN_ROLE_PURGE_ONLY;
+	if (!r->site.settled && r->rewrite.node.layout)
+		return err_set(e, ERR_BUG, "a node without an etcd has a layout");
+	if (!e->code && !r->site.settled)
+		return err_set(e, ERR_DECLINED,
+			"role: purge-only is for a node without an etcd, and this disk has a "
+			"control plane (%s); write another role, or none",
+			r->site.target.node.layout->name);
+	*e = (struct err){ 0 };
+	if (site_blank(&r->site, e) || site_bare(&r->site, e))
+		return e->code;
+	event_done(r->listener, step, "a node without an etcd of its own");
+	if (r->site.target.volume)
+		event_info(r->listener, "target", "%s (%s)", r->site.target.volume->name,
+			r->site.target.volume->content->uuid);
+	return run_role_decide(r, e);
+}
+
+static int find_pods(struct commit_place *pods, const struct run *r, struct err *e)
+{
+	if (site_directory(pods, &r->site, &r->site.target.kubelet, e))
+		return e->code;
+	pods->path = arena_print(r->arena, "%s%spods", pods->path, *pods->path ? "/" : "");
+	return 0;
+}
+
+/* What the pods of before had mounted is not mounted now, so that one rename takes it all away;
+ * the kubelet makes it anew. */
+int run_pods(struct run *r, struct err *e)
+{
+	const struct kube_layout *layout = r->rewrite.node.layout;
+	struct commit_place pods;
+
+	if (!r->site.bare && layout != &kube_layout_icp)
+		return 0;
+	if (find_pods(&pods, r, e)) {
+		if (r->site.bare)
+			return e->code;
+		event_warning(r->listener, "rewrite",
+			"the kubelet's directories of pods stay as they are: %s", e->text);
+		*e = (struct err){ 0 };
+		return 0;
+	}
+	const struct root *root = site_root(&r->site, pods.device);
+	if (!root || !root_exists(root, pods.path)) {
+		event_info(r->listener, "rewrite", "%s/pods: there is none",
+			r->site.target.kubelet.place.path);
+		return 0;
+	}
+	event_info(r->listener, "rewrite", "%s/pods goes aside", r->site.target.kubelet.place.path);
+	return commit_add_gone(&r->commit, &pods, e);
+}
+
+int run_role_decide(struct run *r, struct err *e)
+{
+	switch (r->role) {
+	case PLAN_ROLE_JOIN:
+		return run_join_decide(r, e);
+	case PLAN_ROLE_STAND_ASIDE:
+		event_info(r->listener, "rewrite",
+			"stand-aside: the static pods of etcd and kube-apiserver go away, and "
+			"etcd's member is put aside; the recovery host's operators bring new ones");
+		return 0;
+	default:
+		event_info(r->listener, "rewrite",
+			"purge-only: %s/pods is put aside, and nothing else",
+			r->site.target.kubelet.place.path);
+		return 0;
+	}
+}
+
+/* The old member keeps the name that rollback and forget know: etcd-backup beside it, which the
+ * vendor's script uses, is overwritten by the next one. */
+static int stand_aside(struct run *r, struct err *e)
+{
+	static const char *const pods[] = { "etc/kubernetes/manifests/etcd-pod.yaml",
+		"etc/kubernetes/manifests/kube-apiserver-pod.yaml" };
+	struct commit_place place;
+
+	if (site_directory(&place, &r->site, &r->site.target.clusters[0].data, e))
+		return e->code;
+	place.path = arena_print(r->arena, "%s%smember", place.path, *place.path ? "/" : "");
+	if (commit_add_gone(&r->commit, &place, e))
+		return e->code;
+	for (size_t i = 0; i < sizeof pods / sizeof *pods; i++) {
+		struct commit_file file = { .remove = true, .changing = true, .fence = !i };
+		if (site_file(&file.place, &r->site, pods[i], e) ||
+			commit_add_file(&r->commit, &file, e))
+			return e->code;
+		event_info(r->listener, "rewrite", "%s goes away", pods[i]);
+	}
+	return 0;
+}
+
+int run_role_stage(struct run *r, struct err *e)
+{
+	event_step(r->listener, "rewrite", run_role_word(r));
+	if (r->role == PLAN_ROLE_JOIN)
+		return run_join_stage(r, e);
+	if (run_resolve(r, e))
+		return e->code;
+	return r->role == PLAN_ROLE_STAND_ASIDE ? stand_aside(r, e) : run_pods(r, e);
 }

@@ -78,15 +78,36 @@ static int find_roots(struct site *s, struct err *e)
 			(t->node.clusters[i].wal_dir && add_directory(s, &t->clusters[i].wal, e)))
 			return e->code;
 	}
-	if ((s->config && add_directory(s, &t->kubelet, e)) ||
+	if ((t->kubelet.place.path && add_directory(s, &t->kubelet, e)) ||
 		(s->aside && add_directory(s, &t->aside, e)))
 		return e->code;
 	return find_state(s, e);
 }
 
-/* All that the journal of an unfinished commit or rollback names; n_roots 0: there is none. */
-static int find_interrupted(
-	struct site *s, const struct root *root, const struct target_volume *v, struct err *e)
+/* Is it as it should be that no control plane is recognised? */
+static bool is_settled(const struct journal *j)
+{
+	if (j->phase != JOURNAL_COMMITTED && j->phase != JOURNAL_ROLLED_BACK)
+		return false;
+	if (!j->layout)
+		return true;
+	for (size_t i = 0; i < j->n_items && j->phase == JOURNAL_COMMITTED; i++) {
+		const struct journal_item *item = &j->items[i];
+		if (item->kind == JOURNAL_FENCE && (item->held || !item->after))
+			return true;
+	}
+	return false;
+}
+
+static bool is_cut(const struct journal *j)
+{
+	return j->phase == JOURNAL_COMMITTING || j->phase == JOURNAL_ROLLING_BACK;
+}
+
+/* All that the journal names of an unfinished commit or rollback, or of one that leaves no layout
+ * to be seen; n_roots 0: there is none. */
+static int find_journal(struct site *s, const struct root *root, const struct target_volume *v,
+	bool (*is_it)(const struct journal *j), bool *found, struct err *e)
 {
 	const struct root *boot = v ? plan_target_boot(&s->volumes, v) : NULL;
 	CLEAN_ROOT struct root state = NO_ROOT;
@@ -104,9 +125,10 @@ static int find_interrupted(
 				s->arena, "%s%s%s", v ? v->name : "", v ? ": " : "", none.text);
 		return 0;
 	}
-	if (j.phase != JOURNAL_COMMITTING && j.phase != JOURNAL_ROLLING_BACK)
+	if (!is_it(&j))
 		return 0;
 	add_root(s, "", root, e);
+	*found = true;
 	for (size_t n = 0; n < 2 * j.n_items; n++) {
 		const struct journal_item *item = &j.items[n / 2];
 		const char *device = n % 2 ? item->elsewhere : item->device;
@@ -114,16 +136,35 @@ static int find_interrupted(
 			continue;
 		const struct target_volume *other =
 			*device ? target_probe_find(&s->volumes, device) : v;
-		s->interrupted = true;
 		if (*device && !s->dir && (!other || other->why))
 			return err_set(e, ERR_NOTFOUND,
-				"%s takes part in a restore that is not finished; attach or unlock "
-				"it",
-				device);
+				"%s takes part in a restore %s; attach or unlock it", device,
+				is_cut(&j) ? "that is not finished" : "of this disk");
 		if (*device && other && add_root(s, device, &other->root, e))
 			return e->code;
 	}
 	return 0;
+}
+
+/* A disk without a layout that is to have none; `e` says that there is no control plane. */
+static int find_settled(struct site *s, struct err *e)
+{
+	const struct err why = *e;
+
+	if (why.code != ERR_NOTFOUND)
+		return e->code;
+	*e = (struct err){ 0 };
+	plan_target_close(&s->target);
+	if (s->dir && find_journal(s, &s->tree, NULL, is_settled, &s->settled, e))
+		return e->code;
+	for (size_t i = 0; i < s->volumes.n && !s->settled; i++) {
+		const struct target_volume *v = &s->volumes.v[i];
+		if (!v->why && find_journal(s, &v->root, v, is_settled, &s->settled, e))
+			return e->code;
+	}
+	if (!s->settled)
+		*e = why;
+	return e->code;
 }
 
 static int look_at_tree(struct site *s, struct err *e)
@@ -133,12 +174,11 @@ static int look_at_tree(struct site *s, struct err *e)
 	};
 
 	if ((s->tree.fd < 0 && root_open(&s->tree, s->dir, e)) ||
-		find_interrupted(s, &s->tree, NULL, e))
+		find_journal(s, &s->tree, NULL, is_cut, &s->interrupted, e))
 		return e->code;
-	s->interrupted = s->n_roots;
 	if (s->interrupted)
 		return 0;
-	return plan_target(&s->target, s->arena, &from, e) ? e->code : find_roots(s, e);
+	return plan_target(&s->target, s->arena, &from, e) ? find_settled(s, e) : find_roots(s, e);
 }
 
 /* The chosen one, with all that was asked for. */
@@ -147,7 +187,7 @@ static int read_again(struct site *s, struct err *e)
 	const struct target_volume *v = s->target.volume;
 	const struct plan_target_from from = { v ? &v->root : &s->tree,
 		v ? plan_target_boot(&s->volumes, v) : NULL, v ? &s->volumes : NULL, s->layout,
-		s->config, s->aside };
+		s->config, s->aside, s->bare };
 
 	plan_target_close(&s->target);
 	if (plan_target(&s->target, s->arena, &from, e))
@@ -162,14 +202,13 @@ static int look_at_disks(struct site *s, struct err *e)
 		const struct target_volume *v = &s->volumes.v[i];
 		if (v->why)
 			continue;
-		if (find_interrupted(s, &v->root, v, e))
+		if (find_journal(s, &v->root, v, is_cut, &s->interrupted, e))
 			return e->code;
-		s->interrupted = s->n_roots;
 		if (s->interrupted)
 			return 0;
 	}
 	if (plan_target_choose(&s->target, &s->why, s->arena, &s->volumes, s->layout, e))
-		return e->code;
+		return find_settled(s, e);
 	return s->aside ? read_again(s, e) : find_roots(s, e);
 }
 
@@ -232,6 +271,7 @@ static int explain(const struct site *s, struct err *e)
 int site_look(struct site *s, struct err *e)
 {
 	s->unread = NULL;
+	s->interrupted = s->settled = false;
 	if (s->dir)
 		return look_at_tree(s, e) ? explain(s, e) : 0;
 	s->storage.probe_ms = SITE_PROBE_MS;
@@ -353,9 +393,10 @@ int site_write(struct site *s, struct err *e)
 			return e->code;
 	}
 	const struct target_volume *v = &s->volumes.v[chosen];
-	if (s->interrupted) {
+	if (s->interrupted || s->settled) {
 		s->writable = true;
-		return find_interrupted(s, &v->root, v, e);
+		return find_journal(s, &v->root, v, s->settled ? is_settled : is_cut,
+			s->settled ? &s->settled : &s->interrupted, e);
 	}
 	s->target.volume = v;
 	s->writable = true;
@@ -365,6 +406,13 @@ int site_write(struct site *s, struct err *e)
 int site_fresh(struct site *s, const struct root *config, struct err *e)
 {
 	s->config = config;
+	return read_again(s, e);
+}
+
+int site_bare(struct site *s, struct err *e)
+{
+	s->bare = true;
+	s->settled = false;
 	return read_again(s, e);
 }
 

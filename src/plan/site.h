@@ -8,7 +8,8 @@
  *   site_close   unmounted
  *
  * A commit or rollback that was cut has etcd's manifest away, and no control plane is recognised:
- * then the journal says what takes part, and the site is interrupted.
+ * then the journal says what takes part, and the site is interrupted.  So it is with one that is
+ * committed and has no manifest in place, of a node that joins or stands aside: it is settled.
  *
  * A place for the commit is a device and a path below its top.  Of a mounted tree there is one
  * device, "", and paths are as the tree has them: whoever mounted it has put the other file
@@ -49,7 +50,9 @@ struct site {
 	const char *state;         /* the state directory below the first root */
 	const struct root *config; /* of a fresh master: its files as they will be; NULL: none */
 	bool writable;
+	bool bare;        /* a node without an etcd, and so without a layout */
 	bool interrupted; /* there is no layout; commit_resume goes on, or site_look says why not */
+	bool settled;     /* nor here: what is committed has the manifest wait, or away for good */
 	const char *unread; /* a journal that says nothing any more; NULL: none */
 };
 
@@ -62,6 +65,8 @@ int site_look(struct site *site, struct err *e);
  * ERR_NOTFOUND, ERR_DECLINED: none, or several. */
 int site_blank(struct site *site, struct err *e);
 int site_fresh(struct site *site, const struct root *config, struct err *e);
+/* The same disk as a node that runs no etcd. */
+int site_bare(struct site *site, struct err *e);
 int site_write(struct site *site, struct err *e);
 void site_close(struct site *site);
 

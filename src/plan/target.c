@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "kube/unit.h"
 #include "os/names.h"
 
 static const struct root *look(void *ctx, const char *device)
@@ -11,6 +12,21 @@ static const struct root *look(void *ctx, const char *device)
 	const struct target_volume *v = target_probe_find(volumes, device);
 
 	return v && !v->why ? &v->root : NULL;
+}
+
+/* An ordinary installation mounts what its fstab says.  The live images of an HPE Cray have no line
+ * for the root, and its disks are known by their labels, locked or not. */
+static bool is_live_cray(const struct target_mounts *mounts, const struct target_volumes *volumes)
+{
+	if (volumes && (target_probe_find(volumes, "LABEL=ETCDK8S") ||
+			       target_probe_find(volumes, "LABEL=ETCDLVM")))
+		return true;
+	for (size_t i = 0; i < mounts->n; i++) {
+		const struct target_mount *m = &mounts->v[i];
+		if (!strcmp(m->where, "/") && strcmp(m->type, "overlay"))
+			return false;
+	}
+	return true;
 }
 
 /* An HPE Cray master mounts these from its initramfs, whether its fstab says so or not. */
@@ -67,6 +83,21 @@ static int find(struct plan_target_directory *d, const struct plan_target *t,
 	return 0;
 }
 
+/* Where its unit says, else where kubelets have it. */
+static const char *kubelet_directory(struct plan_target *t)
+{
+	struct err none = { 0 };
+	struct kube_unit unit;
+	struct kube_args args;
+	struct kube_slot slot;
+
+	if (!kube_unit(&unit, &t->files, "kubelet.service", &none) &&
+		!kube_unit_args(&args, &unit, &none) && kube_flag(&slot, &args, "root-dir") &&
+		slot.value.len && slot.value.p[0] == '/')
+		return arena_copy(t->tree.arena, slot.value);
+	return "/var/lib/kubelet";
+}
+
 int plan_target(
 	struct plan_target *t, struct arena *a, const struct plan_target_from *from, struct err *e)
 {
@@ -86,9 +117,12 @@ int plan_target(
 			    &none))
 			t->files.var = from->config ? NULL : t->var;
 	}
-	if (kube_node(&t->node, &t->files, from->layout, e))
+	if (from->bare)
+		t->node = (struct kube_node){ .files = &t->files };
+	else if (kube_node(&t->node, &t->files, from->layout, e))
 		return e->code;
-	if (t->node.layout == &kube_layout_csm && add_csm(&t->tree.mounts, a, e))
+	if (t->node.layout == &kube_layout_csm && is_live_cray(&t->tree.mounts, from->volumes) &&
+		add_csm(&t->tree.mounts, a, e))
 		return e->code;
 	if (from->volumes) {
 		t->tree.look = look;
@@ -105,6 +139,8 @@ int plan_target(
 	}
 	if (from->aside && find(&t->aside, t, from, from->aside, false, e))
 		return err_wrap(e, "old: move:%s", from->aside);
+	if (from->bare || t->node.layout == &kube_layout_icp)
+		return find(&t->kubelet, t, from, kubelet_directory(t), false, e);
 	return from->config ? find(&t->kubelet, t, from, "/var/lib/kubelet", false, e) : 0;
 }
 
@@ -194,7 +230,7 @@ int plan_target_choose(struct plan_target *t, const char ***why, struct arena *a
 			"no control plane on the %zu file systems that could be looked into%s",
 			looked, locked);
 	const struct plan_target_from from = { &chosen->root, plan_target_boot(volumes, chosen),
-		volumes, layout, NULL, NULL };
+		volumes, layout, NULL, NULL, false };
 	if (plan_target(t, a, &from, e))
 		return err_wrap(e, "%s", chosen->name);
 	t->volume = chosen;

@@ -40,7 +40,9 @@ struct plan_target {
 	struct kube_node node;
 	struct plan_target_cluster *clusters; /* as many as the node has */
 	struct plan_target_directory aside;   /* as it was asked for */
-	struct plan_target_directory kubelet; /* of a fresh master; else nothing */
+	/* Where the kubelet keeps its pods, of a fresh master, with IBM Cloud Private, and of a
+	 * node without an etcd; else nothing. */
+	struct plan_target_directory kubelet;
 };
 
 struct plan_target_from {
@@ -49,6 +51,7 @@ struct plan_target_from {
 	const char *layout;                   /* NULL: found */
 	const struct root *config; /* of a fresh master: its files as they will be; NULL: these */
 	const char *aside;         /* one more directory to be found; NULL: none */
+	bool bare;                 /* a node without an etcd: there is no layout */
 };
 
 int plan_target(

@@ -78,6 +78,10 @@ int commit_put_file(struct commit *c, const struct journal_item *i, struct err *
 		return e->code;
 	if (i->held && is == COMMIT_OLD)
 		return hold(c, i, at, e);
+	/* The first boot puts another in its place. */
+	if (is == COMMIT_SAME && i->changing && i->existed)
+		return commit_kept_at(&kept, c, i, e) || commit_second(c, at, kept, e) ? e->code
+										       : 0;
 	if (is == COMMIT_NEW || is == COMMIT_SAME)
 		return 0;
 	if (is != COMMIT_OLD)
@@ -118,6 +122,8 @@ int commit_put_file_back(struct commit *c, const struct journal_item *i, struct 
 	if (!i->existed)
 		return put_away(c, i, sum, false, e);
 	if (commit_kept_at(&kept, c, i, e))
+		return e->code;
+	if (!i->after && *sum && put_away(c, i, sum, false, e))
 		return e->code;
 	if (!i->after)
 		return commit_bring(c, kept, at, RENAME_NOREPLACE, e);
@@ -237,6 +243,8 @@ static int unfence_held(struct commit *c, const struct journal_item *i, bool bac
 
 int commit_fence(struct commit *c, const struct journal_item *i, bool back, struct err *e)
 {
+	char sum[DIGEST_HEX];
+	struct commit_spot at;
 	enum commit_is is;
 
 	if (i->kind == JOURNAL_DROPIN)
@@ -253,7 +261,10 @@ int commit_fence(struct commit *c, const struct journal_item *i, bool back, stru
 		/* Backwards it is home last, so all else is. */
 		return back || !i->existed ? 0 : put_away(c, i, i->before, true, e);
 	case COMMIT_NEW:
-		return !back || !i->after ? 0 : put_away(c, i, i->after, false, e);
+		/* Of one that is to be away another may be there. */
+		if (!back || commit_at(&at, c, i, e) || commit_sum(sum, at, e))
+			return back ? e->code : 0;
+		return *sum ? put_away(c, i, sum, false, e) : 0;
 	case COMMIT_MISSING:
 		return 0;
 	default:

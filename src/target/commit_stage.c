@@ -374,7 +374,7 @@ int commit_add_file(struct commit *c, const struct commit_file *file, struct err
 	/* Neither there nor wanted, or there already: nothing to do. */
 	if (!item->before && !item->after)
 		return 0;
-	if (!file->fence && !file->held && item->before && item->after &&
+	if (!file->fence && !file->held && !file->changing && item->before && item->after &&
 		!strcmp(item->before, item->after))
 		return 0;
 	if ((item->existed && kept_name(item, c, e)) ||
