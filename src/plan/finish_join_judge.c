@@ -179,6 +179,10 @@ enum join_refusal join_refusal_of(const char **why, const char *text)
 		{ "user name is empty", JOIN_REFUSAL_NEVER,
 			"etcd wants a user and a password, which this program does not have: turn "
 			"that off while members join (etcdctl auth disable)" },
+		/* The gateway's, to any certificate that has one, as soon as users are wanted. */
+		{ "CommonName of client", JOIN_REFUSAL_NEVER,
+			"etcd wants a user and a password, which this program does not have: turn "
+			"that off while members join (etcdctl auth disable)" },
 		{ "permission denied", JOIN_REFUSAL_NEVER,
 			"etcd does not let this certificate's user change members: turn "
 			"authentication off while members join (etcdctl auth disable)" },

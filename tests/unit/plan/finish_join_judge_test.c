@@ -163,6 +163,9 @@ static void refusals_are_told_apart(void **state)
 			JOIN_REFUSAL_LATER },
 		{ "etcdserver: no leader", JOIN_REFUSAL_LATER },
 		{ "etcdserver: user name is empty", JOIN_REFUSAL_NEVER },
+		{ "CommonName of client sending a request against gateway will be ignored and not "
+		  "used as expected",
+			JOIN_REFUSAL_NEVER },
 		{ "etcdserver: permission denied", JOIN_REFUSAL_NEVER },
 		{ "etcdserver: given member URLs are invalid", JOIN_REFUSAL_NEVER },
 		{ "the server answers with status 502", JOIN_REFUSAL_UNKNOWN },
