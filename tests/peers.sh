@@ -79,11 +79,13 @@ plant() {
 }
 
 # compile NAME: a module of our own asks for the pinned versions, so Go verifies what it gets
-# against its checksum database. No Go state outside build/.
+# against its checksum database. What it has fetched and compiled stays with the other downloads,
+# so that the next tree builds from it; no Go state elsewhere, and all of it can be removed.
 compile() {
+	mkdir -p "$cache/go" && state=$(CDPATH='' cd -- "$cache/go" && pwd) || exit 1
 	mkdir "$stage/module" && cd "$stage/module" || exit 1
-	export GOFLAGS='-mod=mod -trimpath' GOWORK=off CGO_ENABLED=0
-	export GOPATH="$peers/go" GOCACHE="$peers/go/cache" GOMODCACHE="$peers/go/mod"
+	export GOFLAGS='-mod=mod -modcacherw -trimpath' GOWORK=off CGO_ENABLED=0
+	export GOPATH="$state" GOCACHE="$state/build" GOMODCACHE="$state/mod"
 	[ -z "$OFFLINE" ] || export GOPROXY=off
 	printf 'module peers\n\ngo 1.24\n' >go.mod
 	lines "$1" | while read -r _ kind module version _; do

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 TOP = Path(__file__).resolve().parent.parent
-LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/ceph")
+LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/ceph", "usr/lib/x86_64-linux-gnu/systemd")
 APT = ["-o", "Dir::State::status=/dev/null", "--no-install-recommends"]
 
 
