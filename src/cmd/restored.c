@@ -12,10 +12,11 @@
 #include "cmd/passphrase.h"
 #include "cmd/plan_find.h"
 #include "cmd/signals.h"
+#include "os/block.h"
 #include "os/file.h"
 #include "os/names.h"
 
-enum { MOUNTS_MAX = 4 << 20, SECOND_MS = 1000 };
+enum { MOUNTS_MAX = 4 << 20, SECOND_MS = 1000, PROBE_MS = 10000 };
 
 static const char *const states[] = { "var/lib/etcd-rescue", "etc/etcd-rescue", "lib/etcd-rescue",
 	NULL };
@@ -93,12 +94,35 @@ static bool find_top(struct root *top, struct restored *r, dev_t device, const c
 	return false;
 }
 
+/* Where nobody makes links by UUID, the disks say it themselves. */
+static const char *path_of_uuid(struct restored *r, const char *uuid)
+{
+	struct arena *a = r->app->arena;
+	const char *link = arena_print(a, "/dev/disk/by-uuid/%s", uuid);
+	struct err none = { 0 };
+	struct block *disks;
+	struct stat st;
+	size_t n;
+
+	if (!stat(link, &st) || block_list(&disks, &n, a, &r->app->root, &none))
+		return link;
+	block_probe(disks, n, a, &r->app->root, PROBE_MS);
+	for (size_t i = 0; i < n; i++) {
+		const struct block *d = &disks[i];
+		if (!strcmp(d->content.uuid, uuid))
+			return arena_print(a, "/dev/%s", d->name);
+		for (size_t k = 0; k < d->n_parts; k++) {
+			if (!strcmp(d->parts[k].content.uuid, uuid))
+				return arena_print(a, "/dev/%s", d->parts[k].name);
+		}
+	}
+	return link;
+}
+
 /* "UUID=.." or "/dev/.." as the running system knows it. */
 static int open_device(struct root *top, struct restored *r, const char *device, struct err *e)
 {
-	const char *path = !strncmp(device, "UUID=", 5)
-				   ? arena_print(r->app->arena, "/dev/disk/by-uuid/%s", device + 5)
-				   : device;
+	const char *path = !strncmp(device, "UUID=", 5) ? path_of_uuid(r, device + 5) : device;
 	struct stat st = { 0 };
 	char *source = NULL;
 
