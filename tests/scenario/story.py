@@ -260,7 +260,8 @@ class Etcd:
             self._tls = [f"--cacert={folder / ca}.crt", f"--cert={folder}/reader.crt", f"--key={folder}/reader.key"]
 
     def ask(self, *words, check=True, endpoints=None):
-        argv = [requirement.need(f"etcdctl-{self.version}"), *self._tls, "--endpoints=" + ",".join(endpoints or self.endpoints), *words]
+        argv = [requirement.need(f"etcdctl-{self.version}"), *self._tls, "--endpoints=" + ",".join(endpoints or self.endpoints),
+                "--command-timeout=60s", *words]
         return subprocess.run([str(word) for word in argv], capture_output=True, text=True, check=check, timeout=120,
                               env={"ETCDCTL_API": "3", "PATH": os.defpath})
 
