@@ -1,8 +1,8 @@
 #!/bin/sh
-# tests/peers.sh [NAME...] - bring the real programs that tests compare with
+# tests/peers.sh [--long | NAME...] - bring the real programs that tests compare with
 #
 # Without a name: everything in tests/peers.list that this machine can have and that need not be
-# asked for. What cannot be had is said in one line and is an error only when it was asked for by
+# asked for; with --long also what only tests marked long need. What cannot be had is said in one line and is an error only when it was asked for by
 # name. Nothing is installed and nothing is started: packages are unpacked, Go programs are built,
 # all below build/peers. Run it again whenever you like; what is there and of the pinned version is
 # left alone.
@@ -14,9 +14,13 @@ peers=$build/peers
 list=$top/tests/peers.list
 
 names() { awk '/^[a-z]/ && !seen[$1]++ { print $1 }' "$list"; }
-wanted() { awk '$2 == "asked" { asked[$1] } /^[a-z]/ && !($1 in asked) && !seen[$1]++ { print $1 }' "$list"; }
-kind_of() { lines "$1" | awk '$2 != "asked" { print $2; exit }'; }
-lines() { awk -v name="$1" '$1 == name' "$list"; }
+# wanted MARK...: all but those with one of these marks.
+wanted() {
+	awk -v marks=" $* " 'index(marks, " " $2 " ") { left[$1] }
+		/^[a-z]/ && !($1 in left) && !seen[$1]++ { print $1 }' "$list"
+}
+kind_of() { lines "$1" | awk '{ print $2; exit }'; }
+lines() { awk -v name="$1" '$1 == name && $2 != "asked" && $2 != "long"' "$list"; }
 pin() { lines "$1" | sha256sum | cut -d' ' -f1; }
 
 # unpack NAME: the programs of its packages into $stage.
@@ -144,7 +148,11 @@ main() {
 		return
 	fi
 	asked=$#
-	[ "$asked" -ne 0 ] || eval "set -- $(wanted | tr '\n' ' ')"
+	case ${1:-} in
+	'') eval "set -- $(wanted asked long | tr '\n' ' ')" ;;
+	--long) asked=0
+		eval "set -- $(wanted asked | tr '\n' ' ')" ;;
+	esac
 	failed=''
 	for name; do
 		if why=$(impossible "$name"); then

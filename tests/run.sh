@@ -26,7 +26,11 @@ check_aarch64() {
 # must run, so this alone is no reason to stop.
 peers() {
 	printf '== peers: real programs to compare with\n'
-	"$top/tests/peers.sh" || printf 'some are missing\n'
+	case " $* " in
+	*' --long '*) set -- --long ;;
+	*) set -- ;;
+	esac
+	"$top/tests/peers.sh" "$@" || printf 'some are missing\n'
 }
 
 # Debian's pytest; pyenv and the like may shadow the interpreter that it belongs to. What is delivered
@@ -68,7 +72,7 @@ main() {
 	began=$(date +%s)
 	check
 	check_aarch64
-	peers
+	peers "$@"
 	printf '== everything else (%s s so far)\n' "$(($(date +%s) - began))"
 	cd "$top/tests"
 	mkdir -p "$top/build/log"
