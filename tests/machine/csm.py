@@ -44,7 +44,7 @@ class CsmMaster(Master):
     def _kubernetes(self, root, apiserver):
         kubernetes = root / "etc/kubernetes"
         kubernetes.mkdir()
-        pki.issue(self.cluster.cas, kubernetes, self.name, self.address)
+        pki.issue(self.cluster.cas, kubernetes, self.name, self.address, endpoint=self.cluster.endpoint)
         golden = {CONFIG: FORMS[self.form], **dict.fromkeys(FILES, "csm")}
         for path, layout in golden.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,8 @@ class Cluster:
 
     kind = None     # of its masters; None: Master
 
+    endpoint = None     # "ADDRESS:PORT" that kubeconfigs name, as of a load balancer; None: each master's own
+
     def __init__(self, work, names=("master-1", "master-2", "master-3"), network="10.252.1", first=7, etcd="3.6"):
         self.work = Path(work)
         self.work.mkdir(parents=True, exist_ok=True)
@@ -137,7 +139,7 @@ class Master:
     def _kubernetes(self, root, apiserver):
         kubernetes = root / "etc/kubernetes"
         kubernetes.mkdir()
-        pki.issue(self.cluster.cas, kubernetes, self.name, self.address)
+        pki.issue(self.cluster.cas, kubernetes, self.name, self.address, endpoint=self.cluster.endpoint)
         (kubernetes / "manifests").mkdir()
         manifests = {"etcd": self._etcd_pod()}
         if apiserver:

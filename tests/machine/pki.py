@@ -42,8 +42,8 @@ def certificate(pki, name, ca, subject, usages, alternatives=()):
             pki / f"{name}.crt")
 
 
-def issue(cas, kubernetes, name, address, service="10.96.0.1"):
-    """Everything below etc/kubernetes of one master but its manifests."""
+def issue(cas, kubernetes, name, address, service="10.96.0.1", endpoint=None):
+    """Everything below etc/kubernetes of one master but its manifests. endpoint: what its kubeconfigs name."""
     kubernetes = Path(kubernetes)
     pki = kubernetes / "pki"
     shutil.copytree(cas, pki)
@@ -63,13 +63,13 @@ def issue(cas, kubernetes, name, address, service="10.96.0.1"):
             ("controller-manager", "/CN=system:kube-controller-manager", "system:kube-controller-manager"),
             ("scheduler", "/CN=system:kube-scheduler", "system:kube-scheduler"),
             ("kubelet", f"/O=system:nodes/CN=system:node:{name}", f"system:node:{name}")):
-        kubeconfig(pki, kubernetes / f"{file}.conf", subject, user, address)
+        kubeconfig(pki, kubernetes / f"{file}.conf", subject, user, address, endpoint)
     for path in kubernetes.rglob("*"):
         if path.is_file():
             path.chmod(0o644 if path.suffix in (".crt", ".pub") else 0o600)
 
 
-def kubeconfig(pki, path, subject, user, address):
+def kubeconfig(pki, path, subject, user, address, endpoint=None):
     certificate(pki, "once", "ca", subject, [CLIENT])
     key, crt, ca = (base64.b64encode((pki / name).read_bytes()).decode() for name in ("once.key", "once.crt", "ca.crt"))
     (pki / "once.key").unlink()
@@ -78,7 +78,7 @@ def kubeconfig(pki, path, subject, user, address):
 clusters:
 - cluster:
     certificate-authority-data: {ca}
-    server: https://{address}:6443
+    server: https://{endpoint or address + ":6443"}
   name: kubernetes
 contexts:
 - context:

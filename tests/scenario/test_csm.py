@@ -9,9 +9,11 @@ import re
 import pytest
 
 import requirement
+from interop.server import b64
 from machine import csm, foreign, pki
 from machine.console import COLOUR
 from scenario import story as stories
+from scenario.api import api_host, items, stored
 from scenario.story import Etcd
 from sources.radosgw import Radosgw
 from sources.servers import Certificates
@@ -26,11 +28,41 @@ s3: {{endpoint: "{endpoint}", addressing: path, credentials: file}}
 cluster: {{token: tkn}}
 survivors: none
 gate: s3://etcd-backup/gate
+finish: {{deadline: 6m}}
 auto: yes
 """
 MEMBERS = {name: [f"https://10.252.1.{number}:2380"] for name, number in zip(csm.NAMES, (7, 8, 9))}
 IDS = {"ncn-m001": "448a8d056377359a", "ncn-m002": "986f6ff2a30b01cb", "ncn-m003": "d5a8e497e2788510"}
 DAMAGE = {"ncn-m001": "db", "ncn-m002": "missing", "ncn-m003": "wal"}
+TEMPLATE = {"containers": [{"name": "c", "image": "i"}]}
+OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "o", "uid": "0", "controller": True}
+
+
+def cronjob(server, name, schedule, **more):
+    template = {"spec": {"template": {"spec": {**TEMPLATE, "restartPolicy": "Never"}}}}
+    stored(server, "cronjobs", "CronJob", "batch/v1", name, "services", {"lastScheduleTime": "2026-11-19T09:00:00Z"},
+           {"schedule": schedule, "concurrencyPolicy": "Allow", "jobTemplate": template, **more})
+
+
+def pod(server, name, phase, owners):
+    stored(server, "pods", "Pod", "v1", name, "services", {"phase": phase}, {**TEMPLATE, "nodeName": "ncn-w002"},
+           ownerReferences=owners)
+
+
+def of_this_cluster(cas):
+    """Puts into etcd what the golden cluster lacks: this one's CA, jobs of which one has given up, pods of which one hangs. Its
+    own pods go: nothing runs them, so that every one looks as if it hung."""
+    def edit(server):
+        server.put(foreign.KEY, foreign.root_ca((cas / "ca.crt").read_bytes()))
+        server.call("/kv/deleterange", {"key": b64("/registry/pods/"), "range_end": b64("/registry/pods0")})
+        stored(server, "namespaces", "Namespace", "v1", "services", status={"phase": "Active"})
+        cronjob(server, "kube-etcdbackup", "*/10 * * * *")
+        cronjob(server, "suspended", "*/10 * * * *", suspend=True)
+        cronjob(server, "yearly", "0 0 1 1 *")
+        pod(server, "stuck", "Pending", [OWNER])
+        pod(server, "by-hand", "Pending", [])
+        pod(server, "running", "Running", [OWNER])
+    return edit
 
 
 class Scene:
@@ -40,7 +72,8 @@ class Scene:
         self.story, self.cluster = story, cluster
         self.snapshot = stories.snapshot_of(
             cluster.snapshot(), story.work, story.work / "etcd-dump.bin",
-            lambda server: server.put(foreign.KEY, foreign.root_ca((cluster.cas / "ca.crt").read_bytes())), MEMBERS, csm.TOKEN)
+            of_this_cluster(cluster.cas), MEMBERS, csm.TOKEN)
+        self.api = api_host(story, cluster)
         work, router = story.work / "rgw", story.switch.router
         work.mkdir()
         certificates = Certificates(work / "tls", "site-ca", f"IP:127.0.0.1,DNS:localhost,IP:{router}")
@@ -107,6 +140,25 @@ def test_the_old_members_are_kept(scene):
     for name in ("ncn-m001", "ncn-m003"):
         old = stories.below(scene.before[name], MEMBER)
         assert old and stories.kept(scene.story.shell(scene.cluster[name]), f"/{MEMBER}.before-*") == old
+
+
+@pytest.mark.long
+@pytest.mark.needs("kube-apiserver-1.34")
+def test_what_hangs_since_before_is_cleaned_up_and_nothing_else(scene):
+    scene.api.client = scene.story.port(scene.cluster["ncn-m001"])
+    scene.api.start_api()
+    jobs = items(scene.api, "/apis/batch/v1/cronjobs")
+    for master in scene.cluster:
+        scene.story.until_finished(master, seconds=600)
+    after = items(scene.api, "/apis/batch/v1/cronjobs")
+    assert set(after) == set(jobs) == {"kube-etcdbackup", "suspended", "yearly"}
+    assert {name for name in jobs if jobs[name]["metadata"]["uid"] != after[name]["metadata"]["uid"]} == {"kube-etcdbackup"}
+    assert after["kube-etcdbackup"]["spec"]["schedule"] == "*/10 * * * *" and "lastScheduleTime" not in after["kube-etcdbackup"].get("status", {})
+    pods = items(scene.api, "/api/v1/pods")
+    # It is on its way: only a kubelet says that it is gone.
+    assert set(pods) == {"stuck", "by-hand", "running"}
+    assert {name for name, pod in pods.items() if "deletionTimestamp" in pod["metadata"]} == {"stuck"}
+    scene.api.close()
 
 
 def local(scene, text, **words):

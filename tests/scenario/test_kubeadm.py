@@ -4,7 +4,6 @@ master-3 at .9 is lost with its disk. master-4 at .10 takes its place: an instal
 cluster. Snapshot, the archive that `etcd-rescue collect` made in better times, and the gate lie in one bucket.
 """
 
-import json
 import subprocess
 
 import pytest
@@ -15,6 +14,7 @@ from machine import foreign
 from machine.console import COLOUR
 from machine.master import API_POD, MANIFESTS, VERSION, Cluster
 from scenario import story as stories
+from scenario.api import api_host, items, node, stored
 from scenario.story import Etcd
 from sources.faults import Fault, Proxy
 from sources.go_s3 import GoS3
@@ -36,6 +36,7 @@ replace:
   - {{from: master-3, to: master-4}}
   - {{from: 10.252.1.9, to: 10.252.1.10}}
 gate: s3://etcd-backup/gate
+finish: {{deadline: 6m}}
 other-cluster: proceed
 auto: yes
 """
@@ -50,20 +51,15 @@ DROPPED = sorted([*LEASES, BEATS["master-3"], "/registry/leases/kube-system/kube
                   "/registry/leases/kube-system/kube-controller-manager"])
 
 
-def as_stored(kind, version, name, **more):
-    """An object as JSON, which the API server reads as well as its own protobuf."""
-    return json.dumps({"kind": kind, "apiVersion": version, "metadata": {"name": name, **more}, "spec": {}})
-
-
 def of_this_cluster(cas):
     """Puts into etcd what the golden cluster lacks: this one's CA, its masters as nodes, and their leases."""
     def edit(server):
         server.put(foreign.KEY, foreign.root_ca((cas / "ca.crt").read_bytes()))
-        for name, beat in BEATS.items():
-            server.put(f"/registry/minions/{name}", as_stored("Node", "v1", name, labels={"node-role.kubernetes.io/control-plane": ""}))
-            server.put(beat, as_stored("Lease", "coordination.k8s.io/v1", name, namespace="kube-node-lease"))
+        for name in OLD:
+            node(server, name, "Unknown" if name == "master-3" else "True")
+            stored(server, "leases", "Lease", "coordination.k8s.io/v1", name, "kube-node-lease")
         for lease in LEASES:
-            server.put(lease, as_stored("Endpoints", "v1", lease.rsplit("/", 1)[1]))
+            stored(server, "masterleases", "Endpoints", "v1", lease.rsplit("/", 1)[1])
     return edit
 
 
@@ -73,6 +69,7 @@ class Scene:
     def __init__(self, story, lab, cluster):
         self.story, self.cluster = story, cluster
         self.first, self.second, _, self.new = cluster
+        self.api = api_host(story, cluster)
         self.snapshot = stories.snapshot_of(cluster.snapshot(), story.work, story.work / "etcd.db", of_this_cluster(cluster.cas), OLD)
         root = self.first.tree("none", programs=False)
         for name, text in {"kube-apiserver": API_POD.format(address=self.first.address, version=VERSION),
@@ -174,6 +171,19 @@ def test_one_master_alone_holds_with_the_old_state(scene, lab):
     assert (status, outcome) == (5, "holding") and "missing master-2" in said and "the old state is intact" in said, said
     after = stories.of_tree(root, FOLDERS)
     assert {path: digest for path, digest in after.items() if "/.etcd-rescue/" not in path} == before
+
+
+@pytest.mark.long
+@pytest.mark.needs("kube-apiserver-1.34")
+def test_the_lost_masters_node_goes_and_no_other(scene):
+    before = set(scene.etcd.keys())
+    scene.api.client = scene.story.port(scene.first)
+    scene.api.start_api()
+    for master in (scene.first, scene.second, scene.new):
+        scene.story.until_finished(master, seconds=600)
+    nodes = {f"/registry/minions/{name}".encode() for name in items(scene.api, "/api/v1/nodes")}
+    assert {key for key in before if key.startswith(b"/registry/minions/")} - nodes == {b"/registry/minions/master-3"}
+    scene.api.close()
 
 
 def test_rollback_brings_the_old_bytes_back(scene):
