@@ -5,6 +5,7 @@ no systemd. While etcd1's master commits, its power goes; it comes back with the
 """
 
 import json
+import os
 import re
 import time
 
@@ -12,12 +13,12 @@ import pytest
 
 import requirement
 from machine.console import COLOUR
-from machine.icp import BACKUP, DATA, HYPERKUBE, PODS, WAL, IcpCluster
+from machine.icp import BACKUP, DATA, HYPERKUBE, PODS, VOLUMES, WAL, IcpCluster
 from machine.netboot import web_server
 from scenario import story as stories
 from scenario.story import Etcd
 
-FOLDERS = ["etc/cfc", "var/lib/etcd", "var/lib/etcd-wal"]
+FOLDERS = ["etc/cfc", "var/lib/etcd", "var/lib/etcd-wal", "var/lib/kubelet"]
 SNAPSHOT = "etcd.2018.12.19-04.00.00.db"
 STATE = "/var/lib/etcd-rescue"
 # What the first boot of the restored system is started by, and gone when that is done.
@@ -28,8 +29,26 @@ auto: yes
 """
 # Keys of who led and who was alive, which the restore drops.
 LIVES = re.compile(r"/registry/(masterleases/|leases/kube-system/kube-(scheduler|controller-manager)$)")
-SLOW = 3        # writes a second, while a commit is to be caught in its middle
+COMMITTING = b'"phase":"committing"'      # in the journal
+SLOW = 4        # writes a second, while a commit is to be caught in its middle
 THROTTLE = dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops", "iops_rd"), 0)
+
+
+def holds(disk, text):
+    """Is this text anywhere on the disk? Holes are left out."""
+    with open(disk, "rb") as image:
+        size, at = image.seek(0, os.SEEK_END), 0
+        while at < size:
+            try:
+                at = os.lseek(image.fileno(), at, os.SEEK_DATA)
+            except OSError:     # nothing but a hole is left
+                return False
+            end = os.lseek(image.fileno(), at, os.SEEK_HOLE)
+            image.seek(at)
+            if text in image.read(end - at):
+                return True
+            at = end
+    return False
 
 
 class Scene:
@@ -41,17 +60,21 @@ class Scene:
                          version="3.3")
         self.seen = {}      # {name of a master: what its console said before the power went}
 
-    def cut_power_while_it_commits(self, master, *more, **options):
+    def cut_power_while_it_commits(self, master, disk, **options):
         """The disk is made so slow that the commit takes long; then the machine is off, and on again."""
         vm = self.story.vms[master.name]
         vm.console.expect("==> gate", stories.BOOT + stories.RESTORE, stop_at=stories.NOT_ON_THE_DISK)
         vm.qmp("block_set_io_throttle", device="disk0", iops_wr=SLOW, **THROTTLE)
-        vm.console.expect("==> commit", 120, stop_at=stories.NOT_ON_THE_DISK)
-        time.sleep(1)
+        end = time.monotonic() + 120
+        while not holds(disk, COMMITTING):
+            assert time.monotonic() < end, vm.console.text[-1000:]
+            time.sleep(0.2)
+        # Until what was written has got its name.
+        time.sleep(8 / SLOW)
         self.seen[master.name] = COLOUR.sub("", vm.console.text)
         vm.close()
         self.story.say(f"the power of {master.name} is cut, and comes back")
-        self.story.power_on(master, *more, **options)
+        self.story.power_on(master, disk, **options)
         self.story.inputs.pop()         # nobody did that
 
     def until_finished(self, master):
@@ -64,15 +87,25 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tell, tmp_path_factory):
+def cluster(tmp_path_factory):
     requirement.need("etcd-3.3", "etcdctl-3.3", "etcdutl-3.6", "etcd-3.6", "./build/peers/grub-2.12", "debugfs")
     cluster = IcpCluster(tmp_path_factory.mktemp("icp"))
     cluster["icp-master-3"].half_done, cluster["icp-master-3"].init = True, "openrc"
+    return cluster
+
+
+def served_folder(story, cluster):
+    folder = story.work / "served"
+    folder.mkdir()
+    (folder / SNAPSHOT).write_bytes(cluster.snapshot().read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scene(tell, cluster):
     story = tell("icp", cluster.masters, ports=(4001,))
     work = story.work
-    (work / "served").mkdir()
-    (work / "served" / SNAPSHOT).write_bytes(cluster.snapshot().read_bytes())
-    with web_server(work / "served") as server:
+    with web_server(served_folder(story, cluster)) as server:
         scene = Scene(story, cluster, server)
         disks = {master.name: master.disk(work / f"{master.member}.img", damage=damage)
                  for master, damage in zip(cluster, ("db", "wal", "none"))}
@@ -123,10 +156,11 @@ def test_the_power_went_in_the_middle_of_a_commit(scene):
     assert "an earlier run was interrupted (committing); it goes on" in after and "commit: restored" in after
 
 
-def test_old_data_and_old_log_are_kept(scene):
+def test_old_data_old_log_and_what_pods_had_mounted_are_kept(scene):
     for master in scene.cluster:
         vm, old = scene.story.shell(master), scene.before[master.name]
-        for place in (DATA / "member", WAL):
+        assert vm.console.run(f"ls -d /{VOLUMES}").status != 0
+        for place in (DATA / "member", WAL, VOLUMES):
             assert stories.below(old, str(place)) and stories.kept(vm, f"/{place}.before-*") == stories.below(old, str(place))
 
 
@@ -149,3 +183,41 @@ def test_rollback_brings_the_half_done_recovery_back(scene):
              if ".rolled-back-" not in path}
     assert after == before
     assert f"{BACKUP}/etcd.json" in after and not [path for path in after if path.startswith(f"{PODS}/")]
+
+
+@pytest.mark.long
+def test_pods_are_put_in_place_though_etcd_does_not_serve(tell, cluster):
+    """One master of three has no quorum: at the plan's deadline the other pods start all the same, and it is said."""
+    story = tell("icp-alone", cluster.masters, ports=(4001,))
+    with web_server(served_folder(story, cluster)) as server:
+        plan = PLAN.format(router=story.switch.router, port=server.server_port, snapshot=SNAPSHOT) + "finish: {deadline: 60s}\n"
+        master = cluster["icp-master-3"]
+        story.power_on(master, master.disk(story.work / "alone.img", damage="none"), stick=story.stick(plan))
+        story.until_on_their_disks()
+    vm = story.vms[master.name]
+    vm.console.expect(r"kubelet: etcd started .*kubelet: (master|proxy) started", stories.SERVE)
+    vm.console.expect("etcd-rescue finish: ", stories.SERVE)
+    vm = story.shell(master)
+    started = dict(re.findall(r"kubelet: (\S+) started \(\d+\), second (\d+)", vm.console.run("cat /var/log/kubelet.log").text))
+    assert started.keys() == {"etcd", *HYPERKUBE} and int(started["master"]) - int(started["etcd"]) >= 45
+    said = vm.console.run(f"cat /var/log/pods/master.log; ls {STATE}/finish.json {STATE}/held; ls /{PODS}")
+    assert "controller-manager: no etcd serves" in said.text and f"{STATE}/finish.json" in said.text
+    assert sorted(said.text.split("\n")[-3:]) == sorted(master.pods())
+
+
+@pytest.mark.long
+def test_a_management_node_is_only_purged(tell, cluster):
+    node = cluster.management
+    story = tell("icp-management", [node], ports=())
+    disk = node.disk(story.work / "management.img")
+    before = stories.contents(disk, FOLDERS[:1] + FOLDERS[-1:])
+    story.power_on(node, disk, stick=story.stick("source: file:/none\nrole: purge-only\nauto: yes\n"))
+    story.until_on_their_disks()
+    vm = story.shell(node)
+    old = stories.below(before, str(VOLUMES))
+    assert old and stories.kept(vm, f"/{VOLUMES}.before-*") == old
+    assert vm.console.run(f"ls -d /{VOLUMES} /var/lib/etcd").status != 0
+    assert stories.below(stories.digests(vm, "/etc/cfc"), "etc/cfc") == stories.below(before, "etc/cfc")
+    assert "etcd serves" not in vm.console.run("cat /var/log/pods/proxy.log").text
+    stories.rolled_back(vm)
+    assert stories.below(stories.digests(vm, f"/{VOLUMES}"), str(VOLUMES)) == old
