@@ -86,12 +86,21 @@ int finish_etcd_call(struct buf *out, struct finish_etcd *s, struct arena *a, co
 		      : probe(out, s, a, path, body, e);
 }
 
+/* A refusal is not another cluster: a member that learns, or has not caught up, refuses, too. */
+static int not_yet(struct err *e)
+{
+	if (e->code == ERR_MISMATCH)
+		e->code = ERR_NET;
+	return e->code;
+}
+
 /* What etcdctl endpoint health asks, too: base64 of "health". */
 int finish_etcd_serves(struct finish_etcd *s, struct arena *a, struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(ANSWER_MAX);
 
-	return finish_etcd_call(&out, s, a, "/kv/range", "{\"key\":\"aGVhbHRo\"}", e);
+	return finish_etcd_call(&out, s, a, "/kv/range", "{\"key\":\"aGVhbHRo\"}", e) ? not_yet(e)
+										      : 0;
 }
 
 static bool number(uint64_t *v, const struct doc_node *map, const char *key)
@@ -179,8 +188,7 @@ int finish_etcd_members(size_t *started, struct finish_etcd *s, struct arena *a,
 {
 	CLEAN_BUF struct buf out = BUF(ANSWER_MAX);
 
-	return finish_etcd_call(&out, s, a, "/cluster/member/list", "{}", e) ||
-			       finish_members_judge(started, a, s->cluster, buf_text(&out), e)
-		       ? e->code
-		       : 0;
+	if (finish_etcd_call(&out, s, a, "/cluster/member/list", "{}", e))
+		return not_yet(e);
+	return finish_members_judge(started, a, s->cluster, buf_text(&out), e);
 }

@@ -108,9 +108,9 @@ static int refused(struct finish_join *j, const char *what, struct err *e)
 		return err_wrap(e, "%s, and is looked at again", what);
 	case JOIN_REFUSAL_YIELD:
 		join_lock_drop(&j->lock, &j->etcd, j->scratch);
-		return err_set(e, why.code, "%s: %s", what, words);
+		return err_set(e, ERR_MISMATCH, "%s: %s", what, words);
 	case JOIN_REFUSAL_LATER:
-		return err_set(e, ERR_NET, "%s: %s", what, words);
+		return err_set(e, ERR_MISMATCH, "%s: %s", what, words);
 	case JOIN_REFUSAL_LEARNERS:
 		err_wrap(e, "%s: these servers know no learners; use a voter", what);
 		return final(j, e);
@@ -253,7 +253,7 @@ static int start(struct finish_join *j, const struct join_member *m, struct err 
 			return e->code;
 		j->told = arena_copy(j->arena, str_from(text));
 	}
-	return err_set(e, ERR_NET, "%s has not started yet: see the log of its etcd", j->name);
+	return err_set(e, ERR_NOTFOUND, "%s has not started yet: see the log of its etcd", j->name);
 }
 
 static int promote(
