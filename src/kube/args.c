@@ -321,6 +321,36 @@ static struct str item_prefix(const struct kube_arg *arg)
 	return whole ? prefix : STR("");
 }
 
+/* ["a", "b"], as in JSON, where no line counts. */
+static bool is_flow(const struct kube_arg *arg)
+{
+	const struct str all = arg->file->text;
+	size_t at = arg->node->start;
+
+	if (arg->node->end <= at + 1 || all.p[at] != '"' || all.p[arg->node->end - 1] != '"')
+		return false;
+	while (at && strchr(" \t\r\n", all.p[at - 1]))
+		at--;
+	return at && (all.p[at - 1] == '[' || all.p[at - 1] == ',');
+}
+
+static int add_flow(const struct kube_arg *arg, const char *text, const char *why, struct err *e)
+{
+	struct arena *a = arg->file->set->arena;
+	const size_t end = arg->node->end;
+
+	return kube_change(arg->file,
+		&(struct kube_change){ .start = end,
+			.end = end,
+			.put = str_from(arena_print(a, ", \"%s\"", text)),
+			.what = arena_print(a, "%s (new)", text),
+			.new = str_from(text),
+			.why = why,
+			.text = str_from(text),
+			.after = arg->node },
+		e);
+}
+
 int kube_args_add(const struct kube_args *args, const char *name, const char *text, const char *why,
 	struct err *e)
 {
@@ -336,6 +366,8 @@ int kube_args_add(const struct kube_args *args, const char *name, const char *te
 		arg = whole ? &args->v[i] : i + 1 < args->n ? &args->v[i + 1] : NULL;
 	}
 	const struct str prefix = arg && arg->node ? item_prefix(arg) : STR("");
+	if (!prefix.len && arg && arg->node && is_flow(arg))
+		return add_flow(arg, text, why, e);
 	if (!prefix.len)
 		return kube_refuse(args->v[0].file, args->v[0].node ? args->v[0].node->start : 0, e,
 			"%s cannot be put behind --%s here, which is no line of a list of its own; "

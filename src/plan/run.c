@@ -353,6 +353,7 @@ int plan_run(struct run *r, struct err *e)
 	enum decision d;
 
 	r->outcome = RUN_UNTOUCHED;
+	r->role = r->plan->role;
 	r->held = r->config = NO_ROOT;
 	const int bad = run_digest(r, e) || identify(r, e) || decide(&d, r, e);
 	r->took_ms[RUN_IDENTIFY] = monotonic_ms() - began;

@@ -73,6 +73,19 @@ static const char *seed_of(struct run *r, const struct run_cluster *c, const cha
 		v6 ? "]" : "", port);
 }
 
+/* Of all masters the files are alike. */
+static bool is_private(const struct kube_cluster *k)
+{
+	struct err none = { 0 };
+	struct url url;
+
+	for (size_t i = 0; i < k->client_urls.n; i++) {
+		if (url_parse(&url, str_from(k->client_urls.v[i]), &none) || !is_loopback(url.host))
+			return false;
+	}
+	return k->client_urls.n;
+}
+
 static int decide(struct run *r, struct run_cluster *c, struct err *e)
 {
 	if (find_members(r, c, e))
@@ -124,6 +137,14 @@ int run_join_decide(struct run *r, struct err *e)
 		if (!again)
 			event_info(r->listener, step, "%s: join: %s at %s is let in by %s",
 				c->target->cluster->what, c->name, c->own_urls.v[0], c->seeds.v[0]);
+		if (!again && is_private(c->target->cluster))
+			event_warning(r->listener, step,
+				"%s: here it serves clients on this machine alone (%s); if the "
+				"others do "
+				"so, too, nobody can ask them from here: open %s to this node, or "
+				"add it there by hand (etcdctl member add)",
+				c->target->cluster->what, c->target->cluster->client_urls.v[0],
+				c->seeds.v[0]);
 	}
 	*files = kube_files(r->arena, r->site.target.files.root);
 	files->var = r->site.target.files.var;

@@ -86,10 +86,8 @@ int run_role_of_node(struct run *r, struct err *e)
 int run_bare(struct run *r, struct err *e)
 {
 	r->role = PLAN_ROLE_PURGE_ONLY;
-	if (!r->site.settled && r->rewrite.node.layout)
-		return err_set(e, ERR_BUG, "a node without an etcd has a layout");
 	if (!e->code && !r->site.settled)
-		return err_set(e, ERR_DECLINED,
+		return err_set(e, ERR_MISMATCH,
 			"role: purge-only is for a node without an etcd, and this disk has a "
 			"control plane (%s); write another role, or none",
 			r->site.target.node.layout->name);

@@ -1,24 +1,45 @@
-"""etcd-rescue run and the plan's role: what it cannot do is refused before anything is looked at."""
+"""etcd-rescue run and the plan's role: what stands aside and what is only purged; who is the recovery host."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from cli.test_run import MANIFEST, call, contents, marks, plan, program, run, snapshot, tree  # noqa: F401
+from cli.tree import own_contents
+
+LAYOUTS = Path(__file__).resolve().parents[1] / "golden" / "layouts"
+STATE = "var/lib/etcd-rescue"
 
 
-@pytest.mark.parametrize("role", ["join", "stand-aside", "purge-only"])
-def test_what_is_no_restore_is_refused(program, tree, plan, role):
-    plan.write_text(plan.read_text() + f"role: {role}\n")
-    before = marks(tree)
-    result, said = run(program, tree, plan, status=1)
-    assert f"role: {role}: run restores" in said and result["outcome"] == "untouched"
-    assert marks(tree) == before
+def write(root, files):
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
 
 
-def test_who_is_not_the_recovery_host_is_left_alone(program, tree, plan):
+def back(program, root, before):
+    """All of it is taken back, byte by byte."""
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before
+
+
+def twice(program, root, plan):
+    still = marks(root)
+    result, said = run(program, root, plan)
+    assert result["outcome"] == "already-restored" and marks(root) == still
+    return said
+
+
+def test_who_is_not_the_recovery_host_joins(program, tree, plan):
     plan.write_text(plan.read_text() + "recovery-host: master-1\nsurvivors: none\n")
     before = marks(tree)
-    _, said = run(program, tree, plan, status=1)
-    assert "recovery-host is master-1 and this is master-2" in said and marks(tree) == before
+    said = call(program, "run", "--root", tree, "--file", plan, "--dry-run")
+    assert marks(tree) == before
+    assert "recovery-host is master-1 and this is master-2: role join" in said.stderr
+    assert re.search(r"^role +join: the next boot", said.stdout, re.M) and "--initial-cluster-state=existing" in said.stdout
     plan.write_text(plan.read_text() + "role: restore\n")
     assert run(program, tree, plan)[0]["clusters"][0]["initial_cluster"].count(",") == 2
 
@@ -26,5 +47,121 @@ def test_who_is_not_the_recovery_host_is_left_alone(program, tree, plan):
 def test_recovery_host_is_restored_alone(program, tree, plan):
     plan.write_text(plan.read_text() + "recovery-host: master-2\nsurvivors: none\n")
     result, _ = run(program, tree, plan)
+    assert result["role"] == "single"
     assert result["clusters"][0]["initial_cluster"] == "master-2=https://127.0.10.12:2380"
     assert run(program, tree, plan)[0]["outcome"] == "already-restored"
+
+
+@pytest.mark.parametrize("role, why", [("stand-aside", "role: join"), ("purge-only", "this disk has a control plane")])
+def test_roles_of_other_nodes_are_refused(program, tree, plan, role, why):
+    plan.write_text(plan.read_text() + f"role: {role}\n")
+    before = marks(tree)
+    result, said = run(program, tree, plan, status=1)
+    assert why in said and result["outcome"] == "untouched" and marks(tree) == before
+
+
+@pytest.fixture
+def openshift(tmp_path):
+    root = tmp_path / "openshift"
+    subprocess.run(["cp", "-a", LAYOUTS / "openshift-4.6" / "before", root], check=True)
+    write(root, {"etc/kubernetes/manifests/kube-apiserver-pod.yaml": "kind: Pod\nmetadata: {name: kube-apiserver}\n",
+                 "etc/kubernetes/manifests/kube-scheduler-pod.yaml": "kind: Pod\nmetadata: {name: kube-scheduler}\n",
+                 "var/lib/etcd/member/snap/db": "of the lost cluster",
+                 "var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal": "its log"})
+    return root
+
+
+@pytest.mark.parametrize("how", ["role: stand-aside\n", "recovery-host: somebody-else\n"])
+def test_openshift_master_stands_aside(program, openshift, tmp_path, how):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"source: file:/nowhere/at-all\n{how}")
+    before = own_contents(openshift)
+    shown = marks(openshift)
+    said = call(program, "run", "--root", openshift, "--file", plan, "--dry-run").stdout
+    assert re.search(r"^role +stand-aside: etcd and its API server stay away", said, re.M) and marks(openshift) == shown
+
+    result, _ = run(program, openshift, plan)
+    assert (result["outcome"], result["role"], result["clusters"]) == ("restored", "stand-aside", [])
+    after = own_contents(openshift)
+    gone = {name for name in before if name not in after}
+    assert gone == {"etc/kubernetes/manifests/etcd-pod.yaml", "etc/kubernetes/manifests/kube-apiserver-pod.yaml",
+                    "var/lib/etcd/member/snap/db", "var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal"}
+    assert {name: after[name] for name in after} == {name: before[name] for name in before if name not in gone}
+    keep = openshift / f"var/lib/etcd/member.before-{result['plan_id'][:8]}"
+    assert (keep / "snap/db").read_text() == "of the lost cluster"
+    assert not (openshift / STATE / "finish.json").exists()
+
+    twice(program, openshift, plan)
+    higher = tmp_path / "higher.yaml"
+    higher.write_text(plan.read_text() + "generation: 2\n")
+    result, said = run(program, openshift, higher, status=6)
+    assert result["outcome"] == "refused" and "rollback first" in said
+    # The operators have brought both back: nothing is missed.
+    write(openshift, {"etc/kubernetes/manifests/etcd-pod.yaml": (LAYOUTS / "openshift-4.6/before/etc/kubernetes/manifests/"
+                                                                   "etcd-pod.yaml").read_text() + "# revision 9\n",
+                      "var/lib/etcd/member/snap/db": "joined"})
+    twice(program, openshift, plan)
+    back(program, openshift, before)
+
+
+def test_an_openshift_master_is_not_made_to_join(program, openshift, tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("source: file:/nowhere\nrole: join\n")
+    before = marks(openshift)
+    assert "role: stand-aside" in run(program, openshift, plan, status=1)[1] and marks(openshift) == before
+
+
+UNIT = "[Service]\nExecStart=/opt/kubernetes/hyperkube kubelet --kubeconfig=/etc/cfc/kubelet/kubelet-config {more}\n"
+
+
+@pytest.mark.parametrize("more, place", [("--v=0", "var/lib/kubelet"), ("--root-dir=/data/kubelet --v=0", "data/kubelet")])
+def test_management_node_is_purged_only(program, tmp_path, more, place):
+    root, plan = tmp_path / "root", tmp_path / "plan.yaml"
+    write(root, {"etc/os-release": "ID=linux\n", "etc/systemd/system/kubelet.service": UNIT.format(more=more),
+                 "etc/cfc/pods/monitoring.json": "{}", f"{place}/pods/0000-11/etc-hosts": "127.0.0.1\n",
+                 f"{place}/pods/0000-11/volumes/x/y": "left\n", f"{place}/pki/kubelet.crt": "certificate\n"})
+    (root / place / "pods/0000-11/link").symlink_to("/etc/os-release")
+    plan.write_text("source: file:/nowhere\nrole: purge-only\n")
+    before, shown = own_contents(root), marks(root)
+    said = call(program, "run", "--root", root, "--file", plan, "--dry-run").stdout
+    assert re.search(r"^role +purge-only: the kubelet starts without", said, re.M) and marks(root) == shown
+
+    result, _ = run(program, root, plan)
+    assert (result["outcome"], result["role"]) == ("restored", "purge-only")
+    gone = {name for name in before if name.startswith(f"{place}/pods/")}
+    assert own_contents(root) == {name: before[name] for name in before if name not in gone}
+    keep = root / place / f"pods.before-{result['plan_id'][:8]}"
+    assert (keep / "0000-11/volumes/x/y").read_text() == "left\n" and (keep / "0000-11/link").is_symlink()
+    assert not (root / place / "pods").exists() and not (root / STATE / "finish.json").exists()
+    twice(program, root, plan)
+    write(root, {f"{place}/pods/2222-33/etc-hosts": "new\n"})  # as the kubelet does
+    twice(program, root, plan)
+
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before
+    assert (root / place / f"pods.rolled-back-{result['plan_id'][:8]}/2222-33/etc-hosts").read_text() == "new\n"
+    assert run(program, root, plan, status=6)[0]["outcome"] == "refused"
+    plan.write_text(plan.read_text() + "generation: 2\n")
+    assert run(program, root, plan)[0]["outcome"] == "restored"
+    assert json.loads(call(program, "forget", "--root", root, "--yes", "--json").stdout.splitlines()[-1])
+
+
+def test_what_has_no_kubelet_is_not_purged(program, tmp_path):
+    root, plan = tmp_path / "root", tmp_path / "plan.yaml"
+    write(root, {"etc/os-release": "ID=linux\n"})
+    plan.write_text("source: file:/nowhere\nrole: purge-only\n")
+    assert "no kubelet" in run(program, root, plan, status=1)[1] and not (root / "var").exists()
+
+
+def test_icp_master_gets_rid_of_its_pods_with_the_restore(program, snapshot, tmp_path):
+    root, plan = tmp_path / "root", tmp_path / "plan.yaml"
+    subprocess.run(["cp", "-a", LAYOUTS / "icp" / "before", root], check=True)
+    for path in (p for p in root.rglob("*") if p.is_file()):
+        path.write_text(path.read_text().replace("192.168.70.", "127.1.2."))
+    write(root, {"var/lib/kubelet/pods/0000-11/etc-hosts": "old\n", "var/lib/etcd/.keep": ""})
+    plan.write_text(f"source: file:{snapshot}\nrole: single\n")
+    before = own_contents(root)
+    result, said = run(program, root, plan)
+    assert result["outcome"] == "restored" and "/var/lib/kubelet/pods goes aside" in said
+    assert not (root / "var/lib/kubelet/pods").exists()
+    back(program, root, before)

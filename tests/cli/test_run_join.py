@@ -1,0 +1,179 @@
+"""etcd-rescue run, role join: the old member goes away, the configuration says that it comes into a cluster that is there,
+etcd waits, and the first boot knows whom to ask."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.test_run import call, marks, program, run  # noqa: F401
+from cli.test_run_role import STATE, write
+from cli.tree import own_contents
+
+LAYOUTS = Path(__file__).resolve().parents[1] / "golden" / "layouts"
+HELD = f"{STATE}/held"
+
+# The plan's members as the tree's disks name them; what waits, and who carries the members.
+CASES = {
+    "kubeadm": dict(manifests=["etc/kubernetes/manifests/etcd.yaml"], data=["mnt/fast/etcd"], port=2379),
+    "icp": dict(manifests=["etc/cfc/pods/etcd.json"], data=["var/lib/etcd"], port=4001),
+    "salt": dict(manifests=["etc/kubernetes/manifests/etcd.manifest", "etc/kubernetes/manifests/etcd-events.manifest"],
+                 data=["mnt/master-pd/var/etcd/data", "mnt/master-pd/var/etcd/data-events"], port=2379),
+    "openshift-4.2": dict(manifests=["etc/kubernetes/manifests/etcd-member.yaml"], data=["var/lib/etcd"], port=2379),
+}
+
+
+def before_of(layout, tmp_path):
+    root = tmp_path / "root"
+    subprocess.run(["cp", "-a", LAYOUTS / layout / "before", root], check=True)
+    for data in CASES[layout]["data"]:
+        write(root, {f"{data}/member/snap/db": "of the lost cluster", f"{data}/member/wal/0.wal": "its log"})
+    return root
+
+
+def plan_of(program, root, tmp_path, more=""):
+    """The members that the disk has, and one that was not there when it was made."""
+    seen = json.loads(call(program, "plan", "--root", root, "--json").stdout.splitlines()[-1])
+    own = (seen.get("clusters") or [seen])[0]
+    rows = {name: urls[0] for name, urls in own["members"].items()}
+    url = own["peer_urls"][0] if own.get("peer_urls") else rows[own["name"]]
+    rows.setdefault(own["name"], url)
+    rows["zz-other"] = re.sub(r"//[^/]*:", "//10.9.9.9:", url)
+    path = tmp_path / "plan.yaml"
+    listed = "".join(f"    - {{name: {name}, peer: \"{peer}\"}}\n" for name, peer in rows.items())
+    path.write_text(f"source: file:/nowhere/at-all\nrole: join\n{more}cluster:\n  members:\n{listed}")
+    return path, rows, own["name"]
+
+
+@pytest.mark.parametrize("layout", CASES)
+def test_each_layout_joins_and_is_taken_back(program, layout, tmp_path):
+    case = CASES[layout]
+    root = before_of(layout, tmp_path)
+    plan, rows, name = plan_of(program, root, tmp_path)
+    before, shown = own_contents(root), marks(root)
+    said = call(program, "run", "--root", root, "--file", plan, "--dry-run").stdout
+    assert re.search(r"^role +join: the next boot", said, re.M) and marks(root) == shown
+
+    result, said = run(program, root, plan)
+    assert (result["outcome"], result["role"], result["clusters"]) == ("restored", "join", [])
+    keep = f"member.before-{result['plan_id'][:8]}"
+    for data in case["data"]:
+        assert sorted(p.name for p in (root / data).iterdir()) == [keep]
+        assert (root / data / keep / "snap/db").read_text() == "of the lost cluster"
+    record = json.loads((root / STATE / "finish.json").read_text())
+    assert record["role"] == "join" and record["layout"] == layout
+    assert [h["path"] for h in record["held"]][:len(case["manifests"])] == case["manifests"]
+    for held in record["held"]:
+        assert (root / held["held"]).is_file() and not (root / held["path"]).exists()
+        assert ((root / held["held"]).stat().st_mode & 0o777) == \
+            ((LAYOUTS / layout / "before" / held["path"]).stat().st_mode & 0o777)
+    assert len(record["clusters"]) == len(case["data"])
+    for cluster in record["clusters"]:
+        assert (cluster["id"], cluster["own"]) == ("0", "0")
+        assert cluster["urls"] == next(m["urls"] for m in cluster["members"] if m["name"] == name)
+        assert cluster["files"], "nobody says who the members are"
+        for path in cluster["files"]:
+            text = (root / path).read_text()
+            assert cluster["listed"] in text and "existing" in text, path
+        hosts = {m["name"]: re.sub(r".*//([^/]*):\d+", r"\1", m["urls"][0]) for m in cluster["members"]}
+        assert {re.sub(r".*//([^/]*):\d+", r"\1", seed) for seed in cluster["seeds"]} == \
+            {host for member, host in hosts.items() if member != name}
+    assert {int(seed.rsplit(":", 1)[1]) for seed in record["clusters"][0]["seeds"]} == {case["port"]}
+    assert record["clusters"][0]["listed"] == ",".join(f"{n}={u}" for n, u in rows.items())
+
+    still = marks(root)
+    assert run(program, root, plan)[0]["outcome"] == "already-restored" and marks(root) == still
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before
+
+
+def first_boot(root, record):
+    """What `finish` does with the record: the members that there are, and then the manifests."""
+    for cluster in record["clusters"]:
+        for path in cluster["files"]:
+            new = root / (path + ".new")
+            new.write_text((root / path).read_text().replace(cluster["listed"], cluster["listed"].split(",")[0] + ",new=http://1"))
+            os.replace(new, root / path)
+    for held in record["held"]:
+        (root / held["path"]).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(root / held["held"], root / held["path"])
+
+
+@pytest.mark.parametrize("layout", ["kubeadm", "salt", "openshift-4.2", "icp"])
+def test_one_that_has_joined_is_done_and_can_be_taken_back(program, layout, tmp_path):
+    root = before_of(layout, tmp_path)
+    plan, _, _ = plan_of(program, root, tmp_path)
+    before = own_contents(root)
+    run(program, root, plan)
+    first_boot(root, json.loads((root / STATE / "finish.json").read_text()))
+    for data in CASES[layout]["data"]:
+        write(root, {f"{data}/member/snap/db": "joined"})
+    still = marks(root)
+    result, _ = run(program, root, plan)
+    assert (result["outcome"], result["served"]) == ("already-restored", True) and marks(root) == still
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before
+
+
+def test_a_service_waits_behind_a_condition(program, tmp_path):
+    """HPE Cray's etcd is a service; its data lies on a volume of its own, which this tree has where that is mounted."""
+    root = tmp_path / "root"
+    subprocess.run(["cp", "-a", LAYOUTS / "csm" / "before", root], check=True)
+    plan = tmp_path / "plan.yaml"
+    said = subprocess.run([program, "plan", "--root", root, "--json"], capture_output=True, text=True)
+    own = json.loads(said.stdout.splitlines()[-1])
+    members = "".join(f"    - {{name: {name}, peer: \"{urls[0]}\"}}\n" for name, urls in own["members"].items())
+    plan.write_text(f"source: file:/nowhere\nrole: join\ncluster:\n  members:\n{members}")
+    before = marks(root)
+    # The volume is missing, and that is said; nothing was written.
+    done = subprocess.run([program, "run", "--root", root, "--file", plan, "--yes"], capture_output=True, text=True)
+    assert done.returncode == 1 and "ETCDK8S" in done.stderr
+    assert own_contents(root) and set(before) <= set(marks(root))
+
+
+def test_nobody_to_ask_is_told(program, tmp_path):
+    root = before_of("kubeadm", tmp_path)
+    manifest = root / "etc/kubernetes/manifests/etcd.yaml"
+    text = manifest.read_text()
+    name = re.search(r"--name=(\S+)", text).group(1)
+    manifest.write_text(re.sub(r"--initial-cluster=\S+", lambda m: "--initial-cluster=" + next(
+        pair for pair in m.group(0).split("=", 1)[1].split(",") if pair.startswith(name + "=")), text))
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("source: file:/nowhere\nrole: join\n")
+    before = marks(root)
+    done = subprocess.run([program, "run", "--root", root, "--file", plan, "--yes"], capture_output=True, text=True)
+    assert done.returncode == 6 and "nobody but this node is known" in done.stderr and marks(root) == before
+    plan.write_text("source: file:/nowhere\nrole: join\nfinish: {install: no}\n")
+    done = subprocess.run([program, "run", "--root", root, "--file", plan, "--yes"], capture_output=True, text=True)
+    assert done.returncode == 6 and "finish" in done.stderr and marks(root) == before
+
+
+@pytest.mark.parametrize("layout", ["kubeadm", "salt"])
+def test_killed_anywhere_it_is_old_or_fenced_or_new(program, layout, tmp_path):
+    """A sample of kills in the middle: etcd's manifest is never there without the old member."""
+    root = before_of(layout, tmp_path)
+    plan, _, _ = plan_of(program, root, tmp_path)
+    before = own_contents(root)
+    manifest, data = root / CASES[layout]["manifests"][0], root / CASES[layout]["data"][0]
+    kept = tmp_path / "kept"
+    subprocess.run(["cp", "-a", root, kept], check=True)
+    seen = set()
+    for n in range(0, 60, 3):
+        subprocess.run(["rm", "-rf", root], check=True)
+        subprocess.run(["cp", "-a", kept, root], check=True)
+        done = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,unlinkat,linkat",
+                               "-e", f"inject=renameat2,unlinkat,linkat:signal=KILL:when={n + 1}",
+                               program, "run", "--root", root, "--file", plan, "--yes"], capture_output=True)
+        member = (data / "member").is_dir()
+        seen.add((manifest.exists(), member))
+        assert not manifest.exists() or member, f"cut at {n}: etcd would start on nothing"
+        assert run(program, root, plan)[0]["outcome"] in ("restored", "already-restored")
+        assert not manifest.exists() and not (data / "member").exists()
+        call(program, "rollback", "--root", root)
+        assert own_contents(root) == before
+        if done.returncode == 0:
+            break
+    assert len(seen) > 1
