@@ -12,7 +12,7 @@ import pytest
 
 import requirement
 from machine.cpio import append, archive
-from machine.storage import MIB, Storage, attach, blank, file_system
+from machine.storage import FORMAT, MIB, Storage, as_on_a_cray, attach, blank, file_system
 from machine.vm import BOOT
 
 LAYOUTS = Path(__file__).resolve().parents[1] / "golden" / "layouts"
@@ -22,7 +22,6 @@ DISKS = {"mirror0": 80, "mirror1": 80, "etcd": 216, "plain": 192, "dear": 32, "t
 SOURCES = {"fromroot": 48, "frometcd": 168, "fromplain": 168}
 MEMBERS = {"plain": {"master-1": "10.0.0.11", "master-2": "10.0.0.12", "master-3": "10.0.0.13"},
            "csm": {"ncn-m001": "10.252.1.7", "ncn-m002": "10.252.1.8", "ncn-m003": "10.252.1.9"}}
-FORMAT = "--batch-mode --pbkdf-force-iterations 4 --pbkdf-parallel 1 --key-file /tmp/key"
 
 
 def plan(name):
@@ -71,16 +70,8 @@ def storage(fleet, image_file, work):
 
 def make(s):
     at = {name: s.of(name) for name in s.names}
-    s.sh(f"printf %s {KEY} >/tmp/key; modprobe md-mod")
-    # As an HPE Cray master has it: the root on a mirror, etcd in a volume in a container.
-    s.sh(f"mdadm --create /dev/md9 --run --level=1 --raid-devices=2 --homehost=any --name=0 --assume-clean "
-         f"{at['mirror0']} {at['mirror1']}")
-    s.sh(f"dd if={at['fromroot']} of=/dev/md9 bs=1M && sync && mdadm --stop /dev/md9")
-    s.sh(f"cryptsetup luksFormat {FORMAT} --type luks2 --label ETCDLVM --pbkdf argon2id --pbkdf-memory 32768 {at['etcd']}")
-    s.sh(f"cryptsetup open --key-file /tmp/key {at['etcd']} ETCDLVM")
-    s.sh("lvm pvcreate /dev/mapper/ETCDLVM && lvm vgcreate etcdvg0 /dev/mapper/ETCDLVM && "
-         "lvm lvcreate -y -L 168M -n ETCDK8S etcdvg0")
-    s.sh(f"dd if={at['frometcd']} of=/dev/etcdvg0/ETCDK8S bs=1M && sync && lvm vgchange -an && cryptsetup close ETCDLVM")
+    s.sh(f"printf %s {KEY} >/tmp/key")
+    as_on_a_cray(s, "fromroot", "frometcd")
     # A plain installation in a volume group, names with hyphens.
     s.sh(f"lvm pvcreate {at['plain']} && lvm vgcreate sys-vg {at['plain']} && lvm lvcreate -y -L 168M -n root-lv sys-vg")
     s.sh(f"dd if={at['fromplain']} of=/dev/sys-vg/root-lv bs=1M && sync && lvm vgchange -an")
