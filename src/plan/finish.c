@@ -23,7 +23,7 @@ static const char step[] = "finish";
 struct job {
 	struct finish *f;
 	int64_t deadline_ms, told_ms;
-	int64_t patience_s;
+	int64_t seconds, patience_s;
 };
 
 static int64_t left(const struct job *j)
@@ -340,6 +340,7 @@ static int clean_up(struct finish_api *api, struct job *j, struct err *e)
 		.up = time(NULL),
 		.deadline_ms = j->deadline_ms,
 		.patience_s = j->patience_s,
+		.turn_s = j->seconds,
 		.nap = nap,
 		.ctx = j,
 		.csrs = f->steps[FINISH_CSR].done ? &csrs : NULL };
@@ -396,6 +397,7 @@ int finish_run(struct finish *f, struct err *e)
 	const int64_t share = (int64_t)seconds / 8;
 	struct job j = { .f = f,
 		.deadline_ms = monotonic_ms() + (int64_t)seconds * 1000,
+		.seconds = (int64_t)seconds,
 		.patience_s = share < FINISH_SETTLE_S ? share : FINISH_SETTLE_S };
 	struct err first = { 0 }, why = { 0 };
 

@@ -31,6 +31,7 @@ struct finish_clean {
 	int64_t up;               /* since when the API serves */
 	int64_t deadline_ms;
 	int64_t patience_s; /* FINISH_SETTLE_S, or an eighth of all the time there is */
+	int64_t turn_s;     /* for each redeployment */
 	size_t removed;     /* so far, of all kinds */
 	/* Sleeps; an error ends all. */
 	int (*nap)(void *ctx, int64_t ms, struct err *e);

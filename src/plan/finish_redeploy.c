@@ -97,8 +97,16 @@ static int ask(struct finish_clean *c, const char *path, const struct doc_node *
 struct turn {
 	const char *what, *path, *mark;
 	char told[SAID];
-	bool over;
+	bool seen, over;
 };
+
+/* Once, until it is something else. */
+static void tell(struct turn *t, const struct finish_clean *c, const char *text)
+{
+	if (strncmp(t->told, text, sizeof t->told - 1))
+		event_info(c->listener, step, "%s: %s", t->what, text);
+	snprintf(t->told, sizeof t->told, "%s", text);
+}
 
 static int look(struct turn *t, struct finish_clean *c, struct err *e)
 {
@@ -106,13 +114,15 @@ static int look(struct turn *t, struct finish_clean *c, struct err *e)
 	const char *text;
 
 	if (finish_api_call(&answer, c->api, "GET", t->path, NULL, e)) {
-		if (answer.status != 404)
+		/* One that was there is there again in a moment. */
+		if (answer.status != 404 || t->seen)
 			return e->code;
 		*e = (struct err){ 0 };
 		event_info(c->listener, step, "%s: there is none to be redeployed", t->what);
 		t->over = true;
 		return 0;
 	}
+	t->seen = true;
 	switch (finish_redeploy_judge(&text, c->api->arena, answer.root, t->mark)) {
 	case FINISH_REDEPLOY_ASK:
 		if (ask(c, t->path, answer.root, text, e))
@@ -124,15 +134,23 @@ static int look(struct turn *t, struct finish_clean *c, struct err *e)
 		t->over = true;
 		/* fall through */
 	case FINISH_REDEPLOY_WAIT:
-		if (strncmp(t->told, text, sizeof t->told - 1))
-			event_info(c->listener, step, "%s: %s", t->what, text);
-		snprintf(t->told, sizeof t->told, "%s", text);
+		tell(t, c, text);
 	}
 	return 0;
 }
 
+/* An API server that is being redeployed is away for a while, and refuses what it does not know
+ * yet. */
+static bool may_pass(const struct err *e)
+{
+	return e->code == ERR_NET || e->code == ERR_AUTH || e->code == ERR_MISMATCH ||
+	       e->code == ERR_NOTFOUND;
+}
+
 static int redeploy(struct finish_clean *c, const char *what, const char *mark, struct err *e)
 {
+	const int64_t turn = monotonic_ms() + c->turn_s * 1000,
+		      until = turn > c->deadline_ms ? turn : c->deadline_ms;
 	struct turn t = { .what = what,
 		.path = arena_print(
 			c->api->arena, "/apis/operator.openshift.io/v1/%s/cluster", what),
@@ -140,17 +158,24 @@ static int redeploy(struct finish_clean *c, const char *what, const char *mark, 
 
 	while (1) {
 		const struct arena_mark before = arena_mark(c->api->arena);
-		look(&t, c, e);
+		struct err why = { 0 };
+		look(&t, c, &why);
 		arena_release(c->api->arena, before);
-		if (e->code || t.over)
+		if (t.over || (why.code && !may_pass(&why))) {
+			*e = why;
 			return e->code;
-		if (c->deadline_ms - monotonic_ms() < POLL_MS)
-			return err_set(e, ERR_NET,
+		}
+		if (why.code)
+			tell(&t, c, why.text);
+		if (until - monotonic_ms() < POLL_MS)
+			return err_set(e, ERR_MISMATCH,
 				"%s: %s, and there is no time left; `etcd-rescue finish` goes on",
-				what,
-				*t.told ? t.told : "its redeployment has just been asked for");
-		if (finish_clean_rest(c, POLL_MS, e))
+				what, *t.told ? t.told : "its redeployment is asked for");
+		why = (struct err){ 0 };
+		if (finish_clean_rest(c, POLL_MS, &why) && !may_pass(&why)) {
+			*e = why;
 			return e->code;
+		}
 	}
 }
 

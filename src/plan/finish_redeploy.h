@@ -5,14 +5,16 @@
  * kubeschedulers, in this order: spec.forceRedeploymentReason gets a text that no other restore
  * has, and the next one's turn is when all nodes are at the revision that comes of it.  The text
  * tells the latest revision of before, so that whoever goes on, on whichever master, knows what to
- * wait for, and asks nothing a second time.
+ * wait for, and asks nothing a second time.  Each has turn_s, or what is left until the deadline
+ * where that is longer; an API server that is away meanwhile, being redeployed itself, is waited
+ * for.
  *
  * Source:     openshift/api operator/v1 (StaticPodOperatorStatus); the documented restore of 4.4
  *             and later.
  * Units:      revisions.
  * Ownership:  texts live in the arena.
- * Errors:     those of plan/finish_api.h; ERR_NET past the deadline. One that the cluster does not
- *             have is told, and no error.
+ * Errors:     those of plan/finish_api.h; ERR_MISMATCH when its time is over.  One that the cluster
+ *             does not have is told, and no error.
  */
 #pragma once
 

@@ -73,6 +73,7 @@ class Master:
             self.root / "api.log")
         self.running.append(server)
         server.wait_until(lambda: accepts(self.api_port) and self.is_ready(), 180)
+        return server
 
     def is_ready(self):
         """Port and handlers come before the rules of who may do what."""

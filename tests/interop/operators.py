@@ -4,6 +4,7 @@ The operators are programs of a whole OpenShift; here a thread does what can be 
 late that a redeployment is asked for, tells a new revision, and brings one node after the other to it.
 """
 
+import http.client
 import threading
 import time
 
@@ -53,16 +54,26 @@ class Operators(threading.Thread):
                 time.sleep(0.2)
         raise AssertionError(f"{plural} are never served")
 
+    def call(self, *args, **more):
+        """The API server may be away for a while: it is redeployed, too."""
+        while True:
+            try:
+                return self.m.call(*args, **more)
+            except (OSError, http.client.HTTPException, AssertionError) as error:
+                young = isinstance(error, AssertionError) and error.args[0][2] in (403, 500, 503)
+                if self.over.wait(0.3) or isinstance(error, AssertionError) and not young:
+                    raise
+
     def tell(self, plural, progressing, reason, revisions):
         latest = self.revisions[plural]
-        self.m.call("PATCH", path(plural, "/status"), {"status": {"latestAvailableRevision": latest, "conditions": [
+        self.call("PATCH", path(plural, "/status"), {"status": {"latestAvailableRevision": latest, "conditions": [
             {"type": "StaticPodsAvailable", "status": "True"}, {"type": "NodeInstallerProgressing", "status": progressing,
                 "reason": reason, "message": f"{len(NODES)} nodes are at revision {latest}"}], "nodeStatuses": [
                     {"nodeName": name, "currentRevision": at, "targetRevision": latest if at != latest else 0}
                     for name, at in zip(NODES, revisions)]}}, type=MERGE)
 
     def objects(self):
-        return {plural: self.m.call("GET", path(plural)) for plural in KINDS}
+        return {plural: self.call("GET", path(plural)) for plural in KINDS}
 
     def redeploy(self, plural, reason):
         self.log.append((plural, "asked", reason))
@@ -87,8 +98,8 @@ class Operators(threading.Thread):
                     reason = found["spec"].get("forceRedeploymentReason", "")
                     if reason != self.reasons[plural]:
                         self.redeploy(plural, reason)
-        except (AssertionError, OSError) as error:
-            self.failure = error
+        except (AssertionError, OSError, http.client.HTTPException) as error:
+            self.failure = None if self.over.is_set() else error
 
     def close(self):
         self.over.set()

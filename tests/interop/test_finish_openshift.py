@@ -108,7 +108,7 @@ def openshift(master):
     """A restored recovery host: etcd, API server, three masters of which only it is ready, a worker."""
     m = master("3.6")
     m.start_etcd()
-    m.start_api()
+    m.api = m.start_api()
     o = Objects(m)
     o.node("m1", "True")
     o.node("m2", "Unknown")
@@ -226,6 +226,27 @@ def test_what_was_killed_goes_on(openshift, operators, image_file, finish):
     status, did, text = finish(m, "--deadline", 60)
     assert status == 0, text
     assert did["cleaned"] == 2
+    assert [entry[:2] for entry in work.log] == [(p, w) for p in KINDS for w in ("asked", "done")]
+
+
+def test_an_api_server_that_is_away_while_it_is_redeployed_is_waited_for(openshift, operators, finish):
+    m = openshift
+    work, ended = operators(m, late=2.0), []
+    record(m)
+    # Each of the four has so long.
+    began = time.monotonic()
+    thread = threading.Thread(target=lambda: ended.append(finish(m, "--deadline", 40)))
+    thread.start()
+    # From here: the server ends with the thread that started it.
+    while ("kubeapiservers", "asked") not in [entry[:2] for entry in work.log] and thread.is_alive():
+        time.sleep(0.05)
+    m.api.close()
+    time.sleep(4)
+    m.api = m.start_api()
+    thread.join()
+    (status, did, text), = ended
+    assert status == 0 and did["cleaned"] == 4, text
+    assert "Could not connect to server" in text and time.monotonic() - began < 160
     assert [entry[:2] for entry in work.log] == [(p, w) for p in KINDS for w in ("asked", "done")]
 
 
