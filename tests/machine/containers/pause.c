@@ -1,4 +1,5 @@
-/* What a pod's sandbox runs: nothing, until it is told to end, and it takes over who lost a parent. */
+/* What a pod's sandbox runs: nothing, until it is told to end, and it takes over who lost a parent.
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
