@@ -3,7 +3,8 @@
  * manager and the scheduler by the revisions in it; etcd's own pod stays, as it starts on whatever
  * lies in its data directory.  Here each file goes through the commit.  Directories of a newer
  * revision stay as they are: nothing names them any more once the manifests are those of the
- * backup, and the operators write over them. */
+ * backup, the operators write over them, and under another name beside the rest they would stop
+ * the operators' pruning, which takes what follows "-pod-" for a number. */
 #include <string.h>
 
 #include "os/names.h"
