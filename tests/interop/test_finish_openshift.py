@@ -5,12 +5,14 @@ The kube-apiserver and etcd are real; CRDs and a thread stand in for the operato
 
 import base64
 import json
+import re
 import subprocess
 import threading
 import time
 
 import pytest
 
+import requirement
 from interop.finished import STATE, Objects, files, stamp
 from interop.operators import KINDS, Operators
 from machine.pki import openssl
@@ -108,7 +110,8 @@ def openshift(master):
     """A restored recovery host: etcd, API server, three masters of which only it is ready, a worker."""
     m = master("3.6")
     m.start_etcd()
-    m.api = m.start_api()
+    # Where OpenShift's API server keeps its objects.
+    m.api = m.start_api("--etcd-prefix=kubernetes.io")
     o = Objects(m)
     o.node("m1", "True")
     o.node("m2", "Unknown")
@@ -304,3 +307,23 @@ def test_a_configmap_does_where_no_leases_are_served(master, finish):
     assert all(f"{plural}: there is none to be redeployed" in text for plural in KINDS)
     now = json.loads(m.call("GET", f"{MAPS}/etcd-rescue")["metadata"]["annotations"][leader])
     assert now["holderIdentity"] == "" and now["leaderTransitions"] == 5
+
+
+def test_the_commit_tells_the_first_boot_which_nodes_the_snapshot_knows(openshift, image_file, tmp_path):
+    m, program, etcd, root = openshift, image_file("etcd-rescue"), openshift.pki / "etcd", tmp_path / "disk"
+    subprocess.run([requirement.need("etcdctl-3.6"), f"--endpoints=https://127.0.0.1:{m.client}", f"--cacert={etcd}/ca.crt",
+        f"--cert={etcd}/healthcheck-client.crt", f"--key={etcd}/healthcheck-client.key", "snapshot", "save",
+        tmp_path / "snapshot.db"], check=True, capture_output=True, timeout=60)
+    golden = requirement.TOP / "tests/golden/layouts/openshift-4.6/before"
+    subprocess.run(["cp", "-a", golden, root], check=True)
+    for path in (p for p in root.rglob("*") if p.is_file()):
+        path.write_bytes(re.sub(rb"\b(10\.0\.0|192\.168\.126|10\.15\.155)\.", b"127.1.3.", path.read_bytes()))
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"source: file:{tmp_path}/snapshot.db\nrole: single\nsurvivors: none\n")
+    run = [program, "run", "--root", root, "--file", plan, "--yes", "--force"]
+    shown = subprocess.run([*run, "--dry-run"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert re.search(r"^  redeploy +has etcd, API server, .*\n  csr +approves certificates of kubelets", shown, re.M), shown
+    subprocess.run(run, capture_output=True, check=True, timeout=60)
+    said = json.loads((root / STATE / "finish.json").read_text())
+    assert said["known"] == ["m1", "m2", "m3", "w1"] and said["layout"] == "openshift-4.6"
+    assert said["kubeconfigs"][0] == LOCAL and said["redeploy"] and said["csr"]
