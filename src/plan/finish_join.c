@@ -324,7 +324,10 @@ static int try(enum outcome *outcome, struct finish_join *j, struct err *e)
 	const bool rest = v.what != JOIN_STARTED || v.member->learner;
 	/* Without a quorum nobody can be added; only who has been can start. */
 	if (!quorum && v.what != JOIN_ADDED && rest)
-		return err_set(e, ERR_NET, "the cluster at %s has no quorum", j->etcd.url);
+		return err_set(e, ERR_NET,
+			"the cluster at %s has no quorum: members of it have to be started before "
+			"another one can come",
+			j->etcd.url);
 	if (quorum && rest) {
 		if (join_lock_keep(&j->lock, &j->etcd, j->scratch, e) ||
 			join_lock_take(&j->lock, &j->etcd, j->scratch, j->name, e))

@@ -93,8 +93,13 @@ int finish_join_record(struct finish *f, int64_t deadline_ms, struct err *e)
 {
 	for (size_t i = 0; i < f->record.n_clusters; i++) {
 		const struct finish_cluster *c = &f->record.clusters[i];
-		if (c->urls.n && join_one(f, i, deadline_ms, e))
-			return err_wrap(e, "%s", c->what);
+		if (!c->urls.n || !join_one(f, i, deadline_ms, e))
+			continue;
+		event_warning(f->listener, step,
+			"this node is no member of %s yet; once the cluster serves, boot it again, "
+			"or: /%s/bin/etcd-rescue finish",
+			c->what, f->state);
+		return err_wrap(e, "%s", c->what);
 	}
 	return 0;
 }
