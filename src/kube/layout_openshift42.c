@@ -7,6 +7,7 @@
 #include "kube/layout.h"
 #include "kube/pod.h"
 #include "kube/rewrite.h"
+#include "kube/scalar.h"
 #include "os/names.h"
 
 #define MANIFESTS "etc/kubernetes/manifests"
@@ -134,6 +135,97 @@ static int set_config(struct kube_files *files, const char *name, const char *va
 	return kube_slot_set(&slot, str_from(value), why, e);
 }
 
+static struct kube_change change(
+	const struct kube_file *file, size_t start, size_t end, struct str text, const char *what)
+{
+	return (struct kube_change){ .start = start,
+		.end = end,
+		.put = text,
+		.what = what,
+		.old = { file->text.p + start, end - start },
+		.new = text,
+		.why = "how this member comes into the cluster",
+		.from = start,
+		.to = end,
+		.text = text };
+}
+
+/* What a recovery by hand writes below a mark, as far as it is not there. */
+static int add_recover(struct kube_node *node, const struct kube_wanted_cluster *c,
+	const char *members, struct err *e)
+{
+	struct kube_files *files = node->files;
+	struct arena *a = files->arena;
+	const struct kube_cluster *own = &node->clusters[0];
+	const char *name = c->name ? c->name : own->name, *url = NULL;
+	struct kube_file *file;
+	const char *text = "";
+
+	for (size_t i = 0; name && i < c->members.n; i++) {
+		if (!strcmp(c->members.v[i].name, name) && c->members.v[i].urls.n)
+			url = c->members.v[i].urls.v[0];
+	}
+	const struct {
+		const char *name, *value;
+	} rows[] = { { "ETCD_NAME", name }, { "ETCD_INITIAL_CLUSTER", members },
+		{ "ETCD_INITIAL_ADVERTISE_PEER_URLS", url },
+		{ "ETCD_INITIAL_CLUSTER_STATE", c->state } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (!rows[i].value)
+			return kube_file(&file, files, manifest(files), e)
+				       ? e->code
+				       : kube_rewrite_no_state(file, 0, c->state, e);
+		if (!config_value(files, rows[i].name))
+			text = arena_print(a, "%s%s=\"%s\"\n", text, rows[i].name, rows[i].value);
+	}
+	if (kube_exists(files, CONFIG) ? kube_file(&file, files, CONFIG, e)
+				       : kube_file_new(&file, files, CONFIG, e))
+		return e->code;
+	const size_t end = file->text.len;
+	const bool open = end && file->text.p[end - 1] != '\n';
+	const struct kube_change recover = change(file, end, end,
+		str_from(arena_print(
+			a, "%s%s#[recover]\n%s", open ? "\n" : "", end ? "\n" : "", text)),
+		"#[recover]");
+	return kube_change(file, &recover, e);
+}
+
+/* Who is told the members does not ask the name server for them: a line of etcd's own in its
+ * script; the init container, which finds out who this node is, keeps its. */
+static int strip_discovery(struct kube_files *files, struct err *e)
+{
+	struct kube_pod_etcd etcd;
+	struct kube_slot slot;
+
+	if (kube_pod_etcd(&etcd, files, manifest(files), e))
+		return e->code;
+	if (!kube_flag(&slot, &etcd.args, "discovery-srv"))
+		return 0;
+	struct kube_file *pod = etcd.pod.file;
+	const struct str all = slot.node ? slot.node->text : STR("");
+	size_t start = slot.from, end = slot.to;
+	while (start && start <= all.len && all.p[start - 1] != '\n')
+		start--;
+	while (end < all.len && all.p[end - 1] != '\n')
+		end++;
+	const struct str line =
+		end <= all.len ? str_trim((struct str){ all.p + start, end - start }) : STR("");
+	/* Alone on its line, which goes on: else the command would be cut. */
+	if (!str_starts(line, STR("--discovery-srv")) || !str_ends(line, STR("\\")))
+		return kube_refuse(pod, etcd.container->start, e,
+			"etcd is told to look for the others by --discovery-srv; take that away by "
+			"hand");
+	struct kube_change gone = { .what = "--discovery-srv",
+		.old = line,
+		.why = "how this member comes into the cluster",
+		.node = slot.node,
+		.from = start,
+		.to = end };
+	return kube_scalar_put(&gone, pod, slot.node, start, end, STR(""), e)
+		       ? e->code
+		       : kube_change(pod, &gone, e);
+}
+
 static const char *const yaml[] = { ".yaml", NULL };
 static const char *const texts[] = { CONFIG, "etc/hosts", "etc/hostname", NULL };
 static const char *const documents[] = { "etc/kubernetes/kubeconfig", "var/lib/kubelet/kubeconfig",
@@ -142,7 +234,6 @@ static const char *const documents[] = { "etc/kubernetes/kubeconfig", "var/lib/k
 static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, struct err *e)
 {
 	struct kube_files *files = node->files;
-	struct kube_file *pod;
 
 	if (wanted->clusters) {
 		const struct kube_wanted_cluster *c = &wanted->clusters[0];
@@ -154,9 +245,11 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 			set_config(files, "ETCD_INITIAL_CLUSTER_STATE", c->state,
 				"how this member comes into the cluster", e))
 			return e->code;
-		if (!config_value(files, "ETCD_INITIAL_CLUSTER_STATE") &&
-			(kube_file(&pod, files, manifest(files), e) ||
-				kube_rewrite_no_state(pod, 0, c->state, e)))
+		const bool joins = c->state && !strcmp(c->state, "existing");
+		if (joins && strip_discovery(files, e))
+			return e->code;
+		if (joins && !config_value(files, "ETCD_INITIAL_CLUSTER_STATE") &&
+			add_recover(node, c, members, e))
 			return e->code;
 	}
 	if (kube_rewrite_replace(files, manifest(files), KUBE_YAML, wanted, e) ||

@@ -134,6 +134,34 @@ def test_a_service_waits_behind_a_condition(program, tmp_path):
     assert own_contents(root) and set(before) <= set(marks(root))
 
 
+@pytest.mark.parametrize("conf", [None, "#[member]\nETCD_SNAPSHOT_COUNT=100000"])
+def test_a_master_that_never_joined_is_told_how(program, tmp_path, conf):
+    """OpenShift 4.2 finds its members by the name server until a recovery says them."""
+    root = before_of("openshift-4.2", tmp_path)
+    manifest, config = root / "etc/kubernetes/manifests/etcd-member.yaml", root / "etc/etcd/etcd.conf"
+    plan, rows, name = plan_of(program, root, tmp_path)
+    config.unlink()
+    if conf:
+        config.write_text(conf)
+    text = manifest.read_text()
+    assert text.count("exec etcd \\\n") == 1
+    manifest.write_text(text.replace("exec etcd \\\n", "exec etcd \\\n        --discovery-srv=ocp.example.org \\\n"))
+    before = own_contents(root)
+    run(program, root, plan)
+    record = json.loads((root / STATE / "finish.json").read_text())
+    cluster, = record["clusters"]
+    assert cluster["files"] == ["etc/etcd/etcd.conf"] and cluster["urls"] == [rows[name]]
+    assert config.read_text() == (conf + "\n\n" if conf else "") + (
+        f"#[recover]\nETCD_NAME=\"{name}\"\nETCD_INITIAL_CLUSTER=\"{cluster['listed']}\"\n"
+        f"ETCD_INITIAL_ADVERTISE_PEER_URLS=\"{rows[name]}\"\nETCD_INITIAL_CLUSTER_STATE=\"existing\"\n")
+    # The init container still finds out who this is; etcd itself is asked nothing of the sort.
+    assert (root / HELD / "etcd-member.yaml").read_text() == text
+    still = marks(root)
+    assert run(program, root, plan)[0]["outcome"] == "already-restored" and marks(root) == still
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before
+
+
 def test_nobody_to_ask_is_told(program, tmp_path):
     root = before_of("kubeadm", tmp_path)
     manifest = root / "etc/kubernetes/manifests/etcd.yaml"

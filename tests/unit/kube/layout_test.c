@@ -69,6 +69,8 @@ static void a_state_is_written_where_there_is_one(void **state)
 			"--initial-cluster-state=existing\n" },
 		{ "kubeadm-ipv6", "new", "" },
 		{ "icp", "new", "" },
+		{ "icp", "existing",
+			"etc/cfc/pods/etcd.json:  -> --initial-cluster-state=existing\n" },
 	};
 	struct err e;
 
@@ -84,8 +86,8 @@ static void a_state_is_written_where_there_is_one(void **state)
 static void a_node_that_would_found_its_own_cluster_is_refused(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "icp", "etc/cfc/pods/etcd.json:" },
-		{ "openshift-4.2-dns", "etc/kubernetes/manifests/etcd-member.yaml:" },
+		{ "openshift-4.2-dns",
+			"etc/kubernetes/manifests/etcd-member.yaml:" }, /* nor members */
 	};
 	struct err e;
 
