@@ -299,3 +299,14 @@ def test_every_layout_has_its_place(program, layout, inside):
     assert found["clusters"][0]["data"]["device"] == ("LABEL=ETCDK8S" if layout == "csm" else None)
     assert (found["clusters"][0]["wal"] is not None) == (layout == "icp")
     assert all(c["fence"] for c in found["clusters"])
+
+
+@pytest.mark.parametrize("line, device", [
+    ("UUID=0b5a0f2e-7a8f-4a52-8f10-2d2f9a1f3f3e / ext4 defaults 0 1", None),
+    ("overlay / overlay lowerdir=/a,upperdir=/b 0 0", "LABEL=ETCDK8S"), ("# nothing", "LABEL=ETCDK8S")])
+def test_a_csm_master_whose_fstab_mounts_the_root_is_an_ordinary_installation(program, tmp_path, line, device):
+    root = tmp_path / "root"
+    subprocess.run(["cp", "-a", LAYOUTS / "csm" / "before", root], check=True)
+    (root / "etc/fstab").write_text(line + "\n")
+    data = target(program, root)["clusters"][0]["data"]
+    assert (data["device"], data["inside"]) == (device, "overlayfs" if device else "var/lib/etcd")

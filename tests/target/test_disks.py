@@ -166,6 +166,17 @@ def test_overlay_of_a_cray_master(machine, target, tmp_path):
     assert lies["lower"] == [{"device": None, "type": "auto", "inside": "var/lib/etcd"}]
 
 
+def test_etcds_volume_of_a_cray_counts_whatever_the_fstab_says(machine, target, tmp_path):
+    """Though the root has a line in it, as in an ordinary installation, which keeps etcd's data on the root."""
+    files = {"": LAYOUTS / "csm" / "before", "etc/fstab": "LABEL=ROOTRAID / ext4 defaults 0 1\n", "var/lib/etcd/member/snap/db": "x"}
+    machine.disk_of("sda", image(tmp_path / "root", "ext4", "ROOTRAID", files))
+    plain = seen(target("--json"))["clusters"][0]["data"]
+    assert (plain["device"], plain["inside"], plain["has_member"]) == (None, "var/lib/etcd", True)
+    machine.disk_of("sdb", image(tmp_path / "data", "xfs", "ETCDK8S", {"overlayfs/member/snap/db": "x"}))
+    lies = seen(target("--json"))["clusters"][0]["data"]
+    assert (lies["volume"], lies["inside"], lies["has_member"]) == ("sdb", "overlayfs", True)
+
+
 def test_plain_user_is_told_so(machine, target, image_file):
     requirement.need("setpriv")
     done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", image_file("etcd-rescue"), "target"],
