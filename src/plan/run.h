@@ -165,6 +165,8 @@ int run_role_stage(struct run *run, struct err *e);   /* into the commit */
 int run_pods(struct run *run, struct err *e);         /* the kubelet's directories of pods */
 int run_join_decide(struct run *run, struct err *e);  /* members, seeds, configuration */
 int run_join_stage(struct run *run, struct err *e);
+int run_signer(struct run *run, struct err *e); /* certificates from the snapshot's signers */
+int run_choose(struct run *run, struct err *e); /* a snapshot */
 const char *run_held_name(const struct run *run, const char *path); /* below that */
 int run_resolve(struct run *run, struct err *e);   /* the plan's id, into the journal */
 int run_add_files(struct run *run, struct err *e); /* what changes, but what waits */
@@ -178,6 +180,15 @@ int run_fresh_files(struct run *run, struct err *e);
 unsigned run_fresh_mode(const struct run *run, const char *path); /* of one that is not there */
 bool run_has(const struct run *run, const char *path); /* a change, a fence, a certificate */
 int run_room(struct run *run, struct run_cluster *c, struct err *e); /* beside, or aside */
+/* `watched` is the database of `from`; ERR_SPACE before it fills the file system to the brim. */
+struct run_room {
+	const struct run *run;
+	const struct run_cluster *cluster;
+	const struct stream *from;
+	uint64_t free_bytes, reserve, size; /* `size` came so far */
+};
+int run_room_watch(struct stream *watched, struct run_room *room, const struct run *run,
+	const struct run_cluster *c, const struct stream *from, struct err *e);
 int run_room_left(const struct run *run, const struct run_cluster *c, struct err *e);
 int run_members(struct run *run, struct err *e);   /* places, stages, databases, members */
 int run_resources(struct run *run, struct err *e); /* of static pods, beside the database */

@@ -233,8 +233,11 @@ static int take_database(struct run *r, struct run_cluster *c, const struct stre
 	struct feed_hush hush;
 	const struct listener quiet = feed_hush(&hush, r->listener);
 	struct etcd_received received;
+	struct run_room room;
+	struct stream watched;
 
-	if (begin(r, c, e) || etcd_copy(&copied, c->dir.db, from, &quiet, step, e) ||
+	if (begin(r, c, e) || run_room_watch(&watched, &room, r, c, from, e) ||
+		etcd_copy(&copied, c->dir.db, &watched, &quiet, step, e) ||
 		etcd_received_check(&received, c->dir.db, &copied, false, r->listener, step, e))
 		return e->code;
 	if (last)

@@ -1,4 +1,5 @@
-/* Is there room for the new member beside the old one; else where do both go? */
+/* Is there room for the new member beside the old one; else where do both go?  A snapshot that
+ * comes compressed tells its size at its end, so room is looked for while it is written, too. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "plan/run.h"
 
 enum { BESIDES = 80 << 20, LEFT = 4 << 20 }; /* a segment of the log, edits; what a disk needs */
+/* Of that, once the stages are made. */
+enum { AFTER = 79 << 20, REST = 1 << 16 };
 
 static const char choices[] =
 	"the choices: `old: move:/PATH` in the plan (a directory on another file system of this "
@@ -73,6 +76,51 @@ static int find_aside(
 	event_info(r->listener, "member",
 		"old and new do not fit side by side: the old member goes to %s/%s", path,
 		c->target->cluster->what);
+	return 0;
+}
+
+/* The rest is read for its length alone, so that the text has the whole number. */
+static int too_large(struct run_room *w, struct err *e)
+{
+	uint8_t *rest = arena_alloc(w->run->arena, REST);
+	const struct run_cluster *c = w->cluster;
+	struct err why = { 0 };
+	size_t more = 1;
+
+	while (more && !stream_read(w->from, &more, rest, REST, &why))
+		w->size += more;
+	const char *least = more ? "at least " : "";
+	return err_set(e, ERR_SPACE,
+		"%s: %s%" PRIu64 " bytes are missing: unpacked the snapshot has %s%" PRIu64
+		", %" PRIu64 " are for what else is written, and %" PRIu64 " are free%s%s",
+		c->moved ? w->run->site.aside : c->target->cluster->data_dir, least,
+		w->size + w->reserve - w->free_bytes, least, w->size, w->reserve, w->free_bytes,
+		c->moved ? "" : "; ", c->moved ? "" : choices);
+}
+
+/* By count, not by what is free now: a file system may hold more for a file that grows. */
+static int read_watched(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
+{
+	struct run_room *w = ctx;
+
+	if (stream_read(w->from, got, bytes, room, e))
+		return e->code;
+	w->size += *got;
+	return w->size + w->reserve <= w->free_bytes ? 0 : too_large(w, e);
+}
+
+int run_room_watch(struct stream *watched, struct run_room *w, const struct run *r,
+	const struct run_cluster *c, const struct stream *from, struct err *e)
+{
+	const struct commit_place member = member_of(r, c);
+	uint64_t free_bytes, old = 0;
+
+	/* The old one is copied there, too. */
+	if (site_free(&free_bytes, &r->site, c->moved ? &c->aside : &c->data, e) ||
+		(c->moved && commit_size(&old, &r->commit, &member, e)))
+		return e->code;
+	*w = (struct run_room){ r, c, from, free_bytes, AFTER + old, 0 };
+	*watched = (struct stream){ .read = read_watched, .ctx = w, .size = from->size };
 	return 0;
 }
 
