@@ -48,7 +48,7 @@ def record(tool, directory, kind, work):
             raise SystemExit("the log is wrong: all of it replayed is not the disk that was recorded")
         if start == final:
             raise SystemExit("the log is wrong: nothing happened")
-    return base, log, entries, states.Frame(first, last, work.fence)
+    return base, log, entries, states.Frame(first, last, work.fence, work.moved)
 
 
 def cuts(entries, count, seed):

@@ -6,7 +6,8 @@
     first, last     every file that is not etcd-rescue's own is as at that end, byte by byte, and the member of the
                     other end is complete somewhere (nothing is deleted), unless it was not there yet
     fenced          no manifest of etcd's where the kubelet looks: then each file may be of either end, but `member` is
-                    one of the two, whole, and both members are on the disk, whole
+                    one of the two, whole, and both members are on the disk, whole.  Where both do not fit on the file
+                    system of `member` there may be none for a while: both are on the other one
 """
 
 import hashlib
@@ -19,9 +20,11 @@ MANIFESTS = "etc/kubernetes/manifests/"
 FENCE = MANIFESTS + "etcd.yaml"
 DATA = "var/lib/etcd"
 MEMBER = DATA + "/member"
+ASIDE = "srv/spare"     # where the old member goes when both do not fit
 # What etcd-rescue keeps for itself; nobody else reads there.
 OWN = re.compile(r"(var/lib/etcd-rescue|var/log/etcd-rescue|var/lib/etcd/\.etcd-rescue"
-                 r"|var/lib/etcd/member\.(before|rolled-back|next)-[0-9a-f]+(-[0-9]+)?|(var/lib/etcd/)?lost\+found|other)(/|$)")
+                 r"|var/lib/etcd/member\.(before|rolled-back|next)-[0-9a-f]+(-[0-9]+)?|var/lib/etcd/member\.etcd-rescue-(in|out)"
+                 r"|srv/spare/etcd|(var/lib/etcd/)?lost\+found|other)(/|$)")
 CHUNK = 1 << 16
 ZEROS = bytes(CHUNK)
 
@@ -119,15 +122,19 @@ def differs(path, old, new, now):
 class Frame:
     """The two ends."""
 
-    def __init__(self, first, last, fence=FENCE):
-        self.first, self.last, self.fence = foreign(first), foreign(last), fence
+    def __init__(self, first, last, fence=FENCE, moved=False):
+        self.first, self.last, self.fence, self.moved = foreign(first), foreign(last), fence, moved
         self.members = below(first, MEMBER), below(last, MEMBER)
         self.both = self.first.keys() | self.last.keys()
 
     def whole(self, now, member):
         """Is this member on the disk, under whatever name?"""
         return member is None or any(below(now, path) == member for path in now
-                                     if path.startswith(DATA + "/") and f"{path}/wal" in now)
+                                     if path.startswith((DATA + "/", ASIDE + "/")) and f"{path}/wal" in now)
+
+    def between(self, now):
+        """The instant, which a cut may make long, at which the one is away and the other not there yet."""
+        return self.moved and MEMBER not in now
 
     def where(self, now):
         theirs = foreign(now)
@@ -139,13 +146,14 @@ class Frame:
                 raise Mixed("the last state, and the first one's member is gone")
             return "last"
         wrong = [differs(p, self.first.get(p), self.last.get(p), theirs.get(p)) for p in sorted(self.both | theirs.keys())
-                 if theirs.get(p) not in (self.first.get(p), self.last.get(p)) and not (p == self.fence and p not in now)]
+                 if theirs.get(p) not in (self.first.get(p), self.last.get(p)) and not (p == self.fence and p not in now)
+                 and not (self.between(now) and (p + "/").startswith(MEMBER + "/"))]
         if wrong:
             raise Mixed("; ".join(wrong[:4]))
         if not self.fence or self.fence in now:
             first = sum(theirs.get(p) == self.first.get(p) for p in self.both)
             raise Mixed(f"a mixture: {first} of {len(self.both)} paths are the first's, and etcd would start")
-        if below(now, MEMBER) not in self.members:
+        if below(now, MEMBER) not in self.members and not self.between(now):
             raise Mixed("fenced, but the member is neither whole one")
         for member, end in zip(self.members, ("first", "last")):
             if not self.whole(now, member):

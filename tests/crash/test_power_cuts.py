@@ -138,6 +138,23 @@ def test_power_cuts_with_etcd_on_its_own_partition(real, kinds, count):
     judge({(kind, name): real(kind, name, count) for kind in pairs for name in ("run", "rollback")})
 
 
+@pytest.mark.parametrize("kind, count", [
+    ("ext4", 60), *(pytest.param(kind, 1500, marks=pytest.mark.long) for kind in KINDS)])
+@pytest.mark.needs("gcc", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
+def test_power_cuts_with_what_the_first_boot_needs(real, kinds, kind, count):
+    """Of a restored node, and of one that joins, whose member goes away."""
+    judge({(kind, name): real(kind, name, count) for name in ("installed", "joined")})
+
+
+@pytest.mark.parametrize("kind, count", [
+    ("ext4+ext4", 24), *(pytest.param(kind, 700, marks=pytest.mark.long) for kind in ("ext4+ext4", "xfs+xfs", "xfs+ext4"))])
+@pytest.mark.needs("gcc", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
+def test_power_cuts_where_two_members_do_not_fit(real, kinds, kind, count):
+    """For a while there is no member where etcd looks, and it must be fenced then."""
+    names = ("moved", "moved-back") if count > 100 else ("moved",)
+    judge({(kind, name): real(kind, name, count) for name in names})
+
+
 @pytest.mark.long
 @pytest.mark.needs("gcc", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
 def test_ten_thousand_power_cuts_of_each_file_system(real, kinds):

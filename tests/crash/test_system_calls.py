@@ -77,7 +77,8 @@ def places(calls, how, every):
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)], ids=["some", "all"])
 @pytest.mark.parametrize("how", injection.SWEEPS)
-@pytest.mark.parametrize("name", ["run", "rollback", pytest.param("again", marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", ["run", "rollback", *(pytest.param(name, marks=pytest.mark.long)
+                                                      for name in ("again", "installed", "joined"))])
 @pytest.mark.needs("strace")
 def test_a_call_that_fails_or_is_the_last(sweep, artefacts, name, how, every):
     machine, calls = sweep(name)

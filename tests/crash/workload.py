@@ -35,6 +35,7 @@ class Staged:
     """Stage, fsync everything, exchange, fsync the parent: as it should be done, six files of 200 kB."""
 
     fence = None
+    moved = False
 
     def __init__(self, _asked):
         pass
@@ -95,8 +96,8 @@ class Deleted(Staged):
 
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
-# Addresses where nobody answers, and says so at once. What the first boot needs is cut in tests/unit/target/commit_test.c:
-# here the program would be most of what is written.
+# Addresses where nobody answers, and says so at once. What the first boot needs is left out of all but `installed`: the
+# program would be most of what is written.
 RENAMED = """generation: {generation}
 source: file:{snapshot}
 survivors: none
@@ -110,6 +111,7 @@ cluster:
     - {{name: master-3, peer: "https://127.0.10.13:2380"}}
     - {{name: master-4, peer: "https://127.0.10.22:2380"}}
 """
+SPARE = f"old: move:/{states.ASIDE}\n"
 SAME = """generation: {generation}
 source: file:{snapshot}
 survivors: none
@@ -120,18 +122,24 @@ cluster:
     - {{name: master-2, peer: "https://127.0.10.12:2380"}}
     - {{name: master-3, peer: "https://127.0.10.13:2380"}}
 """
+# Free on a file system that is too small for a second member, which takes 80 MB and more, but not for this one alone.
+LEFT = 40 << 20
 LABELS = {"etc": b"system_u:object_r:etc_t:s0", "etc/kubernetes": b"system_u:object_r:kubernetes_file_t:s0",
           "var/lib/etcd": b"system_u:object_r:container_file_t:s0"}
 
 
 def write_plans(directory):
     """Plans and snapshots, outside of the disk: `renamed` changes four files and has a snapshot of 48 KiB, `large`
-    changes one and has 6 MB; `later` is renamed's next generation."""
+    changes one and has 6 MB; `later` is renamed's next generation; `moved` is renamed where two members do not fit side by
+    side; `installed` leaves what the first boot needs; `joined` has no snapshot, the member goes away and etcd waits."""
     small, large = directory / "small.db", directory / "large.db"
     shutil.copy(GOLDEN / "etcd-3.5" / "snapshot.db", small)
     large.write_bytes(gzip.decompress((GOLDEN / "kubernetes" / "snapshot.db.gz").read_bytes()))
     plans = {"renamed": RENAMED.format(generation=1, snapshot=small), "large": SAME.format(generation=1, snapshot=large),
-             "later": RENAMED.format(generation=2, snapshot=large)}
+             "later": RENAMED.format(generation=2, snapshot=large),
+             "moved": RENAMED.format(generation=1, snapshot=small) + SPARE,
+             "joined": RENAMED.format(generation=1, snapshot="/nowhere").replace("finish: {install: no}\n", "role: join\n"),
+             "installed": RENAMED.format(generation=1, snapshot=small).replace("finish: {install: no}\n", "")}
     for name, text in plans.items():
         (directory / f"{name}.yaml").write_text(text)
     return directory
@@ -178,6 +186,7 @@ class Run:
     """`run`, with a snapshot in a file, on a master that other etcds know under another name and address."""
 
     fence = states.FENCE
+    moved = False
     plan = "renamed"
 
     def __init__(self, asked):
@@ -223,6 +232,47 @@ class Again(Run):
         Run(self.asked).go(top)
 
 
+class Installed(Run):
+    """With what the first boot needs: the program, units, and static pods that wait."""
+
+    plan = "installed"
+
+
+class Joined(Run):
+    """A node that joins a cluster that is there: a directory that goes away, and nothing takes its place."""
+
+    plan = "joined"
+
+
+class Moved(Run):
+    """Where etcd's file system is too small for two members; both are laid down on the other one. For two file systems."""
+
+    moved = True
+    plan = "moved"
+
+    def prepare(self, top):
+        (top / states.ASIDE).mkdir(parents=True)
+        # As etcd makes it: the segment has all its blocks.
+        for path in (top / states.MEMBER / "wal").iterdir():
+            with open(path, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        os.sync()
+        room = os.statvfs(top / states.DATA)
+        with open(top / states.DATA / "filler", "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - LEFT)
+
+
+class MovedBack(Moved):
+    """`rollback` of that."""
+
+    def command(self, top):
+        return Rollback.command(self, top)
+
+    def prepare(self, top):
+        super().prepare(top)
+        Moved(self.asked).go(top)
+
+
 class Rollback(Run):
     """`rollback` of what `run` did."""
 
@@ -234,4 +284,4 @@ class Rollback(Run):
 
 
 WORKLOADS = {"staged": Staged, "unsynced": Unsynced, "deleted": Deleted, "run": Run, "large": Large, "again": Again,
-             "rollback": Rollback}
+             "rollback": Rollback, "installed": Installed, "joined": Joined, "moved": Moved, "moved-back": MovedBack}
