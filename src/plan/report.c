@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "codec/json.h"
 #include "codec/rfc3339.h"
 #include "os/file.h"
+#include "plan/report_log.h"
 #include "plan/report_send.h"
 
 enum {
@@ -24,8 +24,6 @@ enum {
 	PROGRESS_MS = 5000,
 	DEADLINE_MS = 10000,
 	MEMORY_EVENTS = 1 << 20,
-	COPY_MAX = 64 << 20,
-	PATH = 512,
 };
 
 struct phase {
@@ -37,9 +35,9 @@ struct report {
 	struct arena *arena;
 	struct report_wish wish;
 	struct report_facts facts;
-	int events, target, logs; /* descriptors; -1: none */
-	char log_name[80];
-	struct buf kept; /* where there is no events.jsonl: what the target has not got yet */
+	int events;            /* descriptor; -1: none */
+	struct report_log log; /* on the target */
+	struct buf kept;       /* where there is no events.jsonl: what the target has not got yet */
 	struct sender http, syslog;
 	struct phase phases[PHASES];
 	size_t n_phases, now; /* `now`: the one that lasts; PHASES: none yet */
@@ -141,8 +139,7 @@ struct report *report_open(struct arena *a, const struct report_wish *wish)
 		.arena = a,
 		.wish = *wish,
 		.events = -1,
-		.target = -1,
-		.logs = -1,
+		.log = NO_REPORT_LOG,
 		.kept = BUF(MEMORY_EVENTS),
 		.http = { .fd = -1 },
 		.syslog = { .fd = -1 },
@@ -240,8 +237,8 @@ static void keep(struct report *r, const struct event *ev, const char *time_text
 	if (json_end(&j, &e) || buf_add(&out, "\n", 1, &e))
 		return;
 	write_line(r, &r->events, buf_text(&out));
-	if (r->target >= 0)
-		write_line(r, &r->target, buf_text(&out));
+	if (r->log.fd >= 0)
+		write_line(r, &r->log.fd, buf_text(&out));
 	else if (r->events < 0)
 		buf_add(&r->kept, out.p, out.len, &e);
 }
@@ -291,111 +288,38 @@ const char *report_step(const struct report *r)
 	return r->step;
 }
 
-/* A directory below another, made where it is missing; links are not followed. */
-static int enter(int *dir, const char *name, mode_t mode, struct err *e)
-{
-	if (mkdirat(*dir, name, mode) && errno != EEXIST)
-		return err_sys(e, "%s", name);
-	const int next = openat(*dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (next < 0)
-		return err_sys(e, "%s", name);
-	close(*dir);
-	*dir = next;
-	return 0;
-}
-
-static int make_log(struct report *r, int dir, struct err *e)
-{
-	const time_t t = time(NULL);
-	struct tm tm;
-	char stamp[32], *name = r->log_name;
-
-	gmtime_r(&t, &tm);
-	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-	for (unsigned again = 0; again < 100; again++) {
-		char more[16] = "";
-		if (again)
-			snprintf(more, sizeof more, "-%u", again);
-		snprintf(name, sizeof r->log_name, "%s-%.8s%s.jsonl", stamp,
-			r->facts.plan ? r->facts.plan : "no-plan", more);
-		r->target = openat(dir, name,
-			O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (r->target >= 0)
-			return 0;
-		if (errno != EEXIST)
-			break;
-	}
-	return err_sys(e, "%s", name);
-}
-
-/* All of `path` but its last two names, and these. */
-static int split(char *parent, size_t room, const char *names[2], char *copy, const char *path,
-	struct err *e)
-{
-	snprintf(copy, room, "%s", path);
-	for (int i = 1; i >= 0; i--) {
-		char *slash = strrchr(copy, '/');
-		if (strlen(path) >= room || !slash || !slash[1])
-			return err_set(e, ERR_USAGE, "%s: no place for a log", path);
-		*slash = '\0';
-		names[i] = slash + 1;
-	}
-	snprintf(parent, room, "%s", copy);
-	return 0;
-}
-
 int report_target(struct report *r, const struct root *root, const char *path, struct err *e)
 {
 	CLEAN_BUF struct buf before = BUF(EVENTS_MAX);
-	CLOSE_FD int dir = -1;
-	char parent[PATH], copy[PATH];
-	const char *names[2];
 
 	report_target_end(r);
-	if (split(parent, PATH, names, copy, path, e) ||
-		root_open_at(&dir, root, parent, O_RDONLY | O_DIRECTORY, e) ||
-		enter(&dir, names[0], 0755, e) || enter(&dir, names[1], 0700, e) ||
-		make_log(r, dir, e))
+	if (report_log_open(&r->log, root, path, r->facts.plan, e))
 		return err_wrap(e, "log on the target");
 	if (r->events >= 0) {
-		if (lseek(r->events, 0, SEEK_SET) || file_read_fd(&before, r->events, e))
-			return e->code ? e->code : err_sys(e, "%s", REPORT_EVENTS);
-	} else if (r->kept.len && buf_add(&before, r->kept.p, r->kept.len, e)) {
-		return e->code;
+		if (lseek(r->events, 0, SEEK_SET))
+			err_sys(e, "%s", REPORT_EVENTS);
+		else
+			file_read_fd(&before, r->events, e);
+	} else if (r->kept.len) {
+		buf_add(&before, r->kept.p, r->kept.len, e);
 	}
-	if (file_write(r->target, before.p, before.len, e)) {
-		file_close(&r->target);
-		return err_wrap(e, "log on the target");
-	}
-	r->logs = dir;
-	dir = -1;
-	return 0;
+	if (!e->code && file_write(r->log.fd, before.p, before.len, e))
+		err_wrap(e, "log on the target");
+	if (e->code)
+		report_log_close(&r->log);
+	return e->code;
 }
 
 int report_target_copy(struct report *r, const char *path, const char *ending, struct err *e)
 {
-	CLEAN_BUF struct buf text = BUF(COPY_MAX);
-	CLOSE_FD int in = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char name[sizeof r->log_name + 32];
-	const char *dot = strrchr(r->log_name, '.');
-
-	if (r->logs < 0)
-		return err_set(e, ERR_NOTFOUND, "there is no log on the target");
-	if (in < 0)
-		return err_sys(e, "%s", path);
-	snprintf(name, sizeof name, "%.*s%s", dot ? (int)(dot - r->log_name) : 0, r->log_name,
-		ending);
-	if (file_read_fd(&text, in, e))
-		return err_wrap(e, "%s", path);
-	return file_replace(r->logs, name, buf_span(&text), 0600, e) ? err_wrap(e, "%s", name) : 0;
+	return report_log_copy(&r->log, path, ending, e);
 }
 
 void report_target_end(struct report *r)
 {
-	if (r->target >= 0 && fsync(r->target))
+	if (r->log.fd >= 0 && fsync(r->log.fd))
 		warn(r, "the log on the target could not be synced");
-	file_close(&r->target);
-	file_close(&r->logs);
+	report_log_close(&r->log);
 }
 
 static const char *result_word(int status)
@@ -457,7 +381,7 @@ void report_end(struct report *r, int status, const struct err *why)
 		sender_put(&r->http, buf_text(&out));
 		if (!buf_add(&out, "\n", 1, &e)) {
 			write_line(r, &r->events, buf_text(&out));
-			write_line(r, &r->target, buf_text(&out));
+			write_line(r, &r->log.fd, buf_text(&out));
 		}
 	}
 	report_target_end(r);
