@@ -97,6 +97,21 @@ static struct join_verdict judge(struct finish_join *j)
 	return join_judge(&j->list, j->name, &j->urls, data);
 }
 
+/* Who was added and has not started, or learns. */
+static const char *in_the_way(struct finish_join *j)
+{
+	for (size_t i = 0; i < j->list.n; i++) {
+		const struct join_member *m = &j->list.v[i];
+		if (!m->learner && join_member_started(m))
+			continue;
+		const char *id = id_text(j, m->id);
+		return arena_print(j->scratch,
+			" (member %s, %s; when it never will: etcdctl member remove %s)", id,
+			m->urls.n ? m->urls.v[0] : "without an address", id);
+	}
+	return "";
+}
+
 /* What the server refuses, in words, and whether it may grant it later. */
 static int refused(struct finish_join *j, const char *what, struct err *e)
 {
@@ -108,7 +123,7 @@ static int refused(struct finish_join *j, const char *what, struct err *e)
 		return err_wrap(e, "%s, and is looked at again", what);
 	case JOIN_REFUSAL_YIELD:
 		join_lock_drop(&j->lock, &j->etcd, j->scratch);
-		return err_set(e, ERR_MISMATCH, "%s: %s", what, words);
+		return err_set(e, ERR_MISMATCH, "%s: %s%s", what, words, in_the_way(j));
 	case JOIN_REFUSAL_LATER:
 		return err_set(e, ERR_MISMATCH, "%s: %s", what, words);
 	case JOIN_REFUSAL_LEARNERS:

@@ -329,6 +329,25 @@ def test_a_lock_of_another_one_is_waited_for_and_a_forgotten_one_is_not(cluster,
     settled(first, second)
 
 
+@pytest.mark.parametrize("version", ["3.3", "3.5"])
+def test_one_in_the_way_is_named_and_waited_for(version, cluster, join):
+    first, second, third = cluster(version, 3)
+    if version == "3.3":
+        # A second voter that has not started would leave a quorum of none; two of three do not.
+        status, _, said = join(third, [first], "--data-dir", third.data)
+        assert status == 0, said
+    time.sleep(6)
+    first.etcdctl("member", "add", "late", "--peer-urls=https://127.0.0.1:1", *(["--learner"] if version != "3.3" else []))
+    late = next(f"{m['ID']:x}" for m in json.loads(first.etcdctl("member", "list", "-w", "json"))["members"] if not m.get("name"))
+    status, _, said = join(second, [first], "--data-dir", second.data, "--timeout", 12)
+    assert status == 1 and f"etcdctl member remove {late}" in said, said
+    assert first.etcdctl("get", "etcd-rescue/", "--prefix") == ""
+    with beside(first.remove, late):
+        status, _, said = join(second, [first], "--data-dir", second.data)
+    assert status == 0, said
+    settled(*([first, second] if version != "3.3" else [first, second, third]))
+
+
 def test_a_user_is_wanted(cluster, join):
     first, second = cluster("3.5")
     first.etcdctl("user", "add", "root:secret")
