@@ -67,7 +67,8 @@ class Node:
             self.server.close()
 
     def etcdctl(self, *args):
-        done = subprocess.run([requirement.need("etcdctl-3.5"), f"--endpoints={self.client}", *self.tls, *args],
+        done = subprocess.run([requirement.need("etcdctl-3.5"), f"--endpoints={self.client}", "--dial-timeout=30s",
+            "--command-timeout=50s", *self.tls, *args],
             capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
