@@ -247,9 +247,8 @@ int run_settings(struct run *r, struct err *e)
 	return settings_make(&r->settings, r->arena, r->plan, r->machine, r->listener, e);
 }
 
-static int choose(struct run *r, struct err *e)
+int run_choose(struct run *r, struct err *e)
 {
-	const int64_t began = monotonic_ms();
 	struct choose_wish wish;
 
 	event_step(r->listener, "snapshot", "which one?");
@@ -258,7 +257,14 @@ static int choose(struct run *r, struct err *e)
 		return e->code;
 	if (!wish.catalogue.node)
 		r->choose.wish.catalogue.node = r->rewrite.node.name;
-	const int bad = choose_next(&r->choose, e);
+	return 0;
+}
+
+static int choose(struct run *r, struct err *e)
+{
+	const int64_t began = monotonic_ms();
+	const int bad = run_choose(r, e) || choose_next(&r->choose, e) ? e->code : 0;
+
 	r->took_ms[RUN_SNAPSHOT] = monotonic_ms() - began;
 	if (!bad)
 		event_done(r->listener, "snapshot",

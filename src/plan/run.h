@@ -166,7 +166,7 @@ int run_pods(struct run *run, struct err *e);         /* the kubelet's directori
 int run_join_decide(struct run *run, struct err *e);  /* members, seeds, configuration */
 int run_join_stage(struct run *run, struct err *e);
 int run_signer(struct run *run, struct err *e); /* certificates from the snapshot's signers */
-int run_choose(struct run *run, struct err *e); /* a snapshot */
+int run_choose(struct run *run, struct err *e); /* the places where snapshots are */
 const char *run_held_name(const struct run *run, const char *path); /* below that */
 int run_resolve(struct run *run, struct err *e);   /* the plan's id, into the journal */
 int run_add_files(struct run *run, struct err *e); /* what changes, but what waits */

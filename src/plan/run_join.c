@@ -55,11 +55,11 @@ static const char *seed_of(struct run *r, const struct run_cluster *c, const cha
 	const struct kube_cluster *k = c->target->cluster;
 	struct err none = { 0 };
 	struct url url, own;
-	const char *scheme = k->ca ? "https" : "http";
 	unsigned port = 2379;
 
 	if (url_parse(&url, str_from(peer), &none))
 		return NULL;
+	const char *scheme = k->ca ? "https" : arena_copy(r->arena, url.scheme);
 	for (size_t i = 0; i < k->client_urls.n; i++) {
 		if (url_parse(&own, str_from(k->client_urls.v[i]), &none) || !own.port ||
 			(is_loopback(own.host) && k->client_urls.n > 1))
@@ -238,7 +238,8 @@ int run_join_stage(struct run *r, struct err *e)
 		if (drop_member(r, &r->clusters[i], e) || hold(r, &r->clusters[i], e))
 			return err_wrap(e, "%s", r->clusters[i].target->cluster->what);
 	}
-	if (run_pki_files(r, e) || run_add_files(r, e) || run_finish(r, e) || run_pods(r, e))
+	if (run_pki_files(r, e) || run_signer(r, e) || run_add_files(r, e) || run_finish(r, e) ||
+		run_pods(r, e))
 		return e->code;
 	return r->fresh ? run_fresh_files(r, e) : 0;
 }
