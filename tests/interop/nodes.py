@@ -114,12 +114,13 @@ class Node:
 class Kubelet:
     """Starts a node's etcd as its manifest says, again when it ends or the manifest changes."""
 
-    def __init__(self, node):
+    def __init__(self, node, manifest=None):
         self.node, self.text, self.over, self.process = node, None, threading.Event(), None
+        self.manifest = manifest or node.root / MANIFEST
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
-        path = self.node.root / MANIFEST
+        path = self.manifest
         while not self.over.wait(0.1):
             text = path.read_text() if path.exists() else None
             ended = self.process and self.process.child.poll() is not None

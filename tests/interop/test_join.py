@@ -73,7 +73,7 @@ def cluster(tmp_path, certificates, snapshot, image_file):
                 first.start(f"--initial-cluster={first.name}={first.peer}")
             return nodes
 
-        make.kubelet = lambda node: stack.enter_context(Kubelet(node))
+        make.kubelet = lambda *args: stack.enter_context(Kubelet(*args))
         yield make
     for node in made:
         node.stop()
@@ -407,6 +407,36 @@ def test_a_unit_is_read_again_before_it_is_let_go(cluster, finish):
     assert log.read_text().startswith("daemon-reload\n[Service]\n") and f"m2={second.peer}" in log.read_text()
     assert (second.root / mark).exists()
     settled(first, second)
+
+
+def test_two_clusters_of_one_node_are_joined_in_their_order(cluster, finish):
+    """As kube-up's masters have: etcd and etcd-events, each of which waits for itself."""
+    first, second = cluster("3.5")
+    other, events = [Node(first.root.parent / name, first.pki, name, "3.5") for name in ("e1", "e2")]
+    second.record([first], [first])
+    events.record([other], [other])
+    waits, manifest = f"{STATE}/held/etcd-events.yaml", "etc/kubernetes/manifests/etcd-events.yaml"
+    shutil.copy(events.root / STATE / "held/etcd.yaml", second.root / waits)
+    mine, more = [json.loads((node.root / STATE / "finish.json").read_text()) for node in (second, events)]
+    more["clusters"][0].update(what="etcd-events", files=[waits])
+    mine["clusters"] += more["clusters"]
+    mine["held"].append({"path": manifest, "held": waits})
+    (second.root / STATE / "finish.json").write_text(json.dumps(mine))
+    cluster.kubelet(second)
+    cluster.kubelet(events, second.root / manifest)
+    try:
+        # The events' cluster does not serve yet: the other one is joined all the same, and the next boot goes on.
+        status, did, said = finish(second, "--deadline", 45)
+        assert status == 1 and "etcd-events: " in said, said
+        assert (second.root / MANIFEST).exists() and not (second.root / manifest).exists()
+        settled(first, second)
+        other.start(f"--initial-cluster=e1={other.peer}")
+        status, did, said = finish(second)
+        assert status == 0 and did["outcome"] == "done" and did["released"] == 1, said
+        settled(first, second)
+        settled(other, events, keys=0)
+    finally:
+        other.stop()
 
 
 @pytest.mark.parametrize("version", ["3.4", "3.6"])
