@@ -100,6 +100,36 @@ struct turn {
 	bool seen, over;
 };
 
+/* 404: the cluster has no such operator; or its API server, being young, does not serve it yet,
+ * which its definition tells, for that is built in.  Says so by what it returns, or with an error.
+ */
+static bool is_none(const struct turn *t, struct finish_clean *c, struct err *e)
+{
+	struct arena *a = c->api->arena;
+	struct finish_answer answer;
+	struct err why = { 0 };
+
+	if (finish_api_call(&answer, c->api, "GET",
+		    arena_print(a,
+			    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+			    "%s.operator.openshift.io",
+			    t->what),
+		    NULL, &why)) {
+		if (answer.status != 404)
+			*e = why;
+		return answer.status == 404;
+	}
+	/* It is defined: is it served by now, and still not there? */
+	if (finish_api_call(&answer, c->api, "GET",
+		    arena_print(a, "/apis/operator.openshift.io/v1/%s?limit=1", t->what), NULL, e))
+		return false;
+	if (!finish_api_call(&answer, c->api, "GET", t->path, NULL, &why))
+		err_set(e, ERR_NET, "it is served now");
+	else if (answer.status != 404)
+		*e = why;
+	return !e->code;
+}
+
 /* Once, until it is something else. */
 static void tell(struct turn *t, const struct finish_clean *c, const char *text)
 {
@@ -114,12 +144,14 @@ static int look(struct turn *t, struct finish_clean *c, struct err *e)
 	const char *text;
 
 	if (finish_api_call(&answer, c->api, "GET", t->path, NULL, e)) {
-		/* One that was there is there again in a moment. */
+		struct err why = { 0 };
 		if (answer.status != 404 || t->seen)
 			return e->code;
-		*e = (struct err){ 0 };
+		t->over = is_none(t, c, &why);
+		*e = why;
+		if (!t->over)
+			return e->code;
 		event_info(c->listener, step, "%s: there is none to be redeployed", t->what);
-		t->over = true;
 		return 0;
 	}
 	t->seen = true;

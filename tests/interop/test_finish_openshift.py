@@ -226,9 +226,16 @@ def test_what_was_killed_goes_on(openshift, operators, image_file, finish):
             time.sleep(0.05)
         first.kill()
     assert [entry[:2] for entry in work.log] == [("etcds", "asked"), ("etcds", "done"), ("kubeapiservers", "asked")]
-    status, did, text = finish(m, "--deadline", 60)
+    # It goes on while the API server is so young that it serves its own definitions only.
+    m.api.close()
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(finish(m, "--deadline", 90)))
+    thread.start()
+    m.api = m.start_api("--etcd-prefix=kubernetes.io")
+    thread.join()
+    (status, did, text), = ended
     assert status == 0, text
-    assert did["cleaned"] == 2
+    assert did["cleaned"] == 2 and "there is none" not in text
     assert [entry[:2] for entry in work.log] == [(p, w) for p in KINDS for w in ("asked", "done")]
 
 
@@ -236,20 +243,18 @@ def test_an_api_server_that_is_away_while_it_is_redeployed_is_waited_for(openshi
     m = openshift
     work, ended = operators(m, late=2.0), []
     record(m)
-    # Each of the four has so long.
-    began = time.monotonic()
-    thread = threading.Thread(target=lambda: ended.append(finish(m, "--deadline", 40)))
+    thread = threading.Thread(target=lambda: ended.append(finish(m, "--deadline", 90)))
     thread.start()
     # From here: the server ends with the thread that started it.
     while ("kubeapiservers", "asked") not in [entry[:2] for entry in work.log] and thread.is_alive():
         time.sleep(0.05)
     m.api.close()
     time.sleep(4)
-    m.api = m.start_api()
+    m.api = m.start_api("--etcd-prefix=kubernetes.io")
     thread.join()
     (status, did, text), = ended
     assert status == 0 and did["cleaned"] == 4, text
-    assert "Could not connect to server" in text and time.monotonic() - began < 160
+    assert "Could not connect to server" in text
     assert [entry[:2] for entry in work.log] == [(p, w) for p in KINDS for w in ("asked", "done")]
 
 
