@@ -163,7 +163,7 @@ static int dropin_up(struct commit *c, const struct journal_item *i, struct err 
 	CLOSE_FD int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "%s", at.path);
-	return commit_like_above(fd, dir, at.path, e);
+	return target_label_like(fd, dir, at.path, e);
 }
 
 static int dropin_down(struct commit *c, const struct journal_item *i, struct err *e)

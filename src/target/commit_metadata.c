@@ -13,22 +13,7 @@
 #include "target/commit_part.h"
 #include "target/file.h"
 
-enum { LABEL_MAX = 1024, FIXED = FS_IMMUTABLE_FL | FS_APPEND_FL };
-
-static const char label[] = "security.selinux";
-
-int commit_like_above(int new, int above, const char *name, struct err *e)
-{
-	char value[LABEL_MAX];
-	const ssize_t len = fgetxattr(above, label, value, sizeof value);
-
-	if (len < 0)
-		return errno == ENODATA || errno == EOPNOTSUPP ? 0
-							       : err_sys(e, "%s: its label", name);
-	if (fsetxattr(new, label, value, (size_t)len, 0) && errno != EOPNOTSUPP)
-		return err_sys(e, "%s: its label", name);
-	return 0;
-}
+enum { FIXED = FS_IMMUTABLE_FL | FS_APPEND_FL };
 
 /* "db" for "db"; any old segment for a new one; else any of the same kind. */
 static int model(int old, const struct names *names, const char *name, mode_t kind)
@@ -62,7 +47,7 @@ static int like_one(int fd, int old, int above, const char *name, struct err *e)
 		return target_copy_metadata(old, fd, name, e);
 	if (fstat(above, &st) || fchown(fd, st.st_uid, st.st_gid))
 		return err_sys(e, "%s: its owner", name);
-	return commit_like_above(fd, above, name, e);
+	return target_label_like(fd, above, name, e);
 }
 
 static int like_children(

@@ -165,7 +165,5 @@ int commit_measure(uint64_t *bytes, struct commit_spot at, struct err *e);
 /* Owner, mode, labels of an old tree to a new one, name by name; `old` is -1: there is none,
  * `above` has owner and label then. */
 int commit_like(int new, int old, int above, const char *name, struct err *e);
-/* Only owner and label, of the directory above. */
-int commit_like_above(int new, int above, const char *name, struct err *e);
 /* All files and directories of a tree, deepest first. */
 int commit_sync_tree(struct commit_spot at, struct err *e);

@@ -221,7 +221,7 @@ static int write_staged(
 		return target_copy_metadata(like, fd, at.path, e);
 	if (fchmod(fd, mode))
 		return err_sys(e, "%s", at.path);
-	return commit_like_above(fd, above, at.path, e);
+	return target_label_like(fd, above, at.path, e);
 }
 
 /* The directory of a path, or the nearest one above that there is. */

@@ -65,6 +65,23 @@ int target_copy_metadata(int from, int to, const char *name, struct err *e)
 	return status;
 }
 
+enum { LABEL_MAX = 1024 };
+
+static const char label[] = "security.selinux";
+
+int target_label_like(int new, int above, const char *name, struct err *e)
+{
+	char value[LABEL_MAX];
+	const ssize_t len = fgetxattr(above, label, value, sizeof value);
+
+	if (len < 0)
+		return errno == ENODATA || errno == EOPNOTSUPP ? 0
+							       : err_sys(e, "%s: its label", name);
+	if (fsetxattr(new, label, value, (size_t)len, 0) && errno != EOPNOTSUPP)
+		return err_sys(e, "%s: its label", name);
+	return 0;
+}
+
 int target_make_directories(const struct root *root, const char *path, mode_t mode, struct err *e)
 {
 	char prefix[PATH];
@@ -84,7 +101,15 @@ int target_make_directories(const struct root *root, const char *path, mode_t mo
 		if (split(dir, &name, prefix, e) ||
 			root_open_at(&fd, root, dir, O_RDONLY | O_DIRECTORY, e))
 			return e->code;
-		if ((mkdirat(fd, name, mode) && errno != EEXIST) || fsync(fd))
+		const bool made = !mkdirat(fd, name, mode);
+		if (!made && errno != EEXIST)
+			return err_sys(e, "%s", prefix);
+		CLOSE_FD int new = -1;
+		if (made &&
+			(root_open_at(&new, root, prefix, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, e) ||
+				target_label_like(new, fd, prefix, e)))
+			return e->code;
+		if (fsync(fd))
 			return err_sys(e, "%s", prefix);
 	}
 	return 0;

@@ -32,7 +32,10 @@ int target_replace(const struct root *root, const char *path, struct span conten
 int target_create(const struct root *root, const char *path, const char *like, mode_t mode,
 	struct span content, struct err *e);
 
-/* All directories of a path below the root that are missing, synced. */
+/* The label of the directory above, as a kernel that knows labels would give it. */
+int target_label_like(int new, int above, const char *name, struct err *e);
+
+/* All directories of a path below the root that are missing, with that label, synced. */
 int target_make_directories(const struct root *root, const char *path, mode_t mode, struct err *e);
 
 /* One more name for a file, a copy where that is another file system; synced, and never torn. */
