@@ -3,8 +3,7 @@ balancer, and stores in the cluster's own etcd. Objects that are to be there bef
 
 	api = api_host(story, cluster)              # before the disks are made: kubeconfigs name it from then on
 	... restored, healthy ...
-	api.client = story.port(master)             # the etcd that it stores in
-	api.start_api()
+	serve(api, story.port(master))              # the etcd that it stores in
 """
 
 import json
@@ -24,6 +23,18 @@ def api_host(story, cluster):
                     ["DNS:kubernetes", "IP:127.0.0.1", f"IP:{story.switch.router}"])
     cluster.endpoint = f"{story.switch.router}:{host.api_port}"
     return host
+
+
+def serve(host, port, tries=4):
+    """Starts it. As on a master, where the kubelet does that: it ends when its etcd is too slow at first."""
+    host.client = port
+    for left in reversed(range(tries)):
+        try:
+            return host.start_api()
+        except AssertionError:
+            if not left:
+                raise
+    return None
 
 
 def stored(server, prefix, kind, version, name, namespace="", status=None, spec=None, **metadata):

@@ -13,7 +13,7 @@ from interop.server import b64
 from machine import csm, foreign, pki
 from machine.console import COLOUR
 from scenario import story as stories
-from scenario.api import api_host, items, stored
+from scenario.api import api_host, items, serve, stored
 from scenario.story import Etcd
 from sources.radosgw import Radosgw
 from sources.servers import Certificates
@@ -28,7 +28,7 @@ s3: {{endpoint: "{endpoint}", addressing: path, credentials: file}}
 cluster: {{token: tkn}}
 survivors: none
 gate: s3://etcd-backup/gate
-finish: {{deadline: 6m}}
+finish: {{deadline: 10m}}
 auto: yes
 """
 MEMBERS = {name: [f"https://10.252.1.{number}:2380"] for name, number in zip(csm.NAMES, (7, 8, 9))}
@@ -145,8 +145,7 @@ def test_the_old_members_are_kept(scene):
 @pytest.mark.long
 @pytest.mark.needs("kube-apiserver-1.34")
 def test_what_hangs_since_before_is_cleaned_up_and_nothing_else(scene):
-    scene.api.client = scene.story.port(scene.cluster["ncn-m001"])
-    scene.api.start_api()
+    serve(scene.api, scene.story.port(scene.cluster["ncn-m001"]))
     jobs = items(scene.api, "/apis/batch/v1/cronjobs")
     for master in scene.cluster:
         scene.story.until_finished(master, seconds=600)
