@@ -82,6 +82,6 @@ def archive(name, snapshot):
 def stop_serving(vm):
     """etcd ends, and is not started again at the next start either; nothing writes to its data any more."""
     services = "/usr/local/bin/services"
-    done = vm.console.run(f"printf '#!/bin/sh\\nexec sleep 86400\\n' >{services}.off; chmod 755 {services}.off; systemctl stop etcd && "
-                          f"mv {services}.off {services}; kill $(cat /run/services.pid); ! pidof etcd", 120)
+    done = vm.console.run(f"printf '#!/bin/sh\\nexec sleep 86400\\n' >{services}.off; chmod 755 {services}.off; "
+                          f"systemctl stop etcd && mv {services}.off {services}; kill $(cat /run/services.pid); ! pidof etcd", 120)
     assert done.status == 0, done.text

@@ -364,7 +364,8 @@ def contents(disk, folders, partition="root"):
     with tempfile.TemporaryDirectory(prefix="disk-", dir=Path(disk).parent) as place:
         for folder in folders:
             (Path(place) / folder).parent.mkdir(parents=True, exist_ok=True)
-            disks.run("debugfs", "-R", f'rdump "/{folder}" "{(Path(place) / folder).parent}"', f"{disk}?offset={_start(disk, partition)}")
+            disks.run("debugfs", "-R", f'rdump "/{folder}" "{(Path(place) / folder).parent}"',
+                      f"{disk}?offset={_start(disk, partition)}")
         return of_tree(place)
 
 

@@ -152,7 +152,8 @@ def test_what_hangs_since_before_is_cleaned_up_and_nothing_else(scene):
     after = items(scene.api, "/apis/batch/v1/cronjobs")
     assert set(after) == set(jobs) == {"kube-etcdbackup", "suspended", "yearly"}
     assert {name for name in jobs if jobs[name]["metadata"]["uid"] != after[name]["metadata"]["uid"]} == {"kube-etcdbackup"}
-    assert after["kube-etcdbackup"]["spec"]["schedule"] == "*/10 * * * *" and "lastScheduleTime" not in after["kube-etcdbackup"].get("status", {})
+    anew = after["kube-etcdbackup"]
+    assert anew["spec"]["schedule"] == "*/10 * * * *" and "lastScheduleTime" not in anew.get("status", {})
     pods = items(scene.api, "/api/v1/pods")
     # It is on its way: only a kubelet says that it is gone.
     assert set(pods) == {"stuck", "by-hand", "running"}

@@ -71,7 +71,8 @@ class Scene:
         self.story, self.cluster = story, cluster
         self.first, self.second, _, self.new = cluster
         self.api = api_host(story, cluster)
-        self.snapshot = stories.snapshot_of(cluster.snapshot(), story.work, story.work / "etcd.db", of_this_cluster(cluster.cas), OLD)
+        self.snapshot = stories.snapshot_of(cluster.snapshot(), story.work, story.work / "etcd.db",
+                                            of_this_cluster(cluster.cas), OLD)
         root = self.first.tree("none", programs=False)
         for name, text in {"kube-apiserver": API_POD.format(address=self.first.address, version=VERSION),
                            "kube-controller-manager": POD, "kube-scheduler": POD}.items():
@@ -115,7 +116,8 @@ def scene(tell, lab, tmp_path_factory):
     work = story.work
     # As kubeadm left them: master-4 has not joined this cluster.
     cluster.masters = cluster.masters[:3]
-    disks = {"master-1": scene.first.disk(work / "1.img", damage="db"), "master-2": scene.second.disk(work / "2.img", damage="missing"),
+    disks = {"master-1": scene.first.disk(work / "1.img", damage="db"),
+             "master-2": scene.second.disk(work / "2.img", damage="missing"),
              "master-4": scene.new.disk(work / "4.img", fresh=True)}
     scene.before = {name: stories.contents(disk, FOLDERS) for name, disk in disks.items() if name != "master-4"}
     # Two of three are there: nobody commits before the third is, whose cable is not in yet.
@@ -128,7 +130,8 @@ def scene(tell, lab, tmp_path_factory):
     scene.held = {master.name: COLOUR.sub("", story.vms[master.name].console.text) for master in (scene.first, scene.second)}
     story.switch.plug(wire)
     story.until_on_their_disks()
-    scene.etcd = Etcd(work, [f"https://127.0.0.1:{story.port(master)}" for master in (scene.first, scene.second, scene.new)], cluster.cas)
+    scene.etcd = Etcd(work, [f"https://127.0.0.1:{story.port(master)}" for master in (scene.first, scene.second, scene.new)],
+                      cluster.cas)
     story.until_healthy(scene.etcd)
     return scene
 
@@ -196,3 +199,8 @@ def test_rollback_brings_the_old_bytes_back(scene):
     after = {path: digest for path, digest in stories.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS)).items()
              if ".rolled-back-" not in path}
     assert after == scene.before["master-1"]
+
+
+@pytest.mark.long
+def test_the_image_once_more_changes_nothing_on_the_new_machine(scene):
+    assert scene.story.boot_image_again(scene.new, [f"/{folder}" for folder in FOLDERS]) == []
