@@ -231,9 +231,14 @@ int run_signer(struct run *r, struct err *e)
 		return 0;
 	if (check_clock(r, e) || run_choose(r, e))
 		return err_wrap(e, "certificates of this master");
-	/* Its own folder of the archive went with it; the one who lives has one. */
-	if (r->plan->recovery_host)
-		r->choose.wish.catalogue.node = r->plan->recovery_host;
+	/* Its own folder of the archive went with it; the one who lives has one, called after the
+	 * node where the member is etcd-member-NODE. */
+	if (r->plan->recovery_host) {
+		const char *host = r->plan->recovery_host;
+		const size_t len = strlen("etcd-member-");
+		r->choose.wish.catalogue.node =
+			strncmp(host, "etcd-member-", len) != 0 ? host : host + len;
+	}
 	if (fetch_hold(&held, &r->choose, &wish, e) ||
 		etcd_snapshot_open(&file, AT_FDCWD, held.path, e))
 		return err_wrap(e, "certificates of this master");
