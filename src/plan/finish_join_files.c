@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +10,11 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "os/names.h"
 #include "os/process.h"
 #include "target/file.h"
+
+#define KEPT "joins-"
 
 enum { FILE_MAX = 8 << 20, RELOAD_MS = 60000, OUTPUT = 4096 };
 
@@ -69,9 +73,18 @@ static const char *place_of(const struct join_files *files, const char *path)
 	return path;
 }
 
+/* Each restore has its own: what one has left that was not finished is of other files. */
+static const char *kept_prefix(const struct join_files *files)
+{
+	const struct finish_record *r = &files->f->record;
+
+	return arena_print(
+		files->f->arena, KEPT "%.12s-%" PRId64 "-", r->plan ? r->plan : "", r->restored);
+}
+
 static const char *kept_name(const struct join_files *files, size_t i)
 {
-	return arena_print(files->f->arena, "joins-%zu-%zu", files->cluster, i);
+	return arena_print(files->f->arena, "%s%zu-%zu", kept_prefix(files), files->cluster, i);
 }
 
 /* The directory of what is kept. */
@@ -210,14 +223,22 @@ int join_files_fill(
 
 void join_files_forget(const struct join_files *files)
 {
-	const struct finish_cluster *c = cluster_of(files);
+	CLEAN_ROOT struct root dir = NO_ROOT;
 	struct err none = { 0 };
-	CLOSE_FD int dir = -1;
+	struct names names;
 
-	if (root_open_at(&dir, files->f->root,
+	if (root_open_at(&dir.fd, files->f->root,
 		    arena_print(files->f->arena, "%s/finish", files->f->state),
 		    O_RDONLY | O_DIRECTORY, &none))
 		return;
-	for (size_t i = 0; i < c->files.n; i++)
-		unlinkat(dir, kept_name(files, i), 0);
+	for (size_t i = 0; i < cluster_of(files)->files.n; i++)
+		unlinkat(dir.fd, kept_name(files, i), 0);
+	if (names_read(&names, files->f->arena, &dir, ".", &none))
+		return;
+	const struct str own = str_from(kept_prefix(files));
+	for (size_t i = 0; i < names.n; i++) {
+		const struct str name = str_from(names.v[i]);
+		if (str_starts(name, STR(KEPT)) && !str_starts(name, own))
+			unlinkat(dir.fd, names.v[i], 0);
+	}
 }

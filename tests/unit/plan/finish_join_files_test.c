@@ -105,7 +105,24 @@ static void another_list_is_filled_in_from_what_was_there_first(void **state)
 	assert_string_equal(get(PLACE), "a: two\nb: 'two'\n");
 	assert_false(root_exists(&root, HELD));
 	join_files_forget(&joins);
-	assert_false(root_exists(&root, STATE "/finish/joins-0-0"));
+	assert_int_equal(rmdir(arena_print(&arena, "%s/" STATE "/finish", folder)), 0);
+}
+
+/* One that was not finished, rolled back, and done again otherwise. */
+static void what_an_earlier_restore_kept_is_not_filled_in(void **state)
+{
+	struct finish later = f;
+	const struct join_files again = { &later, 0 };
+	bool changed;
+
+	(void)state;
+	assert_int_equal(join_files_fill(&changed, &joins, "one", &e), 0);
+	put(HELD, "new: " LISTED "\n", 0640);
+	later.record.restored++;
+	assert_int_equal(join_files_fill(&changed, &again, "two", &e), 0);
+	assert_string_equal(get(HELD), "new: two\n");
+	join_files_forget(&again);
+	assert_int_equal(rmdir(arena_print(&arena, "%s/" STATE "/finish", folder)), 0);
 }
 
 /* The power went after the second name was made, and before the first one was gone. */
@@ -168,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_place_is_filled_in_and_the_mode_stays),
 		TEST(another_list_is_filled_in_from_what_was_there_first),
+		TEST(what_an_earlier_restore_kept_is_not_filled_in),
 		TEST(a_release_that_was_cut_is_ended),
 		TEST(a_file_without_the_list_is_told_with_what_to_do),
 		TEST(only_etcds_own_belongs_to_it),
