@@ -132,6 +132,32 @@ static int find_node(
 	return 0;
 }
 
+struct others {
+	const struct finish_csr_request *request;
+	const char *why;
+};
+
+static int each_node(void *ctx, const struct doc_node *node, struct str text, struct err *e)
+{
+	struct others *o = ctx;
+
+	(void)text, (void)e;
+	if (!o->why)
+		o->why = finish_csr_judge_other(o->request, node);
+	return 0;
+}
+
+/* `*why` NULL: nobody else has a name or an address that it asks for. */
+static int ask_others(
+	const char **why, struct finish_clean *c, const struct finish_csr_request *r, struct err *e)
+{
+	struct others o = { .request = r };
+
+	finish_api_list(c->api, "/api/v1/nodes", each_node, &o, e);
+	*why = o.why;
+	return e->code;
+}
+
 static int each(void *ctx, const struct doc_node *object, struct str text, struct err *e)
 {
 	struct finish_clean *c = ctx;
@@ -147,6 +173,8 @@ static int each(void *ctx, const struct doc_node *object, struct str text, struc
 			return e->code;
 		why = finish_csr_judge(&r, node);
 	}
+	if (!why && r.serving && ask_others(&why, c, &r, e))
+		return e->code;
 	if (!why)
 		return approve(c, &r, object, text, e);
 	tell(c, object, why);

@@ -5,7 +5,8 @@
  *   kube-apiserver-client-kubelet   asked for by OpenShift's node-bootstrapper, for a node that is
  *                                   not ready; or by the node itself; without any other name
  *   kubelet-serving                 asked for by the node itself, with names and addresses that its
- *                                   Node object has, at least one
+ *                                   Node object has and no other's, at least one: a node writes its
+ *                                   own addresses, and may lie
  *
  * each for system:node:NAME of the organization system:nodes, NAME being a Node of the snapshot,
  * with the usages of its kind and no others.  Where there is no signerName (before 1.18) the usages
@@ -53,3 +54,6 @@ const char *finish_csr_read(struct finish_csr_request *request, struct arena *a,
 	const struct finish_record *record, const struct doc_node *object);
 /* `node`: its Node object; NULL: there is none. */
 const char *finish_csr_judge(const struct finish_csr_request *request, const struct doc_node *node);
+/* `other`: any Node object; its own is no matter. */
+const char *finish_csr_judge_other(
+	const struct finish_csr_request *request, const struct doc_node *other);

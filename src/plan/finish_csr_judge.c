@@ -163,3 +163,21 @@ const char *finish_csr_judge(const struct finish_csr_request *r, const struct do
 	}
 	return NULL;
 }
+
+const char *finish_csr_judge_other(const struct finish_csr_request *r, const struct doc_node *other)
+{
+	const struct str name = doc_text(doc_get(other, "metadata"), "name");
+
+	if (str_is(name, r->node))
+		return NULL;
+	for (size_t i = 0; i < r->asked.names.n; i++) {
+		if (str_is(name, r->asked.names.v[i]) ||
+			has_address(other, str_from(r->asked.names.v[i]), true))
+			return "it asks for a name of another node";
+	}
+	for (size_t i = 0; i < r->asked.addresses.n; i++) {
+		if (has_address(other, str_from(r->asked.addresses.v[i]), false))
+			return "it asks for an address of another node";
+	}
+	return NULL;
+}

@@ -164,6 +164,35 @@ static void nobody_else_is(void **state)
 	assert_non_null(judge(&(struct row){ "serving", NODE, FOR_SERVER, NULL }, "{}"));
 }
 
+/* A kubelet writes the addresses of its Node object. */
+static void nothing_of_another_node_is_had(void **state)
+{
+	static const char *known[] = { "m1" };
+	const struct finish_record record = { .known = { known, 1 } };
+	const struct row row = { "serving", NODE, FOR_SERVER, NULL };
+	struct finish_csr_request r;
+	static const struct {
+		const char *name, *addresses, *why;
+	} rows[] = {
+		{ "m1", "{\"type\":\"InternalIP\",\"address\":\"10.0.0.1\"}", NULL },
+		{ "m2", "{\"type\":\"InternalIP\",\"address\":\"10.0.0.2\"}", NULL },
+		{ "m2", "", NULL },
+		{ "m2", "{\"type\":\"InternalIP\",\"address\":\"10.0.0.1\"}", "an address of" },
+		{ "m2", "{\"type\":\"Hostname\",\"address\":\"m1\"}", "a name of" },
+	};
+
+	(void)state;
+	assert_null(finish_csr_read(&r, &arena, &record, object(&row)));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *why = finish_csr_judge_other(&r,
+			parsed(arena_print(&arena,
+				"{\"metadata\":{\"name\":\"%s\"},\"status\":{\"addresses\":[%s]}}",
+				rows[i].name, rows[i].addresses)));
+		if (!why != !rows[i].why || (why && !strstr(why, rows[i].why)))
+			fail_msg("%zu: %s", i, why ? why : "nothing");
+	}
+}
+
 static void only_what_waits_is_looked_at(void **state)
 {
 	(void)state;
@@ -179,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kubelet_that_the_snapshot_knows_is_let_in),
 		cmocka_unit_test(nobody_else_is),
+		cmocka_unit_test(nothing_of_another_node_is_had),
 		cmocka_unit_test(only_what_waits_is_looked_at),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
