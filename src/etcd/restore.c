@@ -101,7 +101,10 @@ int etcd_restore_is_kubernetes(bool *yes, const struct bolt_db *db, struct err *
 	for (int i = 0; there && i < 100 && !*yes; i++) {
 		if (etcd_kv_parse(&kv, c.value, e))
 			return err_wrap(e, "bucket 'key'");
-		*yes = span_starts(kv.key, SPAN("/registry/"));
+		/* The latter two are OpenShift's. */
+		*yes = span_starts(kv.key, SPAN("/registry/")) ||
+		       span_starts(kv.key, SPAN("/kubernetes.io/")) ||
+		       span_starts(kv.key, SPAN("/openshift.io/"));
 		if (bolt_cursor_prev(&there, &c, e))
 			return err_wrap(e, "bucket 'key'");
 	}

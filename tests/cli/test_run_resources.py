@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.tree import call, marks, own_contents as contents
+from interop.server import PEERS, Server, free_ports
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 RESOURCES, MANIFESTS = Path("etc/kubernetes/static-pod-resources"), Path("etc/kubernetes/manifests")
@@ -143,3 +144,22 @@ def test_the_pair_before_is_taken_when_the_newest_is_damaged(program, tree, plac
     (place / f"static_kuberesources_{older}.tar.gz").write_bytes(whole)
     result = last(program, "run", "--root", tree, "--file", plan, "--yes")
     assert result["outcome"] == "restored" and older in result["chosen"]
+
+
+@pytest.mark.needs("etcd-3.4", "etcdctl-3.4")
+@pytest.mark.parametrize("key, bumped", [("/kubernetes.io/configmaps/default/x", True), ("/elsewhere/x", False)])
+def test_openshifts_keys_are_a_kubernetes_to_the_bump(program, tree, place, plan, tmp_path, key, bumped):
+    """Its API server keeps what others have below /registry/ elsewhere; clients there remember revisions as well."""
+    server = Server("3.4", "x", tmp_path / "data", free_ports(2))
+    path = place / f"snapshot_{STAMP}.db"
+    path.unlink()
+    try:
+        server.start().wait()
+        for number in range(3):
+            server.put(key, f"value {number}")
+        subprocess.run([PEERS / "etcdctl-3.4", f"--endpoints=127.0.0.1:{server.client_port}", "snapshot", "save", path],
+                       check=True, capture_output=True, env={"ETCDCTL_API": "3"})
+    finally:
+        server.stop()
+    cluster, = last(program, "run", "--root", tree, "--file", plan, "--yes")["clusters"]
+    assert (cluster["revision"] > 1_000_000_000) == bumped, cluster
