@@ -183,8 +183,8 @@ export ETCDCTL_CACERT=/{CONF}/ca.pem ETCDCTL_CERT=/{CONF}/client.pem ETCDCTL_KEY
 exec /usr/local/bin/etcdctl.bin "$@"
 """
 STAND_IN = """#!/bin/sh
-# Says what it was started as, and whether etcd served then; a slow machine takes its time for the answer.
-etcdctl --command-timeout=30s endpoint health >/dev/null 2>&1 && etcd='etcd serves at 4001' || etcd='no etcd serves'
+# Says what it was started as, and whether etcd served then, by etcd's own word.
+grep -q 'ready to serve client requests' /var/log/pods/etcd.log && etcd='etcd serves' || etcd='no etcd serves'
 echo "$1: $etcd"
 exec sleep 864000
 """
