@@ -86,9 +86,26 @@ static bool is_private(const struct kube_cluster *k)
 	return k->client_urls.n;
 }
 
+/* By a recovery-host that is misspelt everybody would join, and nobody be there to be joined. */
+static int check_recovery_host(const struct run *r, const struct run_cluster *c, struct err *e)
+{
+	const char *host = r->plan->recovery_host;
+
+	if (!host || r->plan->role != PLAN_ROLE_AUTO || c != r->clusters)
+		return 0;
+	for (size_t i = 0; i < c->members.n; i++) {
+		if (!strcmp(c->members.v[i].name, host))
+			return 0;
+	}
+	return err_set(e, ERR_DECLINED,
+		"the plan's recovery-host is %s, and no such member is among %s (%s); correct it, "
+		"or write all members into the plan: cluster: {members: [{name: .., peer: ..}]}",
+		host, kube_print_members(r->arena, &c->members), c->members_from);
+}
+
 static int decide(struct run *r, struct run_cluster *c, struct err *e)
 {
-	if (find_members(r, c, e))
+	if (find_members(r, c, e) || check_recovery_host(r, c, e))
 		return e->code;
 	for (size_t i = 0; i < c->members.n; i++) {
 		const struct kube_member *m = &c->members.v[i];

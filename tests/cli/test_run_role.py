@@ -44,6 +44,14 @@ def test_who_is_not_the_recovery_host_joins(program, tree, plan):
     assert run(program, tree, plan)[0]["clusters"][0]["initial_cluster"].count(",") == 2
 
 
+def test_a_recovery_host_that_nobody_knows_is_refused(program, tree, plan):
+    """Else every master would put its member aside and wait for the one that there is not."""
+    plan.write_text("source: file:/nowhere/at-all\nrecovery-host: mastre-1\nsurvivors: none\n")
+    before = marks(tree)
+    result, said = run(program, tree, plan, status=6)
+    assert "recovery-host is mastre-1, and no such member" in said and result["outcome"] == "untouched" and marks(tree) == before
+
+
 def test_recovery_host_is_restored_alone(program, tree, plan):
     plan.write_text(plan.read_text() + "recovery-host: master-2\nsurvivors: none\n")
     result, _ = run(program, tree, plan)
