@@ -138,14 +138,31 @@ static int run_told(struct finish *f, struct app *app, const struct root *root, 
 	return bad;
 }
 
+struct waiting {
+	const struct root *root;
+	const char *record;
+};
+
+static bool is_undone(const struct waiting *w)
+{
+	return !root_exists(w->root, w->record);
+}
+
+/* Nobody waits for what a rollback has undone meanwhile. */
+static int go_on(void *ctx, struct err *e)
+{
+	if (signals_go_on(NULL, e))
+		return e->code;
+	return is_undone(ctx) ? err_set(e, ERR_DECLINED, "the restore has been rolled back") : 0;
+}
+
 static int finish_applet(struct app *app, struct err *e)
 {
 	const struct options *o = app->options;
 	CLEAN_ROOT struct root root = NO_ROOT;
-	struct finish f = { .arena = app->arena,
-		.root = &root,
-		.deadline_s = o->deadline,
-		.stopped = signals_go_on };
+	struct finish f = {
+		.arena = app->arena, .root = &root, .deadline_s = o->deadline, .stopped = go_on
+	};
 	struct err printed = { 0 };
 
 	if (root_open(&root, o->root ? o->root : "/", e))
@@ -155,7 +172,13 @@ static int finish_applet(struct app *app, struct err *e)
 	if (o->dry_run)
 		return print(app, &f, "would", e);
 	signals_notice();
+	struct waiting waiting = { &root, arena_print(app->arena, "%s/" FINISH_RECORD, f.state) };
+	f.ctx = &waiting;
 	const int bad = run_told(&f, app, &root, e);
+	if (bad && is_undone(&waiting)) {
+		*e = (struct err){ 0 };
+		return print(app, &f, "nothing", e);
+	}
 	if (bad)
 		app->status = 1;
 	if (!bad || o->common.json)

@@ -85,6 +85,17 @@ def test_a_rollback_to_a_restore_whose_first_boot_never_came_brings_its_pods_bac
     assert waiting(tree, json.loads((tree / STATE / "finish.json").read_text())) == first
 
 
+def test_a_rollback_ends_the_first_boot_that_waits(program, place, tree):  # noqa: F811
+    restore(program, place, tree)
+    argv = [program, "finish", "--root", tree, "--deadline", "300"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waits:
+        said = next(line for line in waits.stderr if "waiting for" in line)
+        assert waits.poll() is None, said
+        call(program, "rollback", "--root", tree)
+        printed, _ = waits.communicate(timeout=60)
+    assert waits.returncode == 0 and "nothing is left to finish" in printed
+
+
 @pytest.mark.parametrize("moved", [["master.json"], ["master.json", "scheduler.json"],
                                    ["etcd.json", "master.json", "scheduler.json"]], ids=len)
 def test_what_a_recovery_by_hand_has_moved_aside_is_put_back_after_etcd(program, place, tree, moved):  # noqa: F811
