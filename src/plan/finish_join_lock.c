@@ -161,10 +161,12 @@ int join_lock_take(struct join_lock *lock, struct finish_etcd *s, struct arena *
 	const char *value = arena_print(a, "%s %s %ld", name, boot, (long)getpid());
 	if (grant(lock, s, a, e) || compare(&held, lock, s, a, NULL, value, e))
 		goto out;
-	if (held && join_lock_is_dead(held, name) && compare(&held, lock, s, a, held, value, e))
+	/* Ours when the answer to an earlier try was lost on the way; it would go with its lease.
+	 */
+	if (held && (!strcmp(held, value) || join_lock_is_dead(held, name)) &&
+		compare(&held, lock, s, a, held, value, e))
 		goto out;
-	/* An answer to an earlier try of ours may have been lost on the way. */
-	if (held && strcmp(held, value)) {
+	if (held) {
 		struct str who, rest;
 		str_cut(&who, &rest, str_from(held), ' ');
 		err_set(e, ERR_DECLINED, "%.*s joins just now, and one does at a time",
