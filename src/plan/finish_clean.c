@@ -140,15 +140,10 @@ static int note_node(void *ctx, const struct doc_node *node, struct str text, st
 {
 	struct round *r = ctx;
 	struct finish_node *n = arena_alloc(&r->keep, sizeof *n);
-	const struct doc_node *all = doc_find(node, "/status/conditions");
 
 	(void)text, (void)e;
-	*n = (struct finish_node){ arena_copy(&r->keep, doc_text(meta(node), "name")), false,
-		r->nodes.first };
-	for (const struct doc_node *s = all ? all->first : NULL; s; s = s->next) {
-		if (str_is(doc_text(s, "type"), "Ready"))
-			n->ready = str_is(doc_text(s, "status"), "True");
-	}
+	*n = (struct finish_node){ arena_copy(&r->keep, doc_text(meta(node), "name")),
+		finish_node_is_ready(node), r->nodes.first };
 	r->nodes.first = n;
 	return 0;
 }

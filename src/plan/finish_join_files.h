@@ -3,7 +3,8 @@
  *   cluster->files     carry the text cluster->listed, which gives way to --initial-cluster
  *   record->held       etcd's own manifest, or what its unit waits for, goes where it belongs
  *   STATE/finish/      what the files were before, so that they can be filled in again when
- *                      somebody came or went meanwhile; gone when the member has started
+ *                      somebody came or went meanwhile; gone when the member has started,
+ *                      with what an earlier restore left there
  *
  * A file is replaced as a whole; owner, mode and label stay.  Everything may be done again after
  * a crash at any point.
