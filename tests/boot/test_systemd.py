@@ -133,7 +133,7 @@ def test_a_rollback_takes_the_unit_away_while_it_waits(restored):
     nothing_failed(vm)
     reboot(vm)
     # What was rolled back is not restored unasked; who looks at it sends it on.
-    vm.console.expect(r"what shall be done\?", BOOT + RESTORE)
+    vm.console.expect(r"what shall be done\?.*A letter, then Enter", BOOT + RESTORE)
     vm.console.send("b\n")
     on_the_disk(vm, NAME, RESTORE)
     assert served(vm, SERVES).cluster == old.cluster
