@@ -33,7 +33,8 @@ BACKUP = {"kube-apiserver": 7, "kube-controller-manager": 8, "kube-scheduler": 6
 ON_DISK = {**BACKUP, "kube-apiserver": 8}
 SUM, BOOT_SUM = "1f" * 32, "2e" * 32
 DEPLOYMENT, VAR = f"ostree/deploy/rhcos/deploy/{SUM}.0", "ostree/deploy/rhcos/var"
-LABELS = {f"{DEPLOYMENT}/etc": "system_u:object_r:etc_t:s0", f"{DEPLOYMENT}/etc/kubernetes": "system_u:object_r:kubernetes_file_t:s0",
+LABELS = {f"{DEPLOYMENT}/etc": "system_u:object_r:etc_t:s0",
+          f"{DEPLOYMENT}/etc/kubernetes": "system_u:object_r:kubernetes_file_t:s0",
           VAR: "system_u:object_r:var_t:s0", f"{VAR}/lib": "system_u:object_r:var_lib_t:s0",
           f"{VAR}/lib/etcd": "system_u:object_r:container_var_lib_t:s0"}
 # Directories of the deployment that are links into /var.
