@@ -82,6 +82,28 @@ int target_label_like(int new, int above, const char *name, struct err *e)
 	return 0;
 }
 
+/* It gets its name once it has its label; what a kill leaves of it is taken up the next time. */
+static int make_directory(int above, const char *name, mode_t mode, struct err *e)
+{
+	char new[300];
+	CLOSE_FD int fd = -1;
+
+	if (snprintf(new, sizeof new, ".%s.etcd-rescue-new", name) > 255)
+		return err_set(e, ERR_USAGE, "this name is too long");
+	if (mkdirat(above, new, mode) && errno != EEXIST)
+		return err_sys(e, "making it");
+	fd = openat(above, new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "making it");
+	if (target_label_like(fd, above, name, e))
+		return e->code;
+	/* Somebody else may have been faster. */
+	if (renameat(above, new, above, name) &&
+		((errno != EEXIST && errno != ENOTEMPTY) || unlinkat(above, new, AT_REMOVEDIR)))
+		return err_sys(e, "making it");
+	return fsync(above) ? err_sys(e, "syncing what it is in") : 0;
+}
+
 int target_make_directories(const struct root *root, const char *path, mode_t mode, struct err *e)
 {
 	char prefix[PATH];
@@ -101,16 +123,8 @@ int target_make_directories(const struct root *root, const char *path, mode_t mo
 		if (split(dir, &name, prefix, e) ||
 			root_open_at(&fd, root, dir, O_RDONLY | O_DIRECTORY, e))
 			return e->code;
-		const bool made = !mkdirat(fd, name, mode);
-		if (!made && errno != EEXIST)
-			return err_sys(e, "%s", prefix);
-		CLOSE_FD int new = -1;
-		if (made &&
-			(root_open_at(&new, root, prefix, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, e) ||
-				target_label_like(new, fd, prefix, e)))
-			return e->code;
-		if (fsync(fd))
-			return err_sys(e, "%s", prefix);
+		if (make_directory(fd, name, mode, e))
+			return err_wrap(e, "%s", prefix);
 	}
 	return 0;
 }

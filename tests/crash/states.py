@@ -24,7 +24,7 @@ ASIDE = "srv/spare"     # where the old member goes when both do not fit
 # What etcd-rescue keeps for itself; nobody else reads there.
 OWN = re.compile(r"(var/lib/etcd-rescue|var/log/etcd-rescue|var/lib/etcd/\.etcd-rescue"
                  r"|var/lib/etcd/member\.(before|rolled-back|next)-[0-9a-f]+(-[0-9]+)?|var/lib/etcd/member\.etcd-rescue-(in|out)"
-                 r"|srv/spare/etcd|(var/lib/etcd/)?lost\+found|other)(/|$)")
+                 r"|([^\n]*/)?\.[^/\n]+\.etcd-rescue-new|srv/spare/etcd|(var/lib/etcd/)?lost\+found|other)(/|$)")
 CHUNK = 1 << 16
 ZEROS = bytes(CHUNK)
 
