@@ -9,6 +9,8 @@
 #include "base/buf.h"
 #include "codec/text.h"
 
+enum { KEY_MAX = 8192 };
+
 static int refuse(struct err *e, const char *what)
 {
 	return err_set(e, ERR_FORMAT, "%s", what);
@@ -134,6 +136,18 @@ static int alternatives(
 	return 0;
 }
 
+static int digest_key(struct kube_csr *csr, const mbedtls_x509_csr *x, struct err *e)
+{
+	uint8_t der[KEY_MAX];
+	const int n = mbedtls_pk_write_pubkey_der(&x->pk, der, sizeof der);
+
+	/* It is written at the end. */
+	if (n <= 0)
+		return refuse(e, "its key is of no kind that a kubelet has");
+	codec_sha256_of(csr->key, (struct span){ der + sizeof der - n, (size_t)n });
+	return 0;
+}
+
 int kube_csr_read(struct kube_csr *csr, struct arena *a, struct str pem, struct err *e)
 {
 	CLEAN_BUF struct buf der = BUF(KUBE_CSR_MAX);
@@ -151,7 +165,7 @@ int kube_csr_read(struct kube_csr *csr, struct arena *a, struct str pem, struct 
 		refuse(e, "it asks for an extension that no kubelet asks for");
 	else if (!is_signed(&x))
 		refuse(e, "it is not signed with its own key");
-	else if (!subject(csr, a, &x.subject, e))
+	else if (!digest_key(csr, &x, e) && !subject(csr, a, &x.subject, e))
 		alternatives(csr, a, &x.subject_alt_names, e);
 	mbedtls_x509_csr_free(&x);
 	return e->code;

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "codec/sha256.h"
 #include "kube/layout.h"
 
 enum { KUBE_CSR_MAX = 1 << 16, KUBE_CSR_NAMES = 100 };
@@ -19,6 +20,7 @@ enum { KUBE_CSR_MAX = 1 << 16, KUBE_CSR_NAMES = 100 };
 struct kube_csr {
 	const char *common_name, *organization;
 	struct kube_texts names, addresses; /* of its subjectAltName */
+	uint8_t key[CODEC_SHA256_SIZE];     /* digest of its public key */
 };
 
 int kube_csr_read(struct kube_csr *csr, struct arena *a, struct str pem, struct err *e);

@@ -101,6 +101,8 @@ static int approve(struct finish_clean *c, const struct finish_csr_request *r,
 	const char *path =
 		arena_print(c->api->arena, "/apis/%s/certificatesigningrequests/%.*s/approval",
 			c->csrs->version, STR_ARG(name));
+	/* Before, for the answer may be lost. */
+	finish_csr_keep_key(c->csrs, r);
 	if (finish_api_call(&answer, c->api, "PUT", path, (const char *)body.p, e)) {
 		/* It has changed, or is gone: the next look tells. */
 		if (answer.status == 404)
@@ -111,8 +113,10 @@ static int approve(struct finish_clean *c, const struct finish_csr_request *r,
 	}
 	c->csrs->approved++;
 	c->csrs->changed_ms = monotonic_ms();
-	event_info(c->listener, step, "request %.*s is approved: a %s certificate of node %s",
-		STR_ARG(name), r->serving ? "server's" : "client's", r->node);
+	event_warning(c->listener, step,
+		"request %.*s is approved: a %s certificate of node %s, asked for by %.*s",
+		STR_ARG(name), r->serving ? "server's" : "client's", r->node,
+		STR_ARG(doc_text(doc_get(object, "spec"), "username")));
 	return 0;
 }
 
@@ -173,6 +177,8 @@ static int each(void *ctx, const struct doc_node *object, struct str text, struc
 			return e->code;
 		why = finish_csr_judge(&r, node);
 	}
+	if (!why)
+		why = finish_csr_judge_key(c->csrs, &r);
 	if (!why && r.serving && ask_others(&why, c, &r, e))
 		return e->code;
 	if (!why)

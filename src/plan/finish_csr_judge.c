@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "codec/address.h"
+#include "codec/rfc3339.h"
 #include "codec/text.h"
 #include "plan/finish_csr.h"
 
@@ -76,6 +77,14 @@ static const char *known_node(struct arena *a, const struct finish_record *recor
 	return NULL;
 }
 
+static bool is_of_before(const struct doc_node *object, const struct finish_record *record)
+{
+	const struct str created = doc_text(doc_get(object, "metadata"), "creationTimestamp");
+	int64_t t;
+
+	return !rfc3339_parse(&t, created) || t < record->restored - FINISH_CSR_AGE_S;
+}
+
 static int pem_of(struct buf *pem, const struct doc_node *spec, struct err *e)
 {
 	return codec_text_unbase64(pem, doc_text(spec, "request"), e);
@@ -108,6 +117,8 @@ const char *finish_csr_read(struct finish_csr_request *r, struct arena *a,
 	const char *reason;
 
 	*r = (struct finish_csr_request){ 0 };
+	if (is_of_before(object, record))
+		return "it was made before the restore";
 	if (!kind_of(&r->serving, spec))
 		return "it is for no kubelet";
 	if (!has_usages(doc_get(spec, "usages"), r->serving ? "server auth" : "client auth"))
@@ -132,19 +143,43 @@ const char *finish_csr_read(struct finish_csr_request *r, struct arena *a,
 	return NULL;
 }
 
-/* Does the Node object have this name, or this address? */
-static bool has_address(const struct doc_node *node, struct str wanted, bool is_name)
+static bool is_any(struct str text, const char *const *texts)
 {
-	const struct doc_node *list = doc_find(node, "/status/addresses");
-
-	for (const struct doc_node *n = list ? list->first : NULL; n; n = n->next) {
-		const struct str type = doc_text(n, "type"), text = doc_text(n, "address");
-		const bool ip = str_ends(type, STR("IP"));
-		if (is_name ? !ip && str_equal(text, wanted)
-			    : ip && address_read(text).len && address_same(text, wanted))
+	for (; *texts; texts++) {
+		if (str_is(text, *texts))
 			return true;
 	}
 	return false;
+}
+
+/* Does the Node object have this name, or this address? */
+static bool has_address(const struct doc_node *node, struct str wanted, bool is_name)
+{
+	static const char *const names[] = { "Hostname", "InternalDNS", "ExternalDNS", NULL };
+	static const char *const ips[] = { "InternalIP", "ExternalIP", NULL };
+	const struct doc_node *list = doc_find(node, "/status/addresses");
+
+	for (const struct doc_node *n = list ? list->first : NULL; n; n = n->next) {
+		const struct str text = doc_text(n, "address");
+		if (!is_any(doc_text(n, "type"), is_name ? names : ips))
+			continue;
+		if (is_name ? str_equal(text, wanted)
+			    : address_read(text).len && address_same(text, wanted))
+			return true;
+	}
+	return false;
+}
+
+/* Of whatever type, and as whoever connects compares: capitals are no other name. */
+static bool goes_by(const struct doc_node *other, struct str wanted)
+{
+	const struct doc_node *list = doc_find(other, "/status/addresses");
+
+	for (const struct doc_node *n = list ? list->first : NULL; n; n = n->next) {
+		if (address_same(doc_text(n, "address"), wanted))
+			return true;
+	}
+	return address_same(doc_text(doc_get(other, "metadata"), "name"), wanted);
 }
 
 const char *finish_csr_judge(const struct finish_csr_request *r, const struct doc_node *node)
@@ -154,14 +189,50 @@ const char *finish_csr_judge(const struct finish_csr_request *r, const struct do
 	if (r->serving && !node)
 		return "its node is not there yet";
 	for (size_t i = 0; i < r->asked.names.n; i++) {
-		if (!has_address(node, str_from(r->asked.names.v[i]), true))
+		const struct str name = str_from(r->asked.names.v[i]);
+		if (finish_csr_is_nobodys(name))
+			return "it asks for a name that is no node's";
+		if (!has_address(node, name, true))
 			return "it asks for a name that its node does not have";
 	}
 	for (size_t i = 0; i < r->asked.addresses.n; i++) {
-		if (!has_address(node, str_from(r->asked.addresses.v[i]), false))
+		const struct str address = str_from(r->asked.addresses.v[i]);
+		if (finish_csr_is_nobodys(address))
+			return "it asks for an address that is no node's";
+		if (!has_address(node, address, false))
 			return "it asks for an address that its node does not have";
 	}
 	return NULL;
+}
+
+struct finish_csr_key {
+	const char *node;
+	uint8_t digest[CODEC_SHA256_SIZE];
+	struct finish_csr_key *next;
+};
+
+const char *finish_csr_judge_key(const struct finish_csrs *s, const struct finish_csr_request *r)
+{
+	for (const struct finish_csr_key *k = r->bootstrap ? s->keys : NULL; k; k = k->next) {
+		if (!strcmp(k->node, r->node) &&
+			memcmp(k->digest, r->asked.key, sizeof k->digest) != 0)
+			return "its node has got a certificate for another key just now";
+	}
+	return NULL;
+}
+
+void finish_csr_keep_key(struct finish_csrs *s, const struct finish_csr_request *r)
+{
+	if (!r->bootstrap)
+		return;
+	for (const struct finish_csr_key *k = s->keys; k; k = k->next) {
+		if (!strcmp(k->node, r->node))
+			return;
+	}
+	struct finish_csr_key *k = arena_alloc(&s->keep, sizeof *k);
+	*k = (struct finish_csr_key){ arena_copy(&s->keep, str_from(r->node)), { 0 }, s->keys };
+	memcpy(k->digest, r->asked.key, sizeof k->digest);
+	s->keys = k;
 }
 
 const char *finish_csr_judge_other(const struct finish_csr_request *r, const struct doc_node *other)
@@ -171,12 +242,11 @@ const char *finish_csr_judge_other(const struct finish_csr_request *r, const str
 	if (str_is(name, r->node))
 		return NULL;
 	for (size_t i = 0; i < r->asked.names.n; i++) {
-		if (str_is(name, r->asked.names.v[i]) ||
-			has_address(other, str_from(r->asked.names.v[i]), true))
+		if (goes_by(other, str_from(r->asked.names.v[i])))
 			return "it asks for a name of another node";
 	}
 	for (size_t i = 0; i < r->asked.addresses.n; i++) {
-		if (has_address(other, str_from(r->asked.addresses.v[i]), false))
+		if (goes_by(other, str_from(r->asked.addresses.v[i])))
 			return "it asks for an address of another node";
 	}
 	return NULL;

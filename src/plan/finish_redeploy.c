@@ -211,13 +211,20 @@ static int redeploy(struct finish_clean *c, const char *what, const char *mark, 
 	}
 }
 
+/* What every master of one restore has alike, so that the second one asks nothing again.  A
+ * snapshot holds no reason that names itself: restored once more, it brings back an older one. */
+const char *finish_redeploy_mark(struct arena *a, const struct finish_record *record)
+{
+	return arena_print(a, "etcd-rescue snapshot %.12s cluster %" PRIx64,
+		record->snapshot ? record->snapshot : "?",
+		record->n_clusters ? record->clusters[0].id : 0);
+}
+
 int finish_redeploy(struct finish_clean *c, struct err *e)
 {
 	static const char *const operators[] = { "etcds", "kubeapiservers",
 		"kubecontrollermanagers", "kubeschedulers" };
-	/* The same plan may restore twice: the second one is another restore. */
-	const char *mark = arena_print(c->api->arena, "etcd-rescue %.12s at %" PRId64,
-		c->record->plan ? c->record->plan : "", c->record->restored);
+	const char *mark = finish_redeploy_mark(c->api->arena, c->record);
 
 	for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
 		if (redeploy(c, operators[i], mark, e))

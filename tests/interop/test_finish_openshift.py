@@ -138,8 +138,16 @@ def operators():
 
 def record(m, **more):
     (m.root / STATE).mkdir(exist_ok=True)
-    return m.record(*m.ids(), **{"layout": "openshift-4.6", "known": ["m1", "m2", "m3", "w1"], "role": "single",
-        "kubeconfigs": m.kubeconfigs, **more})
+    return m.record(*m.ids(), **{"layout": "openshift-4.6", "known": ["m1", "m2", "m3", "w1", "w2"], "role": "single",
+        "snapshot": "5" * 64, "kubeconfigs": m.kubeconfigs, **more})
+
+
+# What the kubelet of w2 writes into its Node.
+LIES = {"localhost": ("Hostname", "localhost"), "kubernetes": ("InternalDNS", "kubernetes"),
+    "service": ("ExternalDNS", "kubernetes.default.svc"), "of-cluster": ("InternalDNS", "etcd.openshift-etcd.svc.cluster.local"),
+    "loopback": ("InternalIP", "127.0.0.1"), "loopback6": ("InternalIP", "::1"), "mapped": ("InternalIP", "::ffff:127.0.0.1"),
+    "unspecified": ("InternalIP", "0.0.0.0"), "link-local": ("ExternalIP", "169.254.169.254"), "link6": ("ExternalIP", "fe80::1"),
+    "multicast": ("ExternalIP", "224.0.0.1"), "type": ("Alias", "w2.example.org"), "ip-type": ("HostIP", "10.0.0.7")}
 
 
 def hostile(m, r):
@@ -163,6 +171,14 @@ def hostile(m, r):
     r.node("more-groups", (kubelet("w1")[0], ["system:nodes", "system:authenticated", "ops"]), "w1")
     r.node("both-usages", BOOTSTRAP, "m2", usages=["digital signature", "client auth", "server auth"])
     r.node("another-signer", kubelet("w1"), "w1", signer="kubernetes.io/kube-apiserver-client")
+    Objects(m).node("w2", "Unknown", master=False)
+    addresses(m, "w2", ("Hostname", "w2"), ("InternalDNS", "M2"), *LIES.values())
+    for name, (kind, address) in LIES.items():
+        r.node(f"lies-{name}", kubelet("w2"), "w2", names=f"DNS:w2,{'IP' if kind.endswith('IP') else 'DNS'}:{address}",
+            signer=SERVING)
+    r.node("lies-capitals", kubelet("w2"), "w2", names="DNS:M2", signer=SERVING)
+    # The first one of its node is before it, by its name.
+    r.node("m2-second-key", BOOTSTRAP, "m2")
     # No header: the identity that kubeadm's tokens have, with a certificate of its own.
     m.identity("token", "/O=system:bootstrappers/CN=system:bootstrap:abcdef")
     r.node("another-bootstrap", None, "m2", identity="token")
@@ -197,22 +213,36 @@ def test_operators_in_their_order_and_certificates_for_known_kubelets_alone(open
     assert did["cleaned"] == 4 + len(good) + 1
     # Each after the one before it was done everywhere, with one text that tells the restore.
     assert [(plural, what) for plural, what, _ in work.log] == [(p, w) for p in KINDS for w in ("asked", "done")]
+    cluster, = said["clusters"]
     reasons = {reason for _, what, reason in work.log if what == "asked"}
-    assert {reason.rsplit(" ", 1)[0] for reason in reasons} == {f"etcd-rescue {'0' * 12} at {said['restored']}, after revision"}
-    for name in ("of-a-stranger", "extra-name", "more-groups", "another-bootstrap"):
+    assert {reason.rsplit(" ", 1)[0] for reason in reasons} == {
+        f"etcd-rescue snapshot {'5' * 12} cluster {cluster['id']}, after revision"}
+    for name in ("of-a-stranger", "extra-name", "more-groups", "another-bootstrap", "m2-second-key",
+            *(f"lies-{lie}" for lie in LIES)):
         assert text.count(f"request {name} for a certificate is left alone") == 1, name
+    assert f"request m2-first is approved: a client's certificate of node m2, asked for by {BOOTSTRAP[0]}" in text
     assert LOCAL in text and files(m.root, STATE) == []
-    # Once more, and nothing changes.
+    # Which keys it has seen is forgotten with each run.
+    m.call("DELETE", f"{REQUESTS}/m2-second-key")
+    # Another master of this restore, by a plan of its own: nothing changes.
     before = work.objects(), m.call("GET", REQUESTS)["items"]
-    record(m, restored=said["restored"])
+    record(m, plan="1" * 64, node="m2", restored=said["restored"] + 7)
     status, did, text = finish(m, "--deadline", 24)
     assert status == 0 and did["cleaned"] == 0, text
     assert (work.objects(), m.call("GET", REQUESTS)["items"]) == before
-    # Another restore, by the same plan, and with the certificates turned off.
+    # Another restore, by the first plan, and with the certificates turned off.
     r.node("m3-client", BOOTSTRAP, "m3")
-    record(m, restored=said["restored"] + 1, csr=False)
+    record(m, snapshot="6" * 64, restored=said["restored"] + 1, csr=False)
     status, did, text = finish(m, "--deadline", 60)
     assert status == 0 and did["cleaned"] == 4 and "m3-client" not in r.approved(), text
+    # Nor is what was made long before a restore.
+    record(m, restored=int(time.time()) + 1200, redeploy=False)
+    status, did, text = finish(m, "--deadline", 16)
+    assert status == 0 and did["cleaned"] == 0 and "m3-client" not in r.approved(), text
+    assert text.count("request m3-client for a certificate is left alone: it was made before the restore") == 1
+    record(m, redeploy=False)
+    status, did, text = finish(m, "--deadline", 16)
+    assert status == 0 and did["cleaned"] == 1 and "m3-client" in r.approved(), text
 
 
 def test_what_was_killed_goes_on(openshift, operators, image_file, finish):

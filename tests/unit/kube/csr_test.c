@@ -47,6 +47,20 @@ static void what_a_kubelet_asks_for_is_read(void **state)
 	assert_string_equal(csr.organization, "system:masters");
 }
 
+static void a_key_is_known_again(void **state)
+{
+	struct kube_csr one, same, other;
+
+	(void)state;
+	assert_int_equal(kube_csr_read(&one, &arena, load("client"), &e), 0);
+	assert_int_equal(kube_csr_read(&same, &arena, load("serving"), &e), 0);
+	assert_memory_equal(one.key, same.key, sizeof one.key);
+	assert_int_equal(kube_csr_read(&other, &arena, load("client-p384"), &e), 0);
+	assert_memory_not_equal(one.key, other.key, sizeof one.key);
+	assert_int_equal(kube_csr_read(&other, &arena, load("client-rsa"), &e), 0);
+	assert_memory_not_equal(one.key, other.key, sizeof one.key);
+}
+
 static void what_has_two_meanings_is_refused(void **state)
 {
 	static const struct {
@@ -105,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(what_a_kubelet_asks_for_is_read),
+		cmocka_unit_test(a_key_is_known_again),
 		cmocka_unit_test(what_has_two_meanings_is_refused),
 		cmocka_unit_test(what_stands_around_it_is_refused),
 	};

@@ -47,6 +47,8 @@ static const char *request(const char *name)
 #define FOR_CLIENT CLIENT, "\"client auth\",\"digital signature\""
 #define FOR_SERVER SERVING, "\"digital signature\",\"key encipherment\",\"server auth\""
 
+enum { CREATED = 1795176000 }; /* 2026-11-20 12:00:00 UTC */
+
 struct row {
 	const char *csr, *user, *groups, *signer, *usages, *why;
 };
@@ -54,7 +56,8 @@ struct row {
 static const struct doc_node *object(const struct row *r)
 {
 	return parsed(arena_print(&arena,
-		"{\"metadata\":{\"name\":\"csr-1\"},\"spec\":{%s\"request\":\"%s\",\"username\":"
+		"{\"metadata\":{\"name\":\"csr-1\",\"creationTimestamp\":\"2026-11-20T12:00:00Z\"},"
+		"\"spec\":{%s\"request\":\"%s\",\"username\":"
 		"\"%s\",\"groups\":[%s],\"usages\":[%s]},\"status\":{}}",
 		r->signer ? arena_print(&arena, "\"signerName\":\"%s\",", r->signer) : "",
 		request(r->csr), r->user, r->groups, r->usages));
@@ -63,7 +66,7 @@ static const struct doc_node *object(const struct row *r)
 static const char *judge(const struct row *r, const char *node)
 {
 	static const char *known[] = { "m1", "m2" };
-	const struct finish_record record = { .known = { known, 2 } };
+	const struct finish_record record = { .known = { known, 2 }, .restored = CREATED };
 	struct finish_csr_request request_of;
 	const char *why = finish_csr_read(&request_of, &arena, &record, object(r));
 
@@ -168,7 +171,7 @@ static void nobody_else_is(void **state)
 static void nothing_of_another_node_is_had(void **state)
 {
 	static const char *known[] = { "m1" };
-	const struct finish_record record = { .known = { known, 1 } };
+	const struct finish_record record = { .known = { known, 1 }, .restored = CREATED };
 	const struct row row = { "serving", NODE, FOR_SERVER, NULL };
 	struct finish_csr_request r;
 	static const struct {
@@ -179,6 +182,11 @@ static void nothing_of_another_node_is_had(void **state)
 		{ "m2", "", NULL },
 		{ "m2", "{\"type\":\"InternalIP\",\"address\":\"10.0.0.1\"}", "an address of" },
 		{ "m2", "{\"type\":\"Hostname\",\"address\":\"m1\"}", "a name of" },
+		/* whoever connects sees no difference */
+		{ "m2", "{\"type\":\"Hostname\",\"address\":\"M1\"}", "a name of" },
+		{ "m2", "{\"type\":\"Alias\",\"address\":\"m1\"}", "a name of" },
+		{ "m2", "{\"type\":\"Hostname\",\"address\":\"10.0.0.1\"}", "an address of" },
+		{ "m2", "{\"type\":\"InternalIP\",\"address\":\"10.0.0.01\"}", NULL },
 	};
 
 	(void)state;
@@ -190,6 +198,145 @@ static void nothing_of_another_node_is_had(void **state)
 				rows[i].name, rows[i].addresses)));
 		if (!why != !rows[i].why || (why && !strstr(why, rows[i].why)))
 			fail_msg("%zu: %s", i, why ? why : "nothing");
+	}
+}
+
+/* What was waiting when the snapshot was taken, or is of no known time. */
+static void what_is_of_before_is_left_alone(void **state)
+{
+	static const char *known[] = { "m1" };
+	struct finish_record record = { .known = { known, 1 } };
+	const struct row row = { "client", BOOTSTRAP, FOR_CLIENT, NULL };
+	struct finish_csr_request r;
+	const char *why;
+
+	(void)state;
+	for (int64_t at = 0; at < 2; at++) {
+		record.restored = CREATED + FINISH_CSR_AGE_S + at;
+		why = finish_csr_read(&r, &arena, &record, object(&row));
+		assert_true(at ? why && strstr(why, "before the restore") : !why);
+	}
+	why = finish_csr_read(&r, &arena, &record, parsed("{\"metadata\":{\"name\":\"csr-1\"}}"));
+	assert_true(why && strstr(why, "before the restore"));
+}
+
+static void read_one(struct finish_csr_request *r, const struct row *row)
+{
+	static const char *known[] = { "m1" };
+	const struct finish_record record = { .known = { known, 1 }, .restored = CREATED };
+
+	assert_null(finish_csr_read(r, &arena, &record, object(row)));
+}
+
+static void the_bootstrapper_gets_one_key_for_a_node(void **state)
+{
+	const struct row rows[] = {
+		{ "client", BOOTSTRAP, FOR_CLIENT, NULL },
+		{ "client-p384", BOOTSTRAP, FOR_CLIENT, NULL },
+		{ "client", NODE, FOR_CLIENT, NULL },
+		{ "client-p384", NODE, FOR_CLIENT, NULL },
+	};
+	struct finish_csrs s = { .keep = { .limit = 1 << 20 } };
+	struct finish_csr_request one, two, own, other_own, elsewhere;
+	const char *why;
+
+	(void)state;
+	read_one(&one, &rows[0]);
+	read_one(&two, &rows[1]);
+	read_one(&own, &rows[2]);
+	read_one(&other_own, &rows[3]);
+	/* What a node renews says nothing about the bootstrapper. */
+	finish_csr_keep_key(&s, &other_own);
+	assert_null(finish_csr_judge_key(&s, &one));
+	finish_csr_keep_key(&s, &one);
+	assert_null(finish_csr_judge_key(&s, &one));
+	why = finish_csr_judge_key(&s, &two);
+	assert_true(why && strstr(why, "another key"));
+	/* The first one stays. */
+	finish_csr_keep_key(&s, &two);
+	assert_null(finish_csr_judge_key(&s, &one));
+	assert_non_null(finish_csr_judge_key(&s, &two));
+	assert_null(finish_csr_judge_key(&s, &own));
+	assert_null(finish_csr_judge_key(&s, &other_own));
+	elsewhere = two;
+	elsewhere.node = "m2";
+	assert_null(finish_csr_judge_key(&s, &elsewhere));
+	finish_csr_free(&s);
+}
+
+/* Each is in the Node's status, for its kubelet wrote it there. */
+static void what_names_no_node_is_refused(void **state)
+{
+	static const struct {
+		const char *type, *text, *why;
+	} rows[] = {
+		{ "Hostname", "m1", NULL },
+		{ "InternalDNS", "m1.example.org", NULL },
+		{ "ExternalDNS", "svc.example.org", NULL },
+		{ "Hostname", "kubernetes1.example.org", NULL },
+		{ "Hostname", "m1.kubernetes.example.org", NULL },
+		{ "InternalIP", "10.0.0.1", NULL },
+		{ "ExternalIP", "fd00::1", NULL },
+		{ "ExternalIP", "::ffff:10.0.0.1", NULL },
+		/* of another type */
+		{ "Alias", "m1", "a name that its node" },
+		{ "", "m1", "a name that its node" },
+		{ "InternalIP", "m1", "a name that its node" },
+		{ "HostIP", "10.0.0.1", "an address that its node" },
+		{ "Hostname", "10.0.0.1", "an address that its node" },
+		/* names of everybody, or of a service */
+		{ "Hostname", "localhost", "no node's" },
+		{ "Hostname", "LocalHost", "no node's" },
+		{ "Hostname", "localhost.", "no node's" },
+		{ "InternalDNS", "kubernetes", "no node's" },
+		{ "InternalDNS", "kubernetes.default", "no node's" },
+		{ "InternalDNS", "Kubernetes.default.svc", "no node's" },
+		{ "ExternalDNS", "etcd.openshift-etcd.svc", "no node's" },
+		{ "ExternalDNS", "etcd.openshift-etcd.SVC.cluster.local", "no node's" },
+		{ "Hostname", "*", "no node's" },
+		{ "Hostname", "*.example.org", "no node's" },
+		/* addresses of everybody */
+		{ "InternalIP", "127.0.0.1", "no node's" },
+		{ "InternalIP", "127.9.9.9", "no node's" },
+		{ "InternalIP", "0.0.0.0", "no node's" },
+		{ "InternalIP", "169.254.169.254", "no node's" },
+		{ "InternalIP", "224.0.0.1", "no node's" },
+		{ "InternalIP", "239.1.2.3", "no node's" },
+		{ "InternalIP", "255.255.255.255", "no node's" },
+		{ "ExternalIP", "::", "no node's" },
+		{ "ExternalIP", "::1", "no node's" },
+		{ "ExternalIP", "::ffff:127.0.0.1", "no node's" },
+		{ "ExternalIP", "::127.0.0.1", "no node's" },
+		{ "ExternalIP", "fe80::1", "no node's" },
+		{ "ExternalIP", "febf::1", "no node's" },
+		{ "ExternalIP", "ff02::1", "no node's" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *texts[] = { rows[i].text };
+		struct finish_csr_request r = { .serving = true, .node = "m1" };
+		const bool ip = strchr(rows[i].text, ':') ||
+				strspn(rows[i].text, "0123456789.") == strlen(rows[i].text);
+		*(ip ? &r.asked.addresses : &r.asked.names) = (struct kube_texts){ texts, 1 };
+		const char *why =
+			finish_csr_judge(&r, parsed(arena_print(&arena,
+						     "{\"status\":{\"addresses\":[{\"type\":\"%s\","
+						     "\"address\":\"%s\"}]}}",
+						     rows[i].type, rows[i].text)));
+		if (!why != !rows[i].why || (why && !strstr(why, rows[i].why)))
+			fail_msg("%zu: %s", i, why ? why : "approved");
+		/* Nor as a name that is written like an address. */
+		if (ip && rows[i].why && strstr(rows[i].why, "no node's")) {
+			r.asked.names = (struct kube_texts){ texts, 1 };
+			r.asked.addresses = (struct kube_texts){ 0 };
+			why = finish_csr_judge(
+				&r, parsed(arena_print(&arena,
+					    "{\"status\":{\"addresses\":[{\"type\":\"Hostname\","
+					    "\"address\":\"%s\"}]}}",
+					    rows[i].text)));
+			assert_true(why && strstr(why, "no node's"));
+		}
 	}
 }
 
@@ -209,6 +356,9 @@ int main(void)
 		cmocka_unit_test(a_kubelet_that_the_snapshot_knows_is_let_in),
 		cmocka_unit_test(nobody_else_is),
 		cmocka_unit_test(nothing_of_another_node_is_had),
+		cmocka_unit_test(what_is_of_before_is_left_alone),
+		cmocka_unit_test(the_bootstrapper_gets_one_key_for_a_node),
+		cmocka_unit_test(what_names_no_node_is_refused),
 		cmocka_unit_test(only_what_waits_is_looked_at),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
