@@ -88,9 +88,12 @@ static void answers(struct arena *a, struct str text)
 		return;
 	finish_node_lost(doc.root, &r);
 	finish_node_is_unsure(doc.root, &r);
-	finish_redeploy_judge(&said, a, doc.root, "etcd-rescue x at 1");
-	if (finish_csr_waits(doc.root) && !finish_csr_read(&asked, a, &r, doc.root))
+	finish_redeploy_judge(&said, a, doc.root, "etcd-rescue snapshot x cluster 1");
+	if (finish_csr_waits(doc.root) && !finish_csr_read(&asked, a, &r, doc.root)) {
 		finish_csr_judge(&asked, doc.root);
+		finish_csr_judge_other(&asked, doc.root);
+	}
+	finish_csr_is_nobodys(text);
 	finish_pod_stuck(&at_once, doc.root, &(struct finish_nodes){ NULL }, 1795262400);
 	finish_cronjob_read(&job, doc.root);
 	finish_lease_is_free(doc.root, "m1", 0);
