@@ -1,6 +1,7 @@
 /* What this node does: the plan's role, or by the plan's recovery-host the one of each node. */
 #include <string.h>
 
+#include "kube/rewrite.h"
 #include "plan/run.h"
 
 static const char step[] = "identify";
@@ -45,6 +46,42 @@ static int check(const struct run *r, struct err *e)
 	return 0;
 }
 
+/* By one that is misspelt every master would stand aside, and none be restored.  Of a node that
+ * joins run_join.c sees to it. */
+static int check_recovery_host(const struct run *r, const char *own, struct err *e)
+{
+	const struct kube_node *node = &r->rewrite.node;
+	const char *host = r->plan->recovery_host;
+	struct kube_members known = { 0 };
+	bool others = false;
+
+	/* A plan whose own members have none of that name is refused as it is read. */
+	if (r->plan->cluster.members.n)
+		return 0;
+	if (node->n_clusters)
+		kube_read_members(&known, r->arena,
+			str_from(kube_replaced(r->arena,
+				kube_print_members(r->arena, &node->clusters[0].members),
+				&r->rewrite.wanted)));
+	for (size_t i = 0; i < known.n; i++) {
+		if (!strcmp(known.v[i].name, host))
+			return 0;
+		others |= strcmp(known.v[i].name, own) != 0;
+	}
+	if (others)
+		return err_set(e, ERR_DECLINED,
+			"the plan's recovery-host is %s, and no such member is among %s (the "
+			"members that the disk has); correct it, or write all members into the "
+			"plan: cluster: {members: [{name: .., peer: ..}]}",
+			host, kube_print_members(r->arena, &known));
+	event_warning(r->listener, step,
+		"nothing here says which other members there are: if none is called %s, every "
+		"master stands aside and NONE is restored; look whether recovery-host is spelt as "
+		"that master's member is",
+		host);
+	return 0;
+}
+
 /* Where one restores and the others follow, the one is alone at first. */
 static int by_recovery_host(struct run *r, struct err *e)
 {
@@ -70,6 +107,8 @@ static int by_recovery_host(struct run *r, struct err *e)
 		return 0;
 	}
 	r->role = node->layout == &kube_layout_openshift46 ? PLAN_ROLE_STAND_ASIDE : PLAN_ROLE_JOIN;
+	if (r->role == PLAN_ROLE_STAND_ASIDE && check_recovery_host(r, name, e))
+		return e->code;
 	event_info(r->listener, step, "the plan's recovery-host is %s and this is %s: role %s",
 		host, name, run_role_word(r));
 	return 0;

@@ -79,7 +79,7 @@ def openshift(tmp_path):
     return root
 
 
-@pytest.mark.parametrize("how", ["role: stand-aside\n", "recovery-host: somebody-else\n"])
+@pytest.mark.parametrize("how", ["role: stand-aside\n", "recovery-host: master-0\n"])
 def test_openshift_master_stands_aside(program, openshift, tmp_path, how):
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"source: file:/nowhere/at-all\n{how}")
@@ -110,6 +110,36 @@ def test_openshift_master_stands_aside(program, openshift, tmp_path, how):
                       "var/lib/etcd/member/snap/db": "joined"})
     twice(program, openshift, plan)
     back(program, openshift, before)
+
+
+MEMBERS = """cluster:
+  members:
+    - {name: node-a, peer: "https://192.168.126.10:2380"}
+    - {name: master-1, peer: "https://192.168.126.11:2380"}
+"""
+
+
+@pytest.mark.parametrize("known", ["master-2", "node-a"], ids=["disk", "plan"])
+def test_nobody_stands_aside_for_a_recovery_host_that_nobody_knows(program, openshift, tmp_path, known):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("source: file:/nowhere/at-all\nrecovery-host: node-a\n")
+    before = marks(openshift)
+    result, said = run(program, openshift, plan, status=6)
+    assert "recovery-host is node-a, and no such member is among master-0=" in said
+    assert result["outcome"] == "untouched" and marks(openshift) == before
+    plan.write_text(f"source: file:/nowhere/at-all\nrecovery-host: {known}\n{MEMBERS if known == 'node-a' else ''}")
+    assert run(program, openshift, plan)[0]["role"] == "stand-aside"
+
+
+def test_a_master_that_knows_no_other_stands_aside_with_a_warning(program, openshift, tmp_path):
+    manifest = openshift / "etc/kubernetes/manifests/etcd-pod.yaml"
+    text = re.sub(r' +- name: "NODE_master_[02]_.*\n +value:.*\n', "", manifest.read_text())
+    assert "master_0" not in text and "NODE_master_1_ETCD_NAME" in text
+    manifest.write_text(text)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("source: file:/nowhere/at-all\nrecovery-host: master-0\n")
+    result, said = run(program, openshift, plan)
+    assert result["role"] == "stand-aside" and "if none is called master-0, every master stands aside" in said
 
 
 def test_an_openshift_master_is_not_made_to_join(program, openshift, tmp_path):
