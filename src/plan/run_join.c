@@ -103,9 +103,24 @@ static int check_recovery_host(const struct run *r, const struct run_cluster *c,
 		host, kube_print_members(r->arena, &c->members), c->members_from);
 }
 
+/* Nothing takes its place that would hide the one of a lower layer; nor would a directory that is
+ * the overlay's own top. */
+static int check_wal(const struct run_cluster *c, struct err *e)
+{
+	const struct kube_cluster *k = c->target->cluster;
+
+	if (!k->wal_dir || !c->target->wal.place.n_lower)
+		return 0;
+	return err_set(e, ERR_DECLINED,
+		"%s: its write-ahead log, %s, lies on an overlay, and once that is put aside what "
+		"a lower layer has there would be back under a member that is new; let etcd keep "
+		"it below %s (no --wal-dir), or mount something else than an overlay there",
+		k->what, k->wal_dir, k->data_dir);
+}
+
 static int decide(struct run *r, struct run_cluster *c, struct err *e)
 {
-	if (find_members(r, c, e) || check_recovery_host(r, c, e))
+	if (find_members(r, c, e) || check_recovery_host(r, c, e) || check_wal(c, e))
 		return e->code;
 	for (size_t i = 0; i < c->members.n; i++) {
 		const struct kube_member *m = &c->members.v[i];

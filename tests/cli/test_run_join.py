@@ -162,6 +162,20 @@ def test_a_master_that_never_joined_is_told_how(program, tmp_path, conf):
     assert own_contents(root) == before
 
 
+def test_a_log_apart_on_an_overlay_is_refused(program, tmp_path):
+    """Once the upper layer's is put aside, a lower layer's segments would be back under an empty member."""
+    root = before_of("icp", tmp_path)
+    plan, _, _ = plan_of(program, root, tmp_path)
+    write(root, {"etc/fstab": "o /var/lib/etcd-wal overlay lowerdir=/var/lib/etcd-wal,upperdir=/srv/upper,workdir=/srv/work 0 0\n",
+                 "var/lib/etcd-wal/wal/0.wal": "of long ago", "srv/upper/wal/1.wal": "of the lost cluster"})
+    before = marks(root)
+    result, said = run(program, root, plan, status=6)
+    assert "its write-ahead log, /var/lib/etcd-wal/wal, lies on an overlay" in said
+    assert result["outcome"] == "untouched" and marks(root) == before
+    (root / "etc/fstab").unlink()
+    assert run(program, root, plan)[0]["outcome"] == "restored"
+
+
 def test_nobody_to_ask_is_told(program, tmp_path):
     root = before_of("kubeadm", tmp_path)
     manifest = root / "etc/kubernetes/manifests/etcd.yaml"
