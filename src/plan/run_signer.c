@@ -12,6 +12,7 @@
 #include "kube/stored.h"
 #include "net/url.h"
 #include "os/clock.h"
+#include "os/file.h"
 #include "plan/fetch.h"
 #include "plan/run.h"
 
@@ -165,6 +166,44 @@ static int add(struct run *r, const char *path, struct str text, unsigned mode, 
 							 : commit_add_file(&r->commit, &file, e);
 }
 
+/* Does the CA that is there, or one of several in that file, believe what was issued? */
+static int check_ca(bool *write, const struct signing *s, const struct kind *k, const char *path,
+	const char *cert, const char *key, const struct kube_leaf *leaf, struct err *e)
+{
+	CLEAN_BUF struct buf text = BUF(KUBE_FILE_MAX);
+	const struct span c = { (const uint8_t *)cert, strlen(cert) },
+			  p = { (const uint8_t *)key, strlen(key) };
+	struct run *r = s->r;
+	struct kube_ca *there = NULL;
+	struct err none = { 0 };
+	const char *inside, *why;
+
+	*write = !kube_exists(&r->site.target.files, path);
+	if (*write)
+		return 0;
+	const struct root *root = kube_below(&inside, &r->site.target.files, path);
+	if (file_read(&text, root, inside, e))
+		return e->code;
+	const bool good = !kube_ca_open(&there, buf_span(&text), (struct span){ 0 }, path, &none) &&
+			  kube_leaf_is_good(&why, r->arena, there, c, p, leaf);
+	kube_ca_close(there);
+	if (good)
+		return 0;
+	if (!r->force) {
+		r->outcome = RUN_REFUSED;
+		return err_set(e, ERR_DECLINED,
+			"/%s is not of the snapshot's %s, which has to issue this master's "
+			"certificates: snapshot or disk are of another cluster; choose another "
+			"snapshot, or, if this one is right, take the file away, or start again "
+			"with --force, which replaces it",
+			path, k->signer);
+	}
+	*write = true;
+	event_warning(r->listener, step, "/%s is of another CA and replaced by the snapshot's %s",
+		path, k->signer);
+	return 0;
+}
+
 static int issue(const struct signing *s, const struct kind *k, struct err *e)
 {
 	struct run *r = s->r;
@@ -182,16 +221,18 @@ static int issue(const struct signing *s, const struct kind *k, struct err *e)
 	const char *cert;
 	struct str ca_cert;
 	char *key = NULL;
+	bool write = false;
 
 	int bad = read_ca(&ca, &ca_cert, s, k->signer, e) ||
 		  kube_leaf_issue(&cert, &key, r->arena, ca, &leaf, e) ||
+		  check_ca(&write, s, k, ca_path, cert, key, &leaf, e) ||
 		  add(r, file_of(s, k, "crt"), str_from(cert), 0644, e) ||
 		  add(r, file_of(s, k, "key"), str_from(key), 0600, e);
 	if (key)
 		explicit_bzero(key, strlen(key));
 	kube_ca_close(ca);
 	/* Two kinds have one CA, and one of them writes it. */
-	if (!bad && strcmp(k->name, "peer") && !kube_exists(&r->site.target.files, ca_path))
+	if (!bad && write && strcmp(k->name, "peer") != 0)
 		bad = add(r, ca_path, ca_cert, 0644, e);
 	if (!bad)
 		event_info(r->listener, step, "%s is issued by %s of the snapshot",

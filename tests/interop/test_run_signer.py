@@ -120,3 +120,25 @@ def test_what_cannot_be_signed_is_told(program, rebuilt, backup, tmp_path, name,
     before = own_contents(rebuilt)
     result, said = run(program, rebuilt, plan, status=1)
     assert why in said and result["outcome"] == "untouched" and own_contents(rebuilt) == before
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "metric-ca.crt"])
+def test_a_ca_of_another_cluster_is_not_left_beside_what_was_issued(program, rebuilt, backup, tmp_path, name):
+    plan, there = tmp_path / "plan.yaml", rebuilt / CERTS / name
+    plan.write_text(f"source: file:{backup}/snapshot.db\n{PLAN}")
+    own = (backup / ("etcd-signer.crt" if name == "ca.crt" else "etcd-metric-signer.crt")).read_text()
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/OU=openshift/CN=etcd-signer", "-days", "3650",
+            "-keyout", tmp_path / "other.key", "-out", there)
+    other, before = there.read_text(), own_contents(rebuilt)
+    result, said = run(program, rebuilt, plan, status=6)
+    assert f"/{CERTS}/{name} is not of the snapshot's" in said and "take the file away" in said
+    assert result["outcome"] == "refused" and own_contents(rebuilt) == before
+    # By force it is the snapshot's, and a rollback brings the other one back.
+    _, said = run(program, rebuilt, plan, "--force")
+    assert f"/{CERTS}/{name} is of another CA" in said and there.read_text() == own
+    call(program, "rollback", "--root", rebuilt)
+    assert own_contents(rebuilt) == before
+    # Among several it does.
+    there.write_text(other + own)
+    run(program, rebuilt, plan, "--again")
+    assert there.read_text() == other + own
