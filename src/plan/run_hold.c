@@ -123,6 +123,38 @@ static int hold_all_of(const struct holding *h, const char *dir, struct err *e)
 	return 0;
 }
 
+/* Without a record that can be read nobody knows where they belong. */
+static int go_without(const struct holding *h, struct err *e)
+{
+	struct run *r = h->run;
+	const char *state = run_state_there(r);
+	struct err why = *e;
+	struct names dirs, names;
+
+	*e = (struct err){ 0 };
+	if (entries(&dirs, r, state, e))
+		return e->code;
+	for (size_t i = 0; i < dirs.n; i++) {
+		const char *dir = arena_print(r->arena, "%s/%s", state, dirs.v[i]);
+		if (strcmp(dirs.v[i], "held") != 0 && strncmp(dirs.v[i], "held-", 5) != 0)
+			continue;
+		if (entries(&names, r, dir, e))
+			return e->code;
+		if (names.n)
+			return err_set(e, why.code,
+				"/%s/" FINISH_RECORD ", the record of an earlier restore: %s; "
+				"static pods wait in /%s (%s): move those that are still wanted "
+				"into /%s, delete the record, then start again",
+				state, why.text, dir, names.v[0], h->pods);
+	}
+	event_warning(r->listener, step,
+		"/%s/" FINISH_RECORD
+		", the record of an earlier restore, is replaced unread, for no static pod waits: "
+		"%s",
+		state, why.text);
+	return 0;
+}
+
 /* Those of an earlier restore, as its record says; put in place meanwhile, they are among the
  * pods. */
 static int hold_those_that_wait(const struct holding *h, struct err *e)
@@ -134,10 +166,10 @@ static int hold_those_that_wait(const struct holding *h, struct err *e)
 	const struct root *root = kube_below(&inside, r->rewrite.node.files,
 		arena_print(r->arena, "%s/" FINISH_RECORD, run_state_there(r)));
 
-	if (file_read(&text, root, inside, e))
-		return err_forgive(e, ERR_NOTFOUND);
-	if (finish_record_parse(&old, r->arena, buf_text(&text), e))
-		return err_wrap(e, "the record of an earlier restore");
+	if (file_read(&text, root, inside, e) && !err_forgive(e, ERR_NOTFOUND))
+		return 0;
+	if (e->code || finish_record_parse(&old, r->arena, buf_text(&text), e))
+		return go_without(h, e);
 	more(h->record, r->arena, old.n_held);
 	for (size_t i = 0; i < old.n_held; i++) {
 		const struct str dir = directory_of(old.held[i].path);

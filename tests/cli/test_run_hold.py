@@ -70,6 +70,25 @@ def test_a_second_restore_finds_the_pods_that_wait_since_the_first(program, plac
     assert files(tree / PODS).keys() == pods.keys()
 
 
+@pytest.mark.parametrize("text, why", [("{", "finish.json"), ('{"version": 99}', "of a newer etcd-rescue")])
+def test_a_record_that_cannot_be_read_counts_only_while_pods_wait(program, place, tree, text, why):  # noqa: F811
+    restore(program, place, tree)
+    record = tree / STATE / "finish.json"
+    record.write_text(text)
+    plan = tree.parent / "plan.yaml"
+    plan.write_text(f"source: file:{place}/\nrole: single\ngeneration: 2\n")
+    before = own_contents(tree)
+    said = call(program, "run", "--root", tree, "--file", plan, "--yes", status=1).stderr
+    assert why in said and f"wait in /{STATE}/held (master.json)" in said and f"into /{PODS}, delete the record" in said
+    assert own_contents(tree) == before
+    # As it says.
+    for path in (tree / STATE / "held").iterdir():
+        path.rename(tree / PODS / path.name)
+    said = call(program, "run", "--root", tree, "--file", plan, "--yes").stderr
+    assert why in said and "is replaced unread" in said
+    assert set(waiting(tree, json.loads(record.read_text()))) == {"master.json", "scheduler.json"}
+
+
 def test_a_rollback_to_a_restore_whose_first_boot_never_came_brings_its_pods_back(program, place, tree):  # noqa: F811
     first = waiting(tree, restore(program, place, tree))
     left = {name: (tree / name).read_bytes() for name in OWN}
