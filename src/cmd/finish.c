@@ -5,6 +5,7 @@
 #include "cmd/signals.h"
 #include "codec/json.h"
 #include "node/anchors.h"
+#include "os/file.h"
 #include "os/kmsg.h"
 #include "plan/finish.h"
 #include "plan/report.h"
@@ -174,6 +175,13 @@ static int finish_applet(struct app *app, struct err *e)
 	signals_notice();
 	struct waiting waiting = { &root, arena_print(app->arena, "%s/" FINISH_RECORD, f.state) };
 	f.ctx = &waiting;
+	CLOSE_FD int lock = -1;
+	if (finish_hold(&lock, &f, e)) {
+		if (!is_undone(&waiting))
+			return e->code;
+		*e = (struct err){ 0 };
+		return print(app, &f, "nothing", e);
+	}
 	const int bad = run_told(&f, app, &root, e);
 	if (bad && is_undone(&waiting)) {
 		*e = (struct err){ 0 };

@@ -1,5 +1,6 @@
 /* plan/finish.h - the first boot of a restored system
  *
+ *   hold         one program at a time
  *   join         a node that joins: its member is added and started (finish_join.h)
  *   etcd         until this node's etcd serves; cluster id and members compared
  *   pods         static pods that waited are put in place: then, or at the deadline
@@ -14,7 +15,7 @@
  * Units:      seconds.
  * Ownership:  borrows root and listener; the rest lives in the arena.
  * Errors:     the first that counts, after all else has been done; ERR_NOTFOUND: there is
- *             nothing to finish.
+ *             nothing to finish; ERR_DECLINED: another one is at work.
  */
 #pragma once
 
@@ -43,6 +44,11 @@ struct finish {
 
 /* Record and steps. */
 int finish_read(struct finish *f, struct err *e);
+
+/* Nobody else finishes this restore until `*lock` is closed, or the program ends.  Waits for some
+ * seconds, then ERR_DECLINED says who does; ERR_NOTFOUND: it has been finished meanwhile.
+ * Reads the record again, which another restore may have replaced. */
+int finish_hold(int *lock, struct finish *f, struct err *e);
 int finish_run(struct finish *f, struct err *e);
 
 /* A file that waited is put in place; one that was already is no error. */

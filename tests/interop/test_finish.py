@@ -79,6 +79,28 @@ def test_pods_that_wait_are_in_place_though_etcd_never_comes(master, finish):
     assert status == 0 and did["released"] == 0, said
 
 
+def test_pods_that_wait_are_put_in_place_by_one_program_at_a_time(master, finish, image_file):
+    """The unit of the first boot is at work when a person starts it again."""
+    m = master()
+    m.record("cafe", "1", layout="icp", held=[])
+    argv = [image_file("etcd-rescue"), "finish", "--root", m.root, "--deadline", "300"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
+        try:
+            assert next(line for line in first.stderr if "waiting for" in line)
+            before = files(m.root, ".")
+            began = time.monotonic()
+            status, did, said = finish(m, "--deadline", 15)
+            assert status == 6 and did is None and f"at work here, process {first.pid} " in said, said
+            assert time.monotonic() - began < 30 and files(m.root, ".") == before and first.poll() is None
+        finally:
+            first.kill()
+    # It went with its program.
+    m.start_etcd()
+    m.record(*m.ids(), layout="icp", held=[])
+    status, did, said = finish(m)
+    assert status == 0 and did["outcome"] == "done", said
+
+
 def test_a_member_that_never_started_is_told(master, finish):
     m = master()
     m.start_etcd()
