@@ -152,6 +152,20 @@ void kube_add_text(struct kube_texts *texts, struct arena *a, const char *text)
 	texts->v = more;
 }
 
+struct kube_texts kube_texts_of(struct arena *a, const struct doc_node *list)
+{
+	struct kube_texts out = { 0 };
+
+	if (!list || list->kind != DOC_LIST)
+		return out;
+	out.v = arena_array(a, list->n + 1, sizeof *out.v);
+	for (const struct doc_node *n = list->first; n; n = n->next) {
+		if (n->kind == DOC_SCALAR)
+			out.v[out.n++] = arena_copy(a, n->text);
+	}
+	return out;
+}
+
 void kube_warn(struct kube_node *node, const char *fmt, ...)
 {
 	va_list ap;

@@ -104,6 +104,8 @@ int kube_node(struct kube_node *node, struct kube_files *files, const char *forc
 
 /* For the layouts: growing lists, and what flags hold. */
 void kube_add_text(struct kube_texts *texts, struct arena *a, const char *text);
+/* The texts of a list; of anything else none. */
+struct kube_texts kube_texts_of(struct arena *a, const struct doc_node *list);
 void kube_warn(struct kube_node *node, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct kube_cluster *kube_add_cluster(struct kube_node *node, const char *what);
 /* "a=https://1.2.3.4:2380,b=...,a=https://1.2.3.4:2381": a name may come again. */

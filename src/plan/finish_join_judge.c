@@ -6,20 +6,6 @@
 #include "codec/doc.h"
 #include "etcd/ident.h"
 
-static struct kube_texts texts_of(struct arena *a, const struct doc_node *list)
-{
-	struct kube_texts out = { 0 };
-
-	if (!list || list->kind != DOC_LIST)
-		return out;
-	out.v = arena_array(a, list->n + 1, sizeof *out.v);
-	for (const struct doc_node *n = list->first; n; n = n->next) {
-		if (n->kind == DOC_SCALAR)
-			out.v[out.n++] = arena_copy(a, n->text);
-	}
-	return out;
-}
-
 int join_list_parse(
 	struct join_list *list, struct arena *a, struct str answer, const char *what, struct err *e)
 {
@@ -37,8 +23,8 @@ int join_list_parse(
 	for (const struct doc_node *m = members->first; m; m = m->next) {
 		struct join_member *one = &out.v[out.n++];
 		*one = (struct join_member){ .name = arena_copy(a, doc_text(m, "name")),
-			.urls = texts_of(a, doc_get(m, "peerURLs")),
-			.clients = texts_of(a, doc_get(m, "clientURLs")),
+			.urls = kube_texts_of(a, doc_get(m, "peerURLs")),
+			.clients = kube_texts_of(a, doc_get(m, "clientURLs")),
 			.learner = str_is(doc_text(m, "isLearner"), "true") };
 		if (!str_u64(&one->id, doc_text(m, "ID"), 10, UINT64_MAX) || !one->id)
 			return err_set(e, ERR_FORMAT, "%s: a member without an id", what);

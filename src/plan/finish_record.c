@@ -65,17 +65,7 @@ static bool is_yes(const struct doc_node *map, const char *key)
 
 static struct kube_texts list_of(struct arena *a, const struct doc_node *map, const char *key)
 {
-	const struct doc_node *list = doc_get(map, key);
-	struct kube_texts out = { 0 };
-
-	if (!list || list->kind != DOC_LIST)
-		return out;
-	out.v = arena_array(a, list->n + 1, sizeof *out.v);
-	for (const struct doc_node *n = list->first; n; n = n->next) {
-		if (n->kind == DOC_SCALAR)
-			out.v[out.n++] = arena_copy(a, n->text);
-	}
-	return out;
+	return kube_texts_of(a, doc_get(map, key));
 }
 
 /* "etc/x", never out of the tree. */

@@ -173,7 +173,7 @@ int run_add_files(struct run *run, struct err *e); /* what changes, but what wai
 bool run_is_unit(const char *fence);
 int run_hold_service(struct run *run, const char *unit, struct err *e); /* while it commits */
 int run_result(struct buf *out, const struct kube_file *f, struct err *e);
-const char *run_member_name(const struct run *run, const struct run_cluster *c);
+int run_member_name(struct run *run, struct run_cluster *c, struct err *e); /* c->name */
 int run_settings(struct run *run, struct err *e); /* of its sources, once */
 int run_fresh(struct run *run, struct err *e);    /* `e` says why there is no control plane */
 int run_fresh_files(struct run *run, struct err *e);

@@ -25,12 +25,9 @@ static int find_members(struct run *r, struct run_cluster *c, struct err *e)
 	struct kube_cluster k = *c->target->cluster;
 	const struct kube_wanted *w = &r->rewrite.wanted;
 
-	k.name = c->name = run_member_name(r, c);
-	if (!c->name)
-		return err_set(e, ERR_DECLINED,
-			"nothing says which member of %s this node is to be; name it in the plan: "
-			"cluster: {members: [{name: .., peer: .., match: {mac: ..}}]}",
-			k.what);
+	if (run_member_name(r, c, e))
+		return e->code;
+	k.name = c->name;
 	if (r->plan->cluster.members.n)
 		return plan_membership(&c->members, &c->members_from, a, &k, r->plan, NULL,
 			w->replace, w->n_replace, e);

@@ -74,17 +74,24 @@ static int begin(struct run *r, struct run_cluster *c, struct err *e)
 }
 
 /* What this node's member is called once everything is replaced. */
-const char *run_member_name(const struct run *r, const struct run_cluster *c)
+int run_member_name(struct run *r, struct run_cluster *c, struct err *e)
 {
 	const struct plan_member *told = r->rewrite.who.member;
-	const char *name = c->target->cluster->name;
+	const struct kube_cluster *k = c->target->cluster;
+	const char *name = k->name;
 	const struct identity_claim *claim = identity_of(&r->rewrite.who.identity, IDENTITY_NAME);
 
-	if (told)
-		return told->name;
 	if (!name && claim)
 		name = claim->value; /* nothing on the disk: a machine or the snapshot knows */
-	return name ? kube_replaced(r->arena, name, &r->rewrite.wanted) : NULL;
+	c->name = told   ? told->name
+		  : name ? kube_replaced(r->arena, name, &r->rewrite.wanted)
+			 : NULL;
+	return c->name ? 0
+		       : err_set(e, ERR_DECLINED,
+				 "nothing says which member of %s this node is; name it in the "
+				 "plan: "
+				 "cluster: {members: [{name: .., peer: .., match: {mac: ..}}]}",
+				 k->what);
 }
 
 /* "etcd-server", and of the events "etcd-server-events". */
@@ -122,12 +129,9 @@ static int decide_cluster(
 	struct kube_cluster k = *c->target->cluster;
 	const struct kube_wanted *w = &r->rewrite.wanted;
 
-	k.name = c->name = run_member_name(r, c);
-	if (!c->name)
-		return err_set(e, ERR_DECLINED,
-			"nothing says which member of %s this node is; name it in the plan: "
-			"cluster: {members: [{name: .., peer: .., match: {mac: ..}}]}",
-			k.what);
+	if (run_member_name(r, c, e))
+		return e->code;
+	k.name = c->name;
 	if (plan_membership(&c->members, &c->members_from, a, &k, r->plan, s->members, w->replace,
 		    w->n_replace, e))
 		return e->code;
