@@ -108,6 +108,19 @@ static const char *judge_requester(struct finish_csr_request *r, const struct do
 		       : "who asks for it has other groups than a kubelet";
 }
 
+/* Also of one whose Node object is gone. */
+static bool is_of_another(const struct finish_csr_request *r, const struct finish_record *record)
+{
+	for (size_t i = 0; i < record->known.n; i++) {
+		const char *node = record->known.v[i];
+		for (size_t n = 0; n < r->asked.names.n && strcmp(node, r->node); n++) {
+			if (address_same(str_from(r->asked.names.v[n]), str_from(node)))
+				return true;
+		}
+	}
+	return false;
+}
+
 const char *finish_csr_read(struct finish_csr_request *r, struct arena *a,
 	const struct finish_record *record, const struct doc_node *object)
 {
@@ -140,7 +153,7 @@ const char *finish_csr_read(struct finish_csr_request *r, struct arena *a,
 		return "a client's has no other names";
 	if (r->serving && !r->asked.names.n && !r->asked.addresses.n)
 		return "a server's has at least one name";
-	return NULL;
+	return is_of_another(r, record) ? "it asks for a name of another node" : NULL;
 }
 
 static bool is_any(struct str text, const char *const *texts)

@@ -201,6 +201,20 @@ static void nothing_of_another_node_is_had(void **state)
 	}
 }
 
+static void a_known_node_keeps_its_name_when_its_object_is_gone(void **state)
+{
+	static const char *known[] = { "m1", "API.example.org" };
+	struct finish_record record = { .known = { known, 1 }, .restored = CREATED };
+	const struct row row = { "extra-name", NODE, FOR_SERVER, NULL };
+	struct finish_csr_request r;
+
+	(void)state;
+	assert_null(finish_csr_read(&r, &arena, &record, object(&row)));
+	record.known.n = 2;
+	const char *why = finish_csr_read(&r, &arena, &record, object(&row));
+	assert_true(why && strstr(why, "name of another node"));
+}
+
 /* What was waiting when the snapshot was taken, or is of no known time. */
 static void what_is_of_before_is_left_alone(void **state)
 {
@@ -356,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_kubelet_that_the_snapshot_knows_is_let_in),
 		cmocka_unit_test(nobody_else_is),
 		cmocka_unit_test(nothing_of_another_node_is_had),
+		cmocka_unit_test(a_known_node_keeps_its_name_when_its_object_is_gone),
 		cmocka_unit_test(what_is_of_before_is_left_alone),
 		cmocka_unit_test(the_bootstrapper_gets_one_key_for_a_node),
 		cmocka_unit_test(what_names_no_node_is_refused),
