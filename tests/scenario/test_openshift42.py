@@ -90,6 +90,7 @@ def test_old_data_is_kept(scene):
     assert kept(scene.story.shell(scene.host), "/var/lib/etcd/member.before-*") == below(scene.before, "var/lib/etcd/member")
 
 
+@pytest.mark.long
 def test_second_boot_of_the_image_changes_nothing(scene):
     assert scene.story.boot_image_again(scene.host, FOLDERS) == []
 

@@ -164,6 +164,7 @@ def test_old_data_is_kept(site):
         assert kept(vm, f"/{etcd.data}/member.before-*") == below(site.before, f"{etcd.data}/member")
 
 
+@pytest.mark.long
 def test_second_boot_of_the_image_changes_nothing_and_asks_for_no_volume(site):
     asked = len(site.cloud.ec2.requests)
     assert site.story.boot_image_again(site.cluster.masters[0], FOLDERS) == []
