@@ -8,6 +8,7 @@ Of each name: inode, kind and mode, owner, size, times of its content and of its
 it was last read is left out. contents() forgets what a copy cannot have: inode and times.
 """
 
+import re
 from typing import NamedTuple
 
 
@@ -28,9 +29,10 @@ def record(vm, folders, seconds=300):
     assert stats.status == 0, stats.text
     sums = vm.console.run(f"find {where} -type f -exec sha256sum {{}} +", seconds)
     assert sums.status == 0, sums.text
-    digests = {path: digest for digest, path in (line.split(None, 1) for line in sums.text.splitlines())}
+    # Between them may be what a service says on the console.
+    digests = {path: digest for digest, path in re.findall(r"^([0-9a-f]{64})  (/.+)$", sums.text, re.M)}
     found = {}
-    for line in stats.text.splitlines():
+    for line in (line for line in stats.text.splitlines() if line.count("|") == 6):
         path, *fields = line.split("|")
         found[path] = Entry(*fields, digests.get(path, ""))
     assert set(digests) <= set(found), "a file came between two looks"
