@@ -335,7 +335,7 @@ def test_a_lock_of_another_one_is_waited_for_and_a_forgotten_one_is_not(cluster,
     settled(first, second)
 
 
-@pytest.mark.parametrize("version", ["3.3", "3.5"])
+@pytest.mark.parametrize("version", ["3.5", *later("3.3")])
 def test_one_in_the_way_is_named_and_waited_for(version, cluster, join):
     first, second, third = cluster(version, 3)
     if version == "3.3":
