@@ -285,7 +285,7 @@ static int run_run(struct app *app, struct err *e)
 	if (parse_until(&r->until, o->until, e))
 		return e->code;
 	if (o->hold > 10000000)
-		return err_set(e, ERR_USAGE, "--hold makes no sense");
+		return err_set(e, ERR_USAGE, "--hold takes up to 10000000 seconds");
 	if (!o->root && geteuid())
 		return err_set(e, ERR_DECLINED,
 			"only root may look at the disks; --root DIR restores a mounted tree");

@@ -13,6 +13,8 @@
 
 enum { BLOCK = 2 * 1024 * 1024, BLOCKS = 6, WINDOW = 16 * 1024 * 1024, HELD = CODEC_SHA256_SIZE };
 
+_Static_assert(BLOCK % CODEC_BLOCK == 0, "a block has whole sums");
+
 struct ring;
 
 /* A thread that goes over every block once, in order. */

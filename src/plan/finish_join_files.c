@@ -136,38 +136,6 @@ static int fill(struct buf *out, struct str text, const char *listed, const char
 	return buf_add(out, text.p, text.len, e);
 }
 
-/* Only its bytes change. */
-static int replace(const struct root *root, struct arena *a, const char *path, struct span content,
-	struct err *e)
-{
-	CLOSE_FD int dir = -1, old = -1, new = -1;
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-	const char *sibling = arena_print(a, ".%s.joins", name);
-
-	if (root_open_at(&dir, root,
-		    slash ? arena_print(a, "%.*s", (int)(slash - path), path) : ".",
-		    O_RDONLY | O_DIRECTORY, e) ||
-		root_open_at(&old, root, path, O_RDONLY | O_NOFOLLOW, e))
-		return e->code;
-	if (unlinkat(dir, sibling, 0) && errno != ENOENT)
-		return err_sys(e, "%s", sibling);
-	new = openat(dir, sibling, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (new < 0)
-		return err_sys(e, "%s", sibling);
-	if (file_write(new, content.p, content.len, e) || target_copy_metadata(old, new, path, e) ||
-		file_sync(new, e))
-		goto gone;
-	if (renameat(dir, sibling, dir, name)) {
-		err_sys(e, "%s", path);
-		goto gone;
-	}
-	return fsync(dir) ? err_sys(e, "the directory of %s", path) : 0;
-gone:
-	unlinkat(dir, sibling, 0);
-	return e->code;
-}
-
 /* systemd has a unit as it was when it was read.  The system's own program is asked. */
 static int reload(const struct finish *f, struct err *e)
 {
@@ -211,7 +179,7 @@ int join_files_fill(
 			units = true;
 		if (str_equal(buf_text(&now), buf_text(&out)))
 			continue;
-		if (replace(f->root, f->arena, path, buf_span(&out), e))
+		if (target_overwrite(f->root, path, buf_span(&out), e))
 			return e->code;
 		*changed = true;
 		event_info(f->listener, "finish", "%s: --initial-cluster is filled in", path);

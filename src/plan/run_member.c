@@ -189,7 +189,7 @@ static int note_sums(struct run *r, struct run_cluster *c, uint64_t same, struct
 		return err_sys(e, "the staged database");
 	if (etcd_copy_sum_again(&c->sums, c->dir.db, same, (uint64_t)st.st_size, e))
 		return e->code;
-	*known = (struct digest_known){ st.st_ino, (uint64_t)st.st_size, &c->sums };
+	*known = (struct digest_known){ st.st_dev, st.st_ino, (uint64_t)st.st_size, &c->sums };
 	r->commit.known = r->known;
 	r->commit.n_known = r->n_clusters;
 	return 0;

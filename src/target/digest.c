@@ -119,7 +119,8 @@ static bool add_known(struct walk *w, const struct stat *st)
 
 	for (size_t i = 0; i < w->way->n_known; i++) {
 		const struct digest_known *k = &w->way->known[i];
-		if (k->inode != st->st_ino || k->size != (uint64_t)st->st_size ||
+		if (k->device != st->st_dev || k->inode != st->st_ino ||
+			k->size != (uint64_t)st->st_size ||
 			k->sums->n != (k->size + CODEC_BLOCK - 1) / CODEC_BLOCK)
 			continue;
 		for (size_t n = 0; n < k->sums->n; n++)

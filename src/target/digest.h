@@ -22,6 +22,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/event.h"
 #include "codec/block_sums.h"
@@ -31,6 +32,7 @@ enum { DIGEST_HEX = 65, DIGEST_DEPTH_MAX = 16, DIGEST_NAMES_MAX = 1 << 20 };
 
 /* A file whose sums were made when it was written, and that is not read for them again. */
 struct digest_known {
+	dev_t device;
 	uint64_t inode, size;
 	const struct codec_block_sums *sums;
 };

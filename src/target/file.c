@@ -232,8 +232,10 @@ static int write_beside(int dir, const char *sibling, int like, mode_t mode, str
 	return fsync(fd) ? err_sys(e, "%s", path) : 0;
 }
 
+enum old { OLD_NONE, OLD_KEPT, OLD_GONE };
+
 static int put(const struct root *root, const char *path, int like, mode_t mode,
-	struct span content, bool is_there, struct err *e)
+	struct span content, enum old old, struct err *e)
 {
 	char parent[PATH], sibling[300];
 	const char *name;
@@ -245,9 +247,9 @@ static int put(const struct root *root, const char *path, int like, mode_t mode,
 	if (snprintf(sibling, sizeof sibling, ".%s.new", name) > 255)
 		return err_set(e, ERR_USAGE, "%s: this name is too long", path);
 	if (write_beside(dir, sibling, like, mode, content, path, e) ||
-		(is_there && keep(root, dir, name, path, e)))
+		(old == OLD_KEPT && keep(root, dir, name, path, e)))
 		goto gone;
-	if (renameat2(dir, sibling, dir, name, is_there ? 0 : RENAME_NOREPLACE)) {
+	if (renameat2(dir, sibling, dir, name, old == OLD_NONE ? RENAME_NOREPLACE : 0)) {
 		err_sys(e, "%s", path);
 		goto gone;
 	}
@@ -257,7 +259,8 @@ gone:
 	return e->code;
 }
 
-int target_replace(const struct root *root, const char *path, struct span content, struct err *e)
+static int replace(
+	const struct root *root, const char *path, struct span content, enum old is, struct err *e)
 {
 	CLOSE_FD int old = -1;
 	char link[2];
@@ -269,7 +272,17 @@ int target_replace(const struct root *root, const char *path, struct span conten
 	if (root_open_at(&old, root, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, e) ||
 		check(old, path, e))
 		return e->code;
-	return put(root, path, old, 0, content, true, e);
+	return put(root, path, old, 0, content, is, e);
+}
+
+int target_replace(const struct root *root, const char *path, struct span content, struct err *e)
+{
+	return replace(root, path, content, OLD_KEPT, e);
+}
+
+int target_overwrite(const struct root *root, const char *path, struct span content, struct err *e)
+{
+	return replace(root, path, content, OLD_GONE, e);
 }
 
 int target_create(const struct root *root, const char *path, const char *like, mode_t mode,
@@ -283,5 +296,5 @@ int target_create(const struct root *root, const char *path, const char *like, m
 		return e->code;
 	if (like && root_open_at(&model, root, like, O_RDONLY | O_NONBLOCK, e))
 		return e->code;
-	return put(root, path, model, mode, content, false, e);
+	return put(root, path, model, mode, content, OLD_NONE, e);
 }

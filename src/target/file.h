@@ -27,6 +27,9 @@
 /* A file that is there already. */
 int target_replace(const struct root *root, const char *path, struct span content, struct err *e);
 
+/* The same without keeping the old one: of a file that this program has put there itself. */
+int target_overwrite(const struct root *root, const char *path, struct span content, struct err *e);
+
 /* One that is not there yet; its metadata are those of `like`, a path, where that is not NULL,
  * else root's with `mode`. */
 int target_create(const struct root *root, const char *path, const char *like, mode_t mode,

@@ -9,13 +9,13 @@ import functools
 import http.server
 import re
 import shutil
-import threading
 
 import pytest
 
 import requirement
 from machine import cpio, image as images, loader
 from machine.master import Cluster
+from machine.netboot import running
 from machine.serving import HOST, NIC, NOT_ON_THE_DISK, on_the_disk
 from machine.vm import BOOT
 
@@ -68,14 +68,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def boot_server(directory):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(directory)))
     server.said, server.flags, server.url = [], {}, f"http://{HOST}:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def edited(path, target, what, to):

@@ -35,11 +35,8 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def web_server(directory, port=0):
-    """Serves a directory on loopback; .url is how the guest names it, .requests what was asked for. port: 0 for any."""
-    server = _Server(("127.0.0.1", port), functools.partial(_Handler, directory=str(directory)))
-    server.requests = []
-    server.url = f"http://{HOST_SEEN_BY_GUEST}:{server.server_port}"
+def running(server):
+    """It answers in a thread of its own, until the end."""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -48,6 +45,16 @@ def web_server(directory, port=0):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextlib.contextmanager
+def web_server(directory, port=0):
+    """Serves a directory on loopback; .url is how the guest names it, .requests what was asked for. port: 0 for any."""
+    server = _Server(("127.0.0.1", port), functools.partial(_Handler, directory=str(directory)))
+    server.requests = []
+    server.url = f"http://{HOST_SEEN_BY_GUEST}:{server.server_port}"
+    with running(server):
+        yield server
 
 
 class HttpBootOffer:
