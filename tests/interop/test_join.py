@@ -320,6 +320,16 @@ def test_seeds_that_are_down_are_waited_for(cluster, finish):
     settled(first, second)
 
 
+def test_who_joins_waits_for_no_api_server(cluster, finish):
+    """Which masters were lost is known to the one that was restored, and to a plan that replaced some."""
+    first, second = cluster("3.5")
+    second.record([first], [first], deadline=20, layout="openshift-4.2", nodes=True)
+    cluster.kubelet(second)
+    status, did, said = finish(second)
+    assert status == 0 and did["outcome"] == "done" and "API server" not in said, said
+    settled(first, second)
+
+
 def test_a_lock_of_another_one_is_waited_for_and_a_forgotten_one_is_not(cluster, finish, join):
     first, second = cluster("3.5")
     lease = first.etcdctl("lease", "grant", "15").split()[1]
