@@ -190,8 +190,10 @@ class Story:
 
     def until_finished(self, machine, status=0, seconds=SERVE):
         """The first boot's `finish` has ended on this machine."""
-        said = self.vms[machine.name].console.expect(r"wanted: etcd-rescue-finish\S* ended with status (\d+)", seconds)
-        assert int(said[1]) == status, self.vms[machine.name].console.text[-3000:]
+        ended, console = r"wanted: etcd-rescue-finish\S* ended with status (\d+)", self.vms[machine.name].console
+        said = console.expect(ended, seconds)
+        assert int(said[1]) == status, console.text[-3000:]
+        self.seconds["finished"] = max(self.seconds.get("finished", 0), round(console.when(ended) - self._power, 1))
 
     def shell(self, machine):
         """The machine with a shell awake on its console."""
@@ -311,10 +313,10 @@ def reference(snapshot, work, edit=None):
                 for key, (created, modified, version, _, value) in server.keys().items()}
 
 
-def snapshot_of(snapshot, work, path, edit=None, members=None, token="etcd-cluster"):
+def snapshot_of(snapshot, work, path, edit=None, members=None, token="etcd-cluster", version="3.6"):
     """A snapshot of the same cluster a little later: edit(server) has put more into it, and {name: [peer URL, ..]} are the
-    members that it tells of."""
-    with _served(snapshot, work, edit) as server:
+    members that it tells of. version: of the server."""
+    with _served(snapshot, work, edit, version) as server:
         subprocess.run([requirement.need("etcdctl-3.6"), f"--endpoints=127.0.0.1:{server.client_port}", "snapshot", "save", path],
                        check=True, capture_output=True)
     if members:
@@ -335,9 +337,9 @@ def restore(snapshot, folder, name, members, token):
 
 
 @contextlib.contextmanager
-def _served(snapshot, work, edit):
+def _served(snapshot, work, edit, version="3.6"):
     with tempfile.TemporaryDirectory(prefix="reference-", dir=work) as folder:
-        server = Server("3.6", "reference", Path(folder) / "data", free_ports(2))
+        server = Server(version, "reference", Path(folder) / "data", free_ports(2))
         server.extra = [f"--initial-cluster=reference={server.peer_url}"]
         restore(snapshot, server.data_dir, "reference", {"reference": [server.peer_url]}, "reference")
         try:
