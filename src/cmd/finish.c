@@ -161,9 +161,10 @@ static int finish_applet(struct app *app, struct err *e)
 {
 	const struct options *o = app->options;
 	CLEAN_ROOT struct root root = NO_ROOT;
-	struct finish f = {
-		.arena = app->arena, .root = &root, .deadline_s = o->deadline, .stopped = go_on
-	};
+	struct finish f = { .arena = app->arena,
+		.root = &root,
+		.deadline_s = o->deadline,
+		.wait = { .stopped = go_on } };
 	struct err printed = { 0 };
 
 	if (root_open(&root, o->root ? o->root : "/", e))
@@ -174,7 +175,7 @@ static int finish_applet(struct app *app, struct err *e)
 		return print(app, &f, "would", e);
 	signals_notice();
 	struct waiting waiting = { &root, arena_print(app->arena, "%s/" FINISH_RECORD, f.state) };
-	f.ctx = &waiting;
+	f.wait.ctx = &waiting;
 	CLOSE_FD int lock = -1;
 	if (finish_hold(&lock, &f, e)) {
 		if (!is_undone(&waiting))

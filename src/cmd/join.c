@@ -249,11 +249,6 @@ static int start(void *ctx, const char *initial, struct err *e)
 	return app_print(&out, e);
 }
 
-static int stopped(void *ctx, struct err *e)
-{
-	return signals_go_on(ctx, e);
-}
-
 /* The members as they would be once ours is added. */
 static int would_list(
 	const char **initial, struct job *j, const struct join_verdict *v, struct err *e)
@@ -350,8 +345,8 @@ static int join_run(struct app *app, struct err *e)
 		.cluster = &cluster,
 		.name = o->name,
 		.data = data_of,
-		.start = start,
-		.stopped = stopped };
+		.wait = { .stopped = signals_go_on },
+		.start = start };
 	struct job j = { app, &join, absolute(app, o->data_dir) };
 	struct join_verdict verdict;
 
@@ -363,7 +358,7 @@ static int join_run(struct app *app, struct err *e)
 	if (check_urls(&cluster.seeds, "seed", e) || check_urls(&cluster.urls, "peer", e) ||
 		read_learner(&join.learner, o->learner, e))
 		return e->code;
-	join.deadline_ms = monotonic_ms() + (int64_t)seconds * 1000;
+	join.wait.deadline_ms = monotonic_ms() + (int64_t)seconds * 1000;
 	join.check = check;
 	return o->dry_run ? finish_join_look(&verdict, &join, e) || would(&j, &verdict, e)
 			  : go(&j, e);

@@ -19,19 +19,17 @@
  */
 #pragma once
 
-#include "base/event.h"
 #include "os/root.h"
 #include "plan/finish_record.h"
+#include "plan/finish_wait.h"
 
 struct finish {
 	/* set before */
 	struct arena *arena;
 	const struct root *root; /* of the running system */
 	const struct listener *listener;
-	uint64_t deadline_s; /* 0: as the plan says */
-	/* Asked while it waits; NULL: never stops. */
-	int (*stopped)(void *ctx, struct err *e);
-	void *ctx;
+	uint64_t deadline_s;     /* 0: as the plan says */
+	struct finish_wait wait; /* who stops it */
 
 	/* found and done */
 	const char *state; /* "var/lib/etcd-rescue" */

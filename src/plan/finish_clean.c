@@ -5,7 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/monotonic.h"
 #include "os/file.h"
 #include "os/names.h"
 #include "plan/finish_cron.h"
@@ -66,7 +65,7 @@ int finish_clean_rest(struct finish_clean *c, int64_t ms, struct err *e)
 	const int64_t until = monotonic_ms() + ms;
 
 	for (int64_t left = ms; left > 0; left = until - monotonic_ms()) {
-		if (c->nap(c->ctx, left < ROUND_MS ? left : ROUND_MS, e) ||
+		if (finish_wait_nap(c->wait, left < ROUND_MS ? left : ROUND_MS, e) ||
 			finish_lease_keep(c->api, e))
 			return e->code;
 		if (c->csrs)
@@ -124,7 +123,7 @@ int finish_clean_nodes(struct finish_clean *c, struct err *e)
 	CLEAN_ROUND struct round r = ROUND(c);
 
 	for (int look = 0; look < LOOKS_MAX; look++) {
-		const int64_t left = c->deadline_ms - monotonic_ms();
+		const int64_t left = finish_wait_left(c->wait);
 		if (look && (!r.n || left < c->patience_s * 1000))
 			break;
 		if (look && settle(c, e))
@@ -333,7 +332,7 @@ int finish_clean_cronjobs(struct finish_clean *c, struct err *e)
 		r.n = 0;
 		if (finish_api_list(c->api, path, each_cronjob, &r, e))
 			return e->code;
-		const int64_t left = c->deadline_ms - monotonic_ms();
+		const int64_t left = finish_wait_left(c->wait);
 		const int64_t told = r.due ? (r.due - time(NULL) + c->patience_s + 1) * 1000 : 0;
 		/* One that runs less often than that goes on by itself, or is for a person. */
 		const int64_t wait = r.n ? again : told && told < left ? told : 0;

@@ -18,8 +18,8 @@
  */
 #pragma once
 
-#include "base/event.h"
 #include "plan/finish_api.h"
+#include "plan/finish_wait.h"
 
 enum { FINISH_SETTLE_S = 120 };
 
@@ -28,14 +28,11 @@ struct finish_clean {
 	const struct finish_record *record;
 	const struct listener *listener;
 	const struct root *state; /* the state directory */
+	const struct finish_wait *wait;
 	int64_t up;               /* since when the API serves */
-	int64_t deadline_ms;
-	int64_t patience_s; /* FINISH_SETTLE_S, or an eighth of all the time there is */
-	int64_t turn_s;     /* for each redeployment */
-	size_t removed;     /* so far, of all kinds */
-	/* Sleeps; an error ends all. */
-	int (*nap)(void *ctx, int64_t ms, struct err *e);
-	void *ctx;
+	int64_t patience_s;       /* FINISH_SETTLE_S, or an eighth of all the time there is */
+	int64_t turn_s;           /* for each redeployment */
+	size_t removed;           /* so far, of all kinds */
 	struct finish_csrs *csrs; /* looked at while it waits (plan/finish_csr.h); NULL: not */
 };
 

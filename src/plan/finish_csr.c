@@ -3,7 +3,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/monotonic.h"
 #include "codec/json.h"
 #include "codec/rfc3339.h"
 
@@ -243,9 +242,9 @@ int finish_csr(struct finish_clean *c, struct err *e)
 		if (look(c, e))
 			return e->code;
 		c->removed = s->approved;
-		if (now >= quiet || now >= c->deadline_ms)
+		if (now >= quiet || now >= c->wait->deadline_ms)
 			return 0;
-		const int64_t until = quiet < c->deadline_ms ? quiet : c->deadline_ms;
+		const int64_t until = quiet < c->wait->deadline_ms ? quiet : c->wait->deadline_ms;
 		if (finish_clean_rest(c, until - now < SOONEST_MS ? until - now : SOONEST_MS, e))
 			return e->code;
 	}

@@ -3,13 +3,11 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#include "base/monotonic.h"
 #include "os/file.h"
 #include "plan/finish.h"
 
-enum { PATIENCE_MS = 5000, SLICE_MS = 100 };
+enum { PATIENCE_MS = 5000, PAUSE_MS = 100 };
 
 /* The lock says that somebody is at work, and a second one beside it says who, for that is all
  * that it is good for: it goes as soon as its program closes the file anywhere. */
@@ -31,16 +29,14 @@ static int refused(int fd, const char *path, struct err *e)
 static int wait_for(int fd, const struct finish *f, const char *path, struct err *e)
 {
 	const int64_t until = monotonic_ms() + PATIENCE_MS;
-	const struct timespec slice = { 0, SLICE_MS * 1000000L };
 
 	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, "/%s: locking", path);
 		if (monotonic_ms() >= until)
 			return refused(fd, path, e);
-		if (f->stopped && f->stopped(f->ctx, e))
+		if (finish_wait_nap(&f->wait, PAUSE_MS, e))
 			return e->code;
-		nanosleep(&slice, NULL);
 	}
 	return 0;
 }

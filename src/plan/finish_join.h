@@ -2,9 +2,8 @@
  *
  *   look       through the first of the seeds that answers: who is there (finish_join_judge.h)
  *   lock       one node at a time, from here until it has started (finish_join_lock.h)
- *   remove     what is stale: who has our name or addresses, whose data are gone, and who does not
- *              answer at any of its addresses three times in a row
- *   add        as a learner where the cluster is 3.4 or newer, else as a voter
+ *   remove     what is stale: who has our name or addresses, and has lost its data
+ *   add        as a learner where it can be, else as a voter (finish_join_change.h)
  *   start      the caller is told --initial-cluster, again whenever it changes
  *   wait       until the cluster says that it has started
  *   promote    the learner, when it has caught up
@@ -22,10 +21,10 @@
  */
 #pragma once
 
-#include "base/event.h"
 #include "plan/finish_etcd.h"
 #include "plan/finish_join_judge.h"
 #include "plan/finish_join_lock.h"
+#include "plan/finish_wait.h"
 
 enum join_learner { JOIN_LEARNER_AUTO, JOIN_LEARNER_YES, JOIN_LEARNER_NO };
 
@@ -39,12 +38,11 @@ struct finish_join {
 	enum join_learner learner;
 	enum join_data (*data)(void *ctx); /* asked at each try */
 	bool patient; /* certificates and seeds may come yet; else the first look has to succeed */
-	int64_t deadline_ms;
+	struct finish_wait wait; /* the deadline, and who stops it */
 	/* The first look may be refused; NULL: is not. */
 	int (*check)(void *ctx, const struct join_verdict *verdict, struct err *e);
 	/* Called with each new --initial-cluster of a member that has not started. */
 	int (*start)(void *ctx, const char *initial_cluster, struct err *e);
-	int (*stopped)(void *ctx, struct err *e); /* NULL: never */
 	void *ctx;
 
 	/* found and done */
@@ -60,7 +58,6 @@ struct finish_join {
 	struct kube_texts urls;
 	struct finish_etcd etcd;
 	struct join_lock lock;
-	int64_t told_ms;
 	uint64_t silent; /* who did not answer, and how often in a row */
 	unsigned n_silent;
 	bool looked, final;

@@ -32,13 +32,6 @@ static int start(void *ctx, const char *initial_cluster, struct err *e)
 	return join_files_fill(&changed, ctx, initial_cluster, e) || release(ctx, e) ? e->code : 0;
 }
 
-static int stopped(void *ctx, struct err *e)
-{
-	const struct finish *f = ((struct join_files *)ctx)->f;
-
-	return f->stopped ? f->stopped(f->ctx, e) : 0;
-}
-
 static const struct finish_member *own_of(const struct finish_cluster *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -50,7 +43,7 @@ static const struct finish_member *own_of(const struct finish_cluster *c)
 	return NULL;
 }
 
-static int join_one(struct finish *f, size_t i, int64_t deadline_ms, struct err *e)
+static int join_one(struct finish *f, size_t i, struct err *e)
 {
 	struct finish_cluster *c = &f->record.clusters[i];
 	struct join_files files = { f, i };
@@ -67,9 +60,8 @@ static int join_one(struct finish *f, size_t i, int64_t deadline_ms, struct err 
 		.name = own->name,
 		.data = data_of,
 		.patient = true,
-		.deadline_ms = deadline_ms,
+		.wait = f->wait,
 		.start = start,
-		.stopped = stopped,
 		.ctx = &files };
 	event_step(f->listener, step, arena_print(f->arena, "%s joins %s", own->name, c->what));
 	if (finish_join(&join, e) || release(&files, e))
@@ -89,11 +81,11 @@ static int join_one(struct finish *f, size_t i, int64_t deadline_ms, struct err 
 	return 0;
 }
 
-int finish_join_record(struct finish *f, int64_t deadline_ms, struct err *e)
+int finish_join_record(struct finish *f, struct err *e)
 {
 	for (size_t i = 0; i < f->record.n_clusters; i++) {
 		const struct finish_cluster *c = &f->record.clusters[i];
-		if (!c->urls.n || !join_one(f, i, deadline_ms, e))
+		if (!c->urls.n || !join_one(f, i, e))
 			continue;
 		event_warning(f->listener, step,
 			"this node is no member of %s yet; once the cluster serves, boot it again, "

@@ -4,7 +4,7 @@
  * added; whatever else waits is left to finish.c.
  *
  * Source:     plan/finish_join.h, plan/finish_join_files.h.
- * Units:      milliseconds since the machine started.
+ * Units:      none; the deadline is that of f->wait.
  * Ownership:  what is found is left in the record.
  * Errors:     those of finish_join, with the name of the cluster.
  */
@@ -13,7 +13,7 @@
 #include "plan/finish.h"
 
 /* Afterwards each cluster's id and own member stand in the record. */
-int finish_join_record(struct finish *f, int64_t deadline_ms, struct err *e);
+int finish_join_record(struct finish *f, struct err *e);
 
 /* Is this etcd's own, of a node that joins?  It stays where it waits until its member is added. */
 bool finish_join_waits(const struct finish *f, size_t held);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/monotonic.h"
 #include "codec/json.h"
 
 enum { POLL_MS = 3000, BODY_MAX = 1 << 16, SAID = 300 };
@@ -182,7 +181,7 @@ static bool may_pass(const struct err *e)
 static int redeploy(struct finish_clean *c, const char *what, const char *mark, struct err *e)
 {
 	const int64_t turn = monotonic_ms() + c->turn_s * 1000,
-		      until = turn > c->deadline_ms ? turn : c->deadline_ms;
+		      until = turn > c->wait->deadline_ms ? turn : c->wait->deadline_ms;
 	struct turn t = { .what = what,
 		.path = arena_print(
 			c->api->arena, "/apis/operator.openshift.io/v1/%s/cluster", what),
