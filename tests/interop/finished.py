@@ -60,19 +60,21 @@ class Master:
         self.running.append(server)
         return server.wait_for_port(self.client)
 
-    def start_api(self, *more):
+    def start_api(self, *more, etcd_server=None, patience=180):
+        """etcd_server: the URL of another etcd than start_etcd()'s."""
         etcd, own = self.pki / "etcd", self.pki
+        etcd_server = etcd_server or f"https://127.0.0.1:{self.client}"
         server = Process([requirement.need("kube-apiserver-1.34"), "--advertise-address=127.0.0.1",
             "--bind-address=127.0.0.1", f"--secure-port={self.api_port}", "--authorization-mode=RBAC",
             "--disable-admission-plugins=ServiceAccount", f"--client-ca-file={own}/ca.crt",
             f"--etcd-cafile={etcd}/ca.crt", f"--etcd-certfile={own}/apiserver-etcd-client.crt",
-            f"--etcd-keyfile={own}/apiserver-etcd-client.key", f"--etcd-servers=https://127.0.0.1:{self.client}",
+            f"--etcd-keyfile={own}/apiserver-etcd-client.key", f"--etcd-servers={etcd_server}",
             "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={own}/sa.pub",
             f"--service-account-signing-key-file={own}/sa.key", "--service-cluster-ip-range=10.96.0.0/12",
             f"--tls-cert-file={own}/apiserver.crt", f"--tls-private-key-file={own}/apiserver.key", *more],
             self.root / "api.log")
         self.running.append(server)
-        server.wait_until(lambda: accepts(self.api_port) and self.is_ready(), 180)
+        server.wait_until(lambda: accepts(self.api_port) and self.is_ready(), patience)
         return server
 
     def is_ready(self):

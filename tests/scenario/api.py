@@ -2,22 +2,36 @@
 balancer, and stores in the cluster's own etcd. Objects that are to be there before go into the snapshot as stored().
 
 	api = api_host(story, cluster)              # before the disks are made: kubeconfigs name it from then on
-	... restored, healthy ...
+	snapshot_of(..., edit)                      # where edit(server) does: stored(server, ...), served_before(api, server)
+	... restored, its port answers ...
 	serve(api, story.port(master))              # the etcd that it stores in
+
+A new version of the server, as this is to the golden snapshot, writes some 200 objects of its own at its first start, each a
+round of emulated masters; its second start writes none. So it has served the cluster before, when the snapshot was saved.
 """
 
 import json
+import shutil
 import uuid
 
+import requirement
 from interop.finished import Master
 from machine import pki
 
 SINCE = "2026-11-19T08:00:00Z"      # when what is stored was made
 
 
+# Of what it does besides serving, nothing: no leases of its own, no counting and compacting. Each flow control object is a
+# write. etcd in an emulated machine takes its time.
+LEAN = ("--endpoint-reconciler-type=none", "--feature-gates=APIServerIdentity=false", "--enable-priority-and-fairness=false",
+        "--etcd-compaction-interval=0", "--etcd-count-metric-poll-period=0", "--etcd-db-metric-poll-interval=0",
+        "--etcd-healthcheck-timeout=20s", "--etcd-readycheck-timeout=20s")
+
+
 def api_host(story, cluster):
     """A Master of interop/finished.py without an etcd; call() asks the server."""
     host = Master(story.work / "api", cluster.cas, cluster.etcd)
+    story.closing(keep_log, host, story.lab.artefacts / story.name)
     story.closing(host.close)
     pki.certificate(host.pki, "apiserver", "ca", "/CN=kube-apiserver", [pki.SERVER],
                     ["DNS:kubernetes", "IP:127.0.0.1", f"IP:{story.switch.router}"])
@@ -25,12 +39,25 @@ def api_host(story, cluster):
     return host
 
 
-def serve(host, port, tries=4):
-    """Starts it. As on a master, where the kubelet does that: it ends when its etcd is too slow at first."""
+def keep_log(host, folder):
+    if (host.root / "api.log").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(host.root / "api.log", folder)
+
+
+def served_before(host, server, *more):
+    """It serves the cluster that the snapshot is of, until all it writes by itself is written. server: of interop/server.py.
+    Without the program nothing is done."""
+    if requirement.find("kube-apiserver-1.34"):
+        host.start_api(*LEAN, *more, etcd_server=f"http://127.0.0.1:{server.client_port}").close()
+
+
+def serve(host, port, *more, tries=4):
+    """Starts it, with more options. As on a master, where the kubelet does that: it ends when its etcd is too slow at first."""
     host.client = port
     for left in reversed(range(tries)):
         try:
-            return host.start_api()
+            return host.start_api(*LEAN, *more)
         except AssertionError:
             if not left:
                 raise

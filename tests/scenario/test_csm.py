@@ -13,7 +13,7 @@ from interop.server import b64
 from machine import csm, foreign, pki
 from machine.console import COLOUR
 from scenario import story as stories
-from scenario.api import api_host, items, serve, stored
+from scenario.api import api_host, items, serve, served_before, stored
 from scenario.story import Etcd
 from sources.radosgw import Radosgw
 from sources.servers import Certificates
@@ -49,10 +49,11 @@ def pod(server, name, phase, owners):
            ownerReferences=owners)
 
 
-def of_this_cluster(cas):
+def of_this_cluster(cas, api):
     """Puts into etcd what the golden cluster lacks: this one's CA, jobs of which one has given up, pods of which one hangs. Its
     own pods go: nothing runs them, so that every one looks as if it hung."""
     def edit(server):
+        served_before(api, server)
         server.put(foreign.KEY, foreign.root_ca((cas / "ca.crt").read_bytes()))
         server.call("/kv/deleterange", {"key": b64("/registry/pods/"), "range_end": b64("/registry/pods0")})
         stored(server, "namespaces", "Namespace", "v1", "services", status={"phase": "Active"})
@@ -70,10 +71,10 @@ class Scene:
 
     def __init__(self, story, cluster):
         self.story, self.cluster = story, cluster
+        self.api = api_host(story, cluster)
         self.snapshot = stories.snapshot_of(
             cluster.snapshot(), story.work, story.work / "etcd-dump.bin",
-            of_this_cluster(cluster.cas), MEMBERS, csm.TOKEN)
-        self.api = api_host(story, cluster)
+            of_this_cluster(cluster.cas, self.api), MEMBERS, csm.TOKEN)
         work, router = story.work / "rgw", story.switch.router
         work.mkdir()
         certificates = Certificates(work / "tls", "site-ca", f"IP:127.0.0.1,DNS:localhost,IP:{router}")

@@ -15,7 +15,7 @@ from machine.console import COLOUR
 from machine.master import API_POD, MANIFESTS, VERSION, Cluster
 from machine.serving import stop_serving
 from scenario import story as stories
-from scenario.api import api_host, items, node, serve, stored
+from scenario.api import api_host, items, node, serve, served_before, stored
 from scenario.story import Etcd
 from sources.faults import Fault, Proxy
 from sources.go_s3 import GoS3
@@ -52,9 +52,10 @@ DROPPED = sorted([*LEASES, BEATS["master-3"], "/registry/leases/kube-system/kube
                   "/registry/leases/kube-system/kube-controller-manager"])
 
 
-def of_this_cluster(cas):
+def of_this_cluster(cas, api):
     """Puts into etcd what the golden cluster lacks: this one's CA, its masters as nodes, and their leases."""
     def edit(server):
+        served_before(api, server)
         server.put(foreign.KEY, foreign.root_ca((cas / "ca.crt").read_bytes()))
         for name in OLD:
             node(server, name, "Unknown" if name == "master-3" else "True")
@@ -72,7 +73,7 @@ class Scene:
         self.first, self.second, _, self.new = cluster
         self.api = api_host(story, cluster)
         self.snapshot = stories.snapshot_of(cluster.snapshot(), story.work, story.work / "etcd.db",
-                                            of_this_cluster(cluster.cas), OLD)
+                                            of_this_cluster(cluster.cas, self.api), OLD)
         root = self.first.tree("none", programs=False)
         for name, text in {"kube-apiserver": API_POD.format(address=self.first.address, version=VERSION),
                            "kube-controller-manager": POD, "kube-scheduler": POD}.items():
