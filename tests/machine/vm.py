@@ -30,7 +30,8 @@ WITHOUT = {"tcg": ",cx16=off"}
 
 class Vm:
     def __init__(self, name, work, accel, *, memory=512, machine="pc", cpu="qemu64", firmware=None, kernel=None,
-                 initrd=None, append=None, cdrom=None, usb_disk=None, efi_app=None, nic=None, http_boot=None, serial=("read",), usb_keyboard=False,
+                 initrd=None, append=None, cdrom=None, usb_disk=None, efi_app=None,
+                 nic=None, http_boot=None, serial=("read",), usb_keyboard=False,
                  disks=(), disk_first=False, wires=(), reboot=False, extra=(), qemu="qemu-system-x86_64"):
         """
         work: directory for this machine's files, emptied at the end but for the transcript.
@@ -78,7 +79,7 @@ class Vm:
             argv += self._http_boot(http_boot)
         for number, path in enumerate(disks):
             turn = 0 if disk_first and number == 0 else number + 5
-            # A machine that is killed has written what it has: that is this host's memory. Its flushes need not wait for a disk.
+            # A machine that is killed has written what it has, to this host's memory. Its flushes need not wait for a disk.
             argv += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file={path}",
                      "-device", f"virtio-blk-pci,drive=disk{number},serial=DISK-{number},bootindex={turn}"]
         for number, (sock, mac) in enumerate(wires):
