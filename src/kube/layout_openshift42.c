@@ -158,24 +158,32 @@ static int add_recover(struct kube_node *node, const struct kube_wanted_cluster 
 	struct arena *a = files->arena;
 	const struct kube_cluster *own = &node->clusters[0];
 	const char *name = c->name ? c->name : own->name, *url = NULL;
+	struct kube_pod_etcd etcd;
 	struct kube_file *file;
+	struct kube_slot slot;
 	const char *text = "";
 
+	if (kube_pod_etcd(&etcd, files, manifest(files), e))
+		return e->code;
 	for (size_t i = 0; name && i < c->members.n; i++) {
 		if (!strcmp(c->members.v[i].name, name) && c->members.v[i].urls.n)
 			url = c->members.v[i].urls.v[0];
 	}
 	const struct {
-		const char *name, *value;
-	} rows[] = { { "ETCD_NAME", name }, { "ETCD_INITIAL_CLUSTER", members },
-		{ "ETCD_INITIAL_ADVERTISE_PEER_URLS", url },
-		{ "ETCD_INITIAL_CLUSTER_STATE", c->state } };
+		const char *name, *flag, *value;
+	} rows[] = { { "ETCD_NAME", "name", name },
+		{ "ETCD_INITIAL_CLUSTER", "initial-cluster", members },
+		{ "ETCD_INITIAL_ADVERTISE_PEER_URLS", "initial-advertise-peer-urls", url },
+		{ "ETCD_INITIAL_CLUSTER_STATE", "initial-cluster-state", c->state } };
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		if (!rows[i].value)
 			return kube_file(&file, files, manifest(files), e)
 				       ? e->code
 				       : kube_rewrite_no_state(file, 0, c->state, e);
-		if (!config_value(files, rows[i].name))
+		/* From 3.4 on etcd does not start with a variable beside its own flag, and before
+		 * that the flag was what counted. */
+		if (!config_value(files, rows[i].name) &&
+			!kube_flag(&slot, &etcd.args, rows[i].flag))
 			text = arena_print(a, "%s%s=\"%s\"\n", text, rows[i].name, rows[i].value);
 	}
 	if (kube_exists(files, CONFIG) ? kube_file(&file, files, CONFIG, e)
