@@ -1,7 +1,8 @@
 """operator.openshift.io on a real kube-apiserver: its definitions, and what stands in for its operators.
 
 The operators are programs of a whole OpenShift; here a thread does what can be seen of them through the API: it notices
-late that a redeployment is asked for, tells a new revision, and brings one node after the other to it.
+late that a redeployment is asked for, tells a new revision, and brings one node after the other to it. What it needs it
+makes through the API; with made=True it is there already, out of a snapshot (definition, operator).
 """
 
 import http.client
@@ -12,6 +13,7 @@ GROUP = "operator.openshift.io"
 KINDS = {"etcds": "Etcd", "kubeapiservers": "KubeAPIServer", "kubecontrollermanagers": "KubeControllerManager",
     "kubeschedulers": "KubeScheduler"}
 NODES = ("m1", "m2", "m3")
+REVISIONS = {plural: 3 + at for at, plural in enumerate(KINDS)}
 DONE = "AllNodesAtLatestRevision"
 MERGE = "application/merge-patch+json"
 
@@ -20,33 +22,48 @@ def path(plural, more=""):
     return f"/apis/{GROUP}/v1/{plural}/cluster{more}"
 
 
+def definition(plural, kind):
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"type": "object", "properties": {"status": anything, "spec": {"type": "object", "properties": {
+        "managementState": {"type": "string"}, "forceRedeploymentReason": {"type": "string"}}}}}
+    return {"metadata": {"name": f"{plural}.{GROUP}"}, "spec": {"group": GROUP, "scope": "Cluster", "names": {
+        "plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}, "versions": [
+            {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": schema}}]}}
+
+
+def operator(kind):
+    return {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": {"name": "cluster"}, "spec": {"managementState": "Managed"}}
+
+
+def status(latest, nodes, at, progressing="False", reason=DONE):
+    """nodes: names; at: the revision of each."""
+    return {"latestAvailableRevision": latest, "conditions": [{"type": "StaticPodsAvailable", "status": "True"},
+        {"type": "NodeInstallerProgressing", "status": progressing, "reason": reason,
+            "message": f"{len(nodes)} nodes are at revision {latest}"}], "nodeStatuses": [
+                {"nodeName": name, "currentRevision": one, "targetRevision": latest if one != latest else 0}
+                for name, one in zip(nodes, at)]}
+
+
 class Operators(threading.Thread):
-    def __init__(self, master, *, late=1.0, pace=0.3):
+    def __init__(self, master, *, late=1.0, pace=0.3, nodes=NODES, made=False):
         super().__init__(daemon=True)
-        self.m, self.late, self.pace = master, late, pace
+        self.m, self.late, self.pace, self.nodes = master, late, pace, nodes
         self.log = []  # (plural, "asked", reason) and (plural, "done", revision), in the order they happened
         self.over, self.failure = threading.Event(), None
         self.reasons = {plural: "" for plural in KINDS}
-        self.revisions = {plural: 3 + at for at, plural in enumerate(KINDS)}
-        for plural, kind in KINDS.items():
-            self.define(plural, kind)
-        for plural, kind in KINDS.items():
-            self.make(plural, kind)
-            self.tell(plural, "False", DONE, [self.revisions[plural]] * len(NODES))
+        self.revisions = dict(REVISIONS)
+        if not made:
+            self.make()
 
-    def define(self, plural, kind):
-        anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-        schema = {"type": "object", "properties": {"status": anything, "spec": {"type": "object", "properties": {
-            "managementState": {"type": "string"}, "forceRedeploymentReason": {"type": "string"}}}}}
-        self.m.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {"metadata": {
-            "name": f"{plural}.{GROUP}"}, "spec": {"group": GROUP, "scope": "Cluster", "names": {
-                "plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}, "versions": [
-                    {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}},
-                        "schema": {"openAPIV3Schema": schema}}]}})
+    def make(self):
+        for plural, kind in KINDS.items():
+            self.m.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition(plural, kind))
+        for plural, kind in KINDS.items():
+            self.make_one(plural, operator(kind))
+            self.tell(plural, "False", DONE, [self.revisions[plural]] * len(self.nodes))
 
-    def make(self, plural, kind):
-        body = {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": {"name": "cluster"},
-            "spec": {"managementState": "Managed"}}
+    def make_one(self, plural, body):
         for _ in range(100):
             try:
                 return self.m.call("POST", f"/apis/{GROUP}/v1/{plural}", body)
@@ -65,12 +82,8 @@ class Operators(threading.Thread):
                     raise
 
     def tell(self, plural, progressing, reason, revisions):
-        latest = self.revisions[plural]
-        self.call("PATCH", path(plural, "/status"), {"status": {"latestAvailableRevision": latest, "conditions": [
-            {"type": "StaticPodsAvailable", "status": "True"}, {"type": "NodeInstallerProgressing", "status": progressing,
-                "reason": reason, "message": f"{len(NODES)} nodes are at revision {latest}"}], "nodeStatuses": [
-                    {"nodeName": name, "currentRevision": at, "targetRevision": latest if at != latest else 0}
-                    for name, at in zip(NODES, revisions)]}}, type=MERGE)
+        told = status(self.revisions[plural], self.nodes, revisions, progressing, reason)
+        self.call("PATCH", path(plural, "/status"), {"status": told}, type=MERGE)
 
     def objects(self):
         return {plural: self.call("GET", path(plural)) for plural in KINDS}
@@ -79,9 +92,9 @@ class Operators(threading.Thread):
         self.log.append((plural, "asked", reason))
         self.reasons[plural] = reason
         self.over.wait(self.late)
-        at = [self.revisions[plural]] * len(NODES)
+        at = [self.revisions[plural]] * len(self.nodes)
         self.revisions[plural] += 1
-        for node in range(len(NODES)):
+        for node in range(len(self.nodes)):
             self.tell(plural, "True", "", at)
             self.over.wait(self.pace)
             at[node] = self.revisions[plural]

@@ -3,7 +3,6 @@
 The kube-apiserver and etcd are real; CRDs and a thread stand in for the operators (operators.py).
 """
 
-import base64
 import json
 import re
 import subprocess
@@ -14,23 +13,14 @@ import pytest
 
 import requirement
 from interop.finished import STATE, Objects, files, stamp
+from interop.kubelets import BOOTSTRAP, REQUESTS, SERVING, Requests, addresses, kubelet
 from interop.operators import KINDS, Operators
-from machine.pki import openssl
 
 pytestmark = pytest.mark.needs("kube-apiserver-1.34", "etcd-3.6")
 
 RESOURCES = "etc/kubernetes/static-pod-resources"
 LOCAL = f"{RESOURCES}/kube-apiserver-certs/secrets/node-kubeconfigs/localhost.kubeconfig"
-MACHINES = "openshift-machine-config-operator"
-BOOTSTRAP = (f"system:serviceaccount:{MACHINES}:node-bootstrapper", ["system:serviceaccounts",
-    f"system:serviceaccounts:{MACHINES}", "system:authenticated"])
-CLIENT, SERVING = "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"
-REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 MAPS = "/api/v1/namespaces/kube-system/configmaps"
-
-
-def kubelet(name):
-    return f"system:node:{name}", ["system:nodes", "system:authenticated"]
 
 
 def localhost(m):
@@ -61,48 +51,6 @@ users:
     client-key: /{RESOURCES}/kube-apiserver-certs/secrets/admin/tls.key
 """)
     return [LOCAL]
-
-
-class Requests:
-    """Certificate requests as kubelets make them, and others; each by the API, as somebody."""
-
-    def __init__(self, m):
-        self.m = m
-        m.call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", {"metadata": {"name": "requests"}, "rules": [
-            {"apiGroups": ["certificates.k8s.io"], "resources": ["certificatesigningrequests"], "verbs": ["create"]}]})
-        m.call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {"metadata": {"name": "requests"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "requests"},
-            "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}]})
-
-    def make(self, name, who, subject, names="", signer=CLIENT, usages=None, identity="test"):
-        """`who`: (user, groups) to be; None: the identity itself."""
-        key, csr = self.m.root / f"{name}.key", self.m.root / f"{name}.csr"
-        extra = ["-addext", f"subjectAltName={names}"] if names else []
-        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-subj", subject,
-            "-out", csr, *extra)
-        usages = usages or ["digital signature", "server auth" if signer == SERVING else "client auth"]
-        headers = [("Impersonate-User", who[0]), *(("Impersonate-Group", group) for group in who[1])] if who else []
-        self.m.call("POST", REQUESTS, {"metadata": {"name": name, "labels": {"made": "by-a-test"}}, "spec": {
-            "request": base64.b64encode(csr.read_bytes()).decode(), "signerName": signer, "usages": usages}},
-            identity=identity, headers=headers)
-
-    def node(self, name, who, node, **more):
-        self.make(name, who, f"/O=system:nodes/CN=system:node:{node}", **more)
-
-    def approved(self):
-        found = {}
-        for item in self.m.call("GET", REQUESTS)["items"]:
-            conditions = item.get("status", {}).get("conditions", [])
-            assert item["metadata"]["labels"] == {"made": "by-a-test"}
-            assert [c["type"] for c in conditions] in ([], ["Approved"])
-            if conditions:
-                found[item["metadata"]["name"]] = conditions[0]["message"]
-        return set(found)
-
-
-def addresses(m, node, *pairs):
-    m.call("PATCH", f"/api/v1/nodes/{node}/status", {"status": {"addresses": [{"type": kind, "address": address}
-        for kind, address in pairs]}}, type="application/merge-patch+json")
 
 
 @pytest.fixture
