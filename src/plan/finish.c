@@ -297,6 +297,13 @@ int finish_run(struct finish *f, struct err *e)
 		event_warning(f->listener, step, "%s", first.text);
 	if (release_all(f, &why) && !first.code)
 		first = why;
+	if (bad && !why.code && f->released) {
+		const struct err told = first;
+		err_set(&first, told.code,
+			"%s; the %zu static pods that waited for it are in place all the same, and "
+			"the next boot looks again",
+			told.text, f->released);
+	}
 	why = (struct err){ 0 };
 	if (!bad && wants_api(f) && use_api(f, &why) && !first.code)
 		first = why;
