@@ -219,7 +219,10 @@ static int drop_member(struct run *r, struct run_cluster *c, struct err *e)
 	if (t->data.place.n_lower ? hide(r, &c->data, &member, e)
 				  : commit_add_gone(&r->commit, &member, e))
 		return e->code;
-	event_info(r->listener, step, "%s/member goes aside", t->cluster->data_dir);
+	const struct root *root = site_root(&r->site, member.device);
+	event_info(r->listener, step, "%s/member %s", t->cluster->data_dir,
+		root && root_exists(root, member.path) ? "goes aside"
+						       : "is not there, as on a new disk");
 	if (!t->cluster->wal_dir)
 		return 0;
 	if (site_directory(&c->wal, &r->site, &t->wal, e))
