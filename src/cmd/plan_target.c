@@ -5,7 +5,7 @@
 #include "codec/json.h"
 #include "plan/finish_record.h"
 #include "plan/membership.h"
-#include "plan/rewrite.h"
+#include "plan/role.h"
 #include "plan/stored.h"
 
 enum { OUTPUT_MAX = 16 << 20 };
@@ -106,6 +106,10 @@ int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e
 	json_key_text(&j, "layout", n->layout->name);
 	json_key_text(&j, "marker", n->marker);
 	json_key_text(&j, "node", n->name);
+	if (r->role_why) {
+		json_key_text(&j, "role", r->role);
+		json_key_text(&j, "role_why", r->role_why);
+	}
 	json_cluster(&j, &n->clusters[0]);
 	if (r->members.n) {
 		json_members(&j, "restored_members", &r->members);
@@ -215,6 +219,7 @@ int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e
 
 	if (buf_print(out, e, "%-12s%s (%s)\n%-12s%s\n", "layout", n->layout->name, n->marker,
 		    "node", n->name ? n->name : "(not said)") ||
+		(r->role && buf_print(out, e, "%-12s%s: %s\n", "role", r->role, r->role_why)) ||
 		buf_print(out, e, "\nidentity\n") || print_identity(out, &r->who.identity, e))
 		return e->code;
 	for (size_t i = 0; i < n->n_clusters; i++) {
@@ -260,6 +265,61 @@ static void tell_members(
 		r->members = members;
 }
 
+/* What `run` would do here, or why it would not. */
+static void tell_role(struct plan_rewrite *r, struct err *refused)
+{
+	static const struct plan none = { 0 };
+	struct plan_rewrite asked = *r;
+	struct plan_role_found found;
+
+	if (!asked.plan)
+		asked.plan = &none;
+	if (plan_role_find(&found, &asked, refused)) {
+		r->role_why = arena_print(r->node.files->arena, "%s", refused->text);
+		return;
+	}
+	r->role = plan_role_word(found.role);
+	r->role_why = found.why;
+	if (found.warning)
+		kube_warn(&r->node, "%s", found.warning);
+}
+
+/* Of a disk without a control plane; `e` says that there is none. */
+static int show_bare(const struct cmd_target *t, struct kube_files *files,
+	const struct plan_machine *machine, struct err *e)
+{
+	static const struct plan none = { 0 };
+	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
+	struct plan_role_found found;
+	struct err why = { 0 };
+	struct json j = JSON(&out);
+
+	if (e->code != ERR_NOTFOUND || t->apply || t->snapshot)
+		return e->code;
+	if (plan_role_bare(&found, files, t->plan ? t->plan : &none, machine, &why)) {
+		if (why.code != ERR_NOTFOUND)
+			*e = why;
+		return e->code;
+	}
+	*e = (struct err){ 0 };
+	if (t->json) {
+		json_open(&j, '{');
+		json_key_text(&j, "event", "target");
+		json_key_text(&j, "layout", NULL);
+		json_key_text(&j, "role", plan_role_word(found.role));
+		json_key_text(&j, "role_why", found.why);
+		json_close(&j, '}');
+		if (json_end(&j, e) || buf_add(&out, "\n", 1, e))
+			return e->code;
+	} else if (buf_print(&out, e, "%-12s%s: %s\n", "role", plan_role_word(found.role),
+			   found.why)) {
+		return e->code;
+	}
+	if (!t->json)
+		output_tame(&out);
+	return app_print(&out, e);
+}
+
 int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 {
 	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
@@ -267,7 +327,7 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 	struct plan_machine machine;
 	struct plan_rewrite r;
 	struct plan_stored snapshot;
-	struct err mismatch = { 0 };
+	struct err mismatch = { 0 }, refused = { 0 };
 	size_t done = 0;
 
 	if (root_open(&root, t->dir, e))
@@ -278,7 +338,9 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 		plan_machine_ask(&machine, app->arena, NULL);
 	}
 	if (plan_rewrite(&r, &files, t->plan, t->machine ? &machine : NULL, e))
-		return e->code;
+		return show_bare(t, &files, t->machine ? &machine : NULL, e);
+	if (!t->apply)
+		tell_role(&r, &refused);
 	if (t->snapshot && plan_stored_file(&snapshot, app->arena, t->snapshot, e))
 		return e->code;
 	/* Said once everything is shown. */
@@ -297,6 +359,6 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 		output_tame(&out);
 	if (app_print(&out, e))
 		return e->code;
-	*e = mismatch;
+	*e = refused.code ? refused : mismatch;
 	return e->code;
 }

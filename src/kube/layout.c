@@ -67,6 +67,31 @@ int kube_layout_find(const struct kube_layout **layout, const char **marker,
 		      : err_set(e, ERR_NOTFOUND, "no control plane here: looked for %s", known);
 }
 
+int kube_layout_bare(const struct kube_layout **layout, const char **marker,
+	const struct root *root, const char *forced, struct err *e)
+{
+	for (const struct kube_layout *const *l = kube_layouts; *l; l++) {
+		const char *part;
+		if ((forced && strcmp((*l)->name, forced)) ||
+			first_of(marker, (*l)->bare, root, e) ||
+			first_of(&part, (*l)->never, root, e)) {
+			if (e->code)
+				return e->code;
+			continue;
+		}
+		if (*marker && part)
+			return err_set(e, ERR_DECLINED,
+				"%s makes this a node of the layout %s, without the manifest of an "
+				"etcd, and %s is a master's: bring the manifest back, or move what "
+				"is left of the master away",
+				*marker, (*l)->name, part);
+		*layout = *l;
+		if (*marker)
+			return 0;
+	}
+	return err_set(e, ERR_NOTFOUND, "no node without an etcd is recognised here");
+}
+
 static bool has(const struct kube_texts *texts, const char *text)
 {
 	for (size_t i = 0; i < texts->n; i++) {

@@ -1,6 +1,7 @@
 /* kube/layout.h - which kind of control plane a disk holds, and what it says of etcd
  *
  *   kube_layout_find   the layout whose marker is there; none or two of them are refused
+ *   kube_layout_bare   of a node that runs no etcd: whose marker of such nodes is there
  *   layout->read       what the files say, as they are
  *   layout->rewrite    the changes that make them say what the restore decided
  *
@@ -87,6 +88,9 @@ struct kube_layout {
 	const char *token;          /* what its clusters are made with */
 	const char *const *markers; /* any of them, NULL-terminated */
 	const char *const *unless;  /* but none of these: another layout's; NULL: no such */
+	/* What its nodes without an etcd have, any of them; and what is a master's alone, so that
+	 * one that lost its manifest is not taken for such a node.  NULL: they are not known. */
+	const char *const *bare, *const *never;
 	int (*read)(struct kube_node *node, struct err *e);
 	int (*rewrite)(struct kube_node *node, const struct kube_wanted *wanted, struct err *e);
 };
@@ -98,6 +102,10 @@ extern const struct kube_layout kube_layout_kubeadm, kube_layout_csm, kube_layou
 /* `forced`: a layout's name, or NULL. */
 int kube_layout_find(const struct kube_layout **layout, const char **marker,
 	const struct root *root, struct arena *a, const char *forced, struct err *e);
+
+/* ERR_NOTFOUND none; ERR_DECLINED there is a part of a master, which `e` names. */
+int kube_layout_bare(const struct kube_layout **layout, const char **marker,
+	const struct root *root, const char *forced, struct err *e);
 
 /* Find, read. */
 int kube_node(struct kube_node *node, struct kube_files *files, const char *forced, struct err *e);

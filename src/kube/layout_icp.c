@@ -63,10 +63,20 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 
 static const char *const markers[] = { PODS "/etcd.json", BACKUP "/etcd.json", NULL };
 
+/* Management, proxy and worker nodes have a kubelet and its pods below etc/cfc, too.  The CA and
+ * the client's certificate of etcd are on all of them, since the network is kept there. */
+static const char *const bare[] = { "etc/cfc/kubelet", PODS, NULL };
+static const char *const never[] = { BACKUP, PODS "/master.json", PODS "/k8s-master.json",
+	PODS "/k8s-etcd.json", "etc/cfc/conf/etcd/server.pem", "etc/cfc/conf/etcd/server-key.pem",
+	"etc/cfc/conf/etcd/member.pem", "etc/cfc/conf/etcd/member-key.pem", "var/lib/etcd",
+	"var/lib/etcd-wal", NULL };
+
 const struct kube_layout kube_layout_icp = {
 	.name = "icp",
 	.token = "etcd-cluster-1",
 	.markers = markers,
+	.bare = bare,
+	.never = never,
 	.read = read_node,
 	.rewrite = rewrite,
 };

@@ -22,6 +22,8 @@ struct plan_rewrite {
 	struct kube_members members;
 	const char *members_why;
 	const struct plan *plan; /* NULL: none */
+	/* For who asked plan/role.h; NULL: not known. */
+	const char *role, *role_why;
 };
 
 /* `plan` NULL: the node as it is; `machine` NULL: the disk is looked at from elsewhere. */

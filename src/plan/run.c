@@ -64,20 +64,34 @@ static int identify(struct run *r, struct err *e)
 			.ctx = r->ctx },
 		.tree = NO_ROOT,
 		.target = { .running = NO_ROOT } };
-	const bool bare = r->plan->role == PLAN_ROLE_PURGE_ONLY;
-	if (site_look(&r->site, e) && (e->code != ERR_NOTFOUND || r->site.interrupted ||
-					      (!bare && (!r->plan->pki || run_fresh(r, e)))))
-		return e->code;
+	const enum plan_role said = r->plan->role;
+	bool bare = false;
+	if (site_look(&r->site, e)) {
+		if (e->code != ERR_NOTFOUND || r->site.interrupted)
+			return e->code;
+		bare = said == PLAN_ROLE_PURGE_ONLY || (said == PLAN_ROLE_AUTO && !r->plan->pki);
+		if (!bare && (!r->plan->pki || run_fresh(r, e)))
+			return e->code;
+	}
 	if (r->site.interrupted || r->site.settled) {
 		event_done(r->listener, "identify",
 			r->site.settled ? "a disk that this program has worked on"
 					: "a disk with a restore that is not finished");
 		open_commit(r);
-		if (commit_open(&r->commit, e) || r->site.interrupted || !bare)
+		if (commit_open(&r->commit, e) || r->site.interrupted)
 			return e->code;
+		/* A journal without a layout is that of a node without an etcd. */
+		bare = said == PLAN_ROLE_PURGE_ONLY ||
+		       (said == PLAN_ROLE_AUTO && !r->commit.journal.layout);
+		if (!bare)
+			return 0;
 	}
-	if (bare)
-		return run_bare(r, e) ? e->code : (open_commit(r), commit_open(&r->commit, e));
+	if (bare) {
+		if (run_bare(r, e) || !r->site.bare)
+			return e->code;
+		open_commit(r);
+		return commit_open(&r->commit, e);
+	}
 	if (plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e) ||
 		run_role_of_node(r, e))
 		return e->code;

@@ -39,6 +39,7 @@
 #include "plan/bundle.h"
 #include "plan/choose.h"
 #include "plan/rewrite.h"
+#include "plan/role.h"
 #include "plan/settings.h"
 #include "plan/site.h"
 #include "plan/stored.h"
@@ -159,11 +160,13 @@ int run_digest(struct run *run, struct err *e);
 bool run_restores(const struct run *run); /* or does this node's role need no snapshot? */
 const char *run_role_word(const struct run *run);
 int run_role_of_node(struct run *run, struct err *e); /* with the plan's recovery-host */
-int run_bare(struct run *run, struct err *e);         /* a node without an etcd */
-int run_role_decide(struct run *run, struct err *e);  /* what a role without a snapshot does */
-int run_role_stage(struct run *run, struct err *e);   /* into the commit */
-int run_pods(struct run *run, struct err *e);         /* the kubelet's directories of pods */
-int run_join_decide(struct run *run, struct err *e);  /* members, seeds, configuration */
+/* A node without an etcd: run->site.bare; where it is none, what `e` said, or 0 of a settled disk.
+ */
+int run_bare(struct run *run, struct err *e);
+int run_role_decide(struct run *run, struct err *e); /* what a role without a snapshot does */
+int run_role_stage(struct run *run, struct err *e);  /* into the commit */
+int run_pods(struct run *run, struct err *e);        /* the kubelet's directories of pods */
+int run_join_decide(struct run *run, struct err *e); /* members, seeds, configuration */
 int run_join_stage(struct run *run, struct err *e);
 int run_signer(struct run *run, struct err *e); /* certificates from the snapshot's signers */
 int run_choose(struct run *run, struct err *e); /* the places where snapshots are */

@@ -1,7 +1,6 @@
 /* What this node does: the plan's role, or by the plan's recovery-host the one of each node. */
 #include <string.h>
 
-#include "kube/rewrite.h"
 #include "plan/run.h"
 
 static const char step[] = "identify";
@@ -14,126 +13,54 @@ bool run_restores(const struct run *r)
 
 const char *run_role_word(const struct run *r)
 {
-	static const char *const words[] = { [PLAN_ROLE_AUTO] = "restore",
-		[PLAN_ROLE_RESTORE] = "restore",
-		[PLAN_ROLE_SINGLE] = "single",
-		[PLAN_ROLE_JOIN] = "join",
-		[PLAN_ROLE_STAND_ASIDE] = "stand-aside",
-		[PLAN_ROLE_PURGE_ONLY] = "purge-only" };
-
-	return words[r->role];
-}
-
-/* Can this layout do it? */
-static int check(const struct run *r, struct err *e)
-{
-	const struct kube_layout *layout = r->rewrite.node.layout;
-	const bool operated = layout == &kube_layout_openshift46;
-
-	if (r->role == PLAN_ROLE_JOIN && operated)
-		return err_set(e, ERR_UNSUPPORTED,
-			"role: join: from OpenShift 4.4 on the cluster's own etcd operator lets "
-			"members in; write role: stand-aside");
-	if (r->role == PLAN_ROLE_STAND_ASIDE && !operated)
-		return err_set(e, ERR_UNSUPPORTED,
-			"role: stand-aside: with %s nobody would bring this master back later; "
-			"write role: join",
-			layout->name);
-	if (r->role == PLAN_ROLE_JOIN && !r->plan->finish.install)
-		return err_set(e, ERR_DECLINED,
-			"role: join: the first boot lets this node in, and the plan says "
-			"finish: {install: no}");
-	return 0;
-}
-
-/* By one that is misspelt every master would stand aside, and none be restored.  Of a node that
- * joins run_join.c sees to it. */
-static int check_recovery_host(const struct run *r, const char *own, struct err *e)
-{
-	const struct kube_node *node = &r->rewrite.node;
-	const char *host = r->plan->recovery_host;
-	struct kube_members known = { 0 };
-	bool others = false;
-
-	/* A plan whose own members have none of that name is refused as it is read. */
-	if (r->plan->cluster.members.n)
-		return 0;
-	if (node->n_clusters)
-		kube_read_members(&known, r->arena,
-			str_from(kube_replaced(r->arena,
-				kube_print_members(r->arena, &node->clusters[0].members),
-				&r->rewrite.wanted)));
-	for (size_t i = 0; i < known.n; i++) {
-		if (!strcmp(known.v[i].name, host))
-			return 0;
-		others |= strcmp(known.v[i].name, own) != 0;
-	}
-	if (others)
-		return err_set(e, ERR_DECLINED,
-			"the plan's recovery-host is %s, and no such member is among %s (the "
-			"members that the disk has); correct it, or write all members into the "
-			"plan: cluster: {members: [{name: .., peer: ..}]}",
-			host, kube_print_members(r->arena, &known));
-	event_warning(r->listener, step,
-		"nothing here says which other members there are: if none is called %s, every "
-		"master stands aside and NONE is restored; look whether recovery-host is spelt as "
-		"that master's member is",
-		host);
-	return 0;
-}
-
-/* Where one restores and the others follow, the one is alone at first. */
-static int by_recovery_host(struct run *r, struct err *e)
-{
-	const char *host = r->plan->recovery_host;
-	const struct plan_member *member = r->rewrite.who.member;
-	const struct kube_node *node = &r->rewrite.node;
-	const char *name = member ? member->name : node->n_clusters ? node->clusters[0].name : NULL;
-
-	if (!name)
-		return err_set(e, ERR_DECLINED,
-			"the plan's recovery-host is %s, and nothing says which member this node "
-			"is; name it in the plan: cluster: {members: [{name: .., peer: .., match: "
-			"{mac: ..}}]}, or say its role:",
-			host);
-	if (!strcmp(name, host)) {
-		struct plan *alone = arena_alloc(r->arena, sizeof *alone);
-		*alone = *r->plan;
-		alone->role = PLAN_ROLE_SINGLE;
-		r->plan = alone;
-		r->role = PLAN_ROLE_SINGLE;
-		event_info(r->listener, step,
-			"this is the recovery host: it is restored alone, and the others follow");
-		return 0;
-	}
-	r->role = node->layout == &kube_layout_openshift46 ? PLAN_ROLE_STAND_ASIDE : PLAN_ROLE_JOIN;
-	if (r->role == PLAN_ROLE_STAND_ASIDE && check_recovery_host(r, name, e))
-		return e->code;
-	event_info(r->listener, step, "the plan's recovery-host is %s and this is %s: role %s",
-		host, name, run_role_word(r));
-	return 0;
+	return plan_role_word(r->role);
 }
 
 int run_role_of_node(struct run *r, struct err *e)
 {
-	r->role = r->plan->role;
-	if (r->role == PLAN_ROLE_AUTO && r->plan->recovery_host && by_recovery_host(r, e))
+	struct plan_role_found found;
+
+	if (plan_role_find(&found, &r->rewrite, e))
 		return e->code;
-	return check(r, e);
+	r->role = found.role;
+	if (r->plan->role != PLAN_ROLE_AUTO || !r->plan->recovery_host)
+		return 0;
+	if (found.warning)
+		event_warning(r->listener, step, "%s", found.warning);
+	event_info(r->listener, step, "role %s: %s", run_role_word(r), found.why);
+	if (r->role == PLAN_ROLE_SINGLE) {
+		struct plan *alone = arena_alloc(r->arena, sizeof *alone);
+		*alone = *r->plan;
+		alone->role = PLAN_ROLE_SINGLE;
+		r->plan = alone;
+	}
+	return 0;
+}
+
+/* What is no such node for sure stays what it was: nothing is here, or it is settled. */
+static int not_bare(const struct err *why, struct err *e)
+{
+	if (e->code == ERR_NOTFOUND)
+		*e = *why;
+	return e->code;
 }
 
 int run_bare(struct run *r, struct err *e)
 {
+	const bool told = r->plan->role == PLAN_ROLE_PURGE_ONLY;
+	const struct err why = *e;
+	struct plan_role_found found;
+
 	r->role = PLAN_ROLE_PURGE_ONLY;
-	if (!e->code && !r->site.settled)
-		return err_set(e, ERR_MISMATCH,
-			"role: purge-only is for a node without an etcd, and this disk has a "
-			"control plane (%s); write another role, or none",
-			r->site.target.node.layout->name);
 	*e = (struct err){ 0 };
-	if (site_blank(&r->site, e) || site_bare(&r->site, e))
+	if (site_blank(&r->site, e))
+		return told ? e->code : not_bare(&why, e);
+	struct kube_files files = kube_files(r->arena, &r->site.target.running);
+	if (plan_role_bare(&found, &files, r->plan, r->who, e))
+		return told ? e->code : not_bare(&why, e);
+	if (site_bare(&r->site, e))
 		return e->code;
-	event_done(r->listener, step, "a node without an etcd of its own");
+	event_done(r->listener, step, arena_print(r->arena, "role purge-only: %s", found.why));
 	if (r->site.target.volume)
 		event_info(r->listener, "target", "%s (%s)", r->site.target.volume->name,
 			r->site.target.volume->content->uuid);

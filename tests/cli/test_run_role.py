@@ -38,7 +38,7 @@ def test_who_is_not_the_recovery_host_joins(program, tree, plan):
     before = marks(tree)
     said = call(program, "run", "--root", tree, "--file", plan, "--dry-run")
     assert marks(tree) == before
-    assert "recovery-host is master-1 and this is master-2: role join" in said.stderr
+    assert "role join: the plan's recovery-host is master-1 and this is master-2" in said.stderr
     assert re.search(r"^role +join: the next boot", said.stdout, re.M) and "--initial-cluster-state=existing" in said.stdout
     plan.write_text(plan.read_text() + "role: restore\n")
     assert run(program, tree, plan)[0]["clusters"][0]["initial_cluster"].count(",") == 2
@@ -182,6 +182,111 @@ def test_management_node_is_purged_only(program, tmp_path, more, place):
     plan.write_text(plan.read_text() + "generation: 2\n")
     assert run(program, root, plan)[0]["outcome"] == "restored"
     assert json.loads(call(program, "forget", "--root", root, "--yes", "--json").stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def management(tmp_path):
+    """As IBM Cloud Private has them: certificates of etcd's clients are on every node, since the network is kept there."""
+    root = tmp_path / "management"
+    write(root, {"etc/os-release": "ID=linux\n", "etc/hostname": "icp-management-1\n",
+                 "etc/systemd/system/kubelet.service": UNIT.format(more="--v=0"), "etc/cfc/pods/proxy.json": "{}",
+                 "etc/cfc/conf/etcd/ca.pem": "CA", "etc/cfc/conf/etcd/client.pem": "certificate",
+                 "var/lib/kubelet/pods/0000-11/volumes/x/y": "left\n"})
+    return root
+
+
+def test_management_node_is_known_by_its_disk(program, management, tmp_path):
+    """The masters' plan does for it."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("source: file:/nowhere\n")
+    before, shown = own_contents(management), marks(management)
+    for words in (["plan"], ["run", "--dry-run"]):
+        said = call(program, words[0], "--root", management, "--file", plan, *words[1:])
+        assert re.search(r"^role +purge-only: ", said.stdout, re.M) and marks(management) == shown
+    found = json.loads(call(program, "plan", "--root", management, "--file", plan, "--json").stdout)
+    assert (found["role"], found["layout"]) == ("purge-only", None)
+    assert "a node of the layout icp without an etcd: etc/cfc/pods is there" in found["role_why"]
+
+    result, said = run(program, management, plan)
+    assert (result["outcome"], result["role"]) == ("restored", "purge-only") and found["role_why"] in said
+    gone = "var/lib/kubelet/pods/0000-11/volumes/x/y"
+    assert own_contents(management) == {name: before[name] for name in before if name != gone}
+    assert (management / f"var/lib/kubelet/pods.before-{result['plan_id'][:8]}/0000-11/volumes/x/y").read_text() == "left\n"
+    twice(program, management, plan)
+    plan.write_text("source: file:/elsewhere\n")
+    assert "restored by another plan" in run(program, management, plan, status=6)[1]
+    plan.write_text("source: file:/elsewhere\ngeneration: 2\n")
+    write(management, {"var/lib/kubelet/pods/2222-33/etc-hosts": "new\n"})
+    assert run(program, management, plan)[0]["outcome"] == "restored" and not (management / "var/lib/kubelet/pods").exists()
+    call(program, "rollback", "--root", management)
+    call(program, "run", "--root", management, "--file", plan, "--again", "--yes")
+
+
+@pytest.mark.parametrize("part", ["var/lib/etcd/lost+found/.keep", "var/lib/etcd-wal/.keep", "etc/cfc/podbackup/master.json",
+                                  "etc/cfc/pods/master.json", "etc/cfc/conf/etcd/server.pem", "etc/cfc/conf/etcd/member-key.pem"])
+def test_a_master_that_lost_its_manifest_is_not_purged(program, management, tmp_path, part):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("source: file:/nowhere\n")
+    write(management, {part: "of a master"})
+    before = marks(management)
+    result, said = run(program, management, plan, status=6)
+    assert "is a master's: bring the manifest back" in said and result["outcome"] == "untouched" and marks(management) == before
+    told = subprocess.run([program, "plan", "--root", management, "--file", plan], capture_output=True, text=True, check=False)
+    assert told.returncode == 6 and "is a master's: bring the manifest back" in told.stderr
+    plan.write_text("source: file:/nowhere\nrole: purge-only\n")
+    assert run(program, management, plan)[0]["role"] == "purge-only"
+
+
+@pytest.mark.parametrize("more, why", [
+    ("cluster: {members: [{name: icp-management-1, peer: 'https://10.1.2.3:2380'}]}", "this machine is the member icp-management-1"),
+    ("layout: kubeadm", "manifests/etcd.yaml: No such file"), ("role: restore", "no control plane"), ("role: join", "no control plane")])
+def test_what_the_plan_takes_for_a_master_is_not_purged(program, management, tmp_path, more, why):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"source: file:/nowhere\n{more}\n")
+    before = marks(management)
+    result, said = run(program, management, plan, status=6 if "members" in more else 1)
+    assert why in said and result["outcome"] == "untouched" and marks(management) == before
+
+
+def test_a_kubelet_alone_makes_no_node_that_is_purged(program, management, tmp_path):
+    """A worker of another kind, or a master whose manifest is gone: that says the plan."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("source: file:/nowhere\n")
+    subprocess.run(["rm", "-r", management / "etc/cfc"], check=True)
+    before = marks(management)
+    assert "no control plane" in run(program, management, plan, status=1)[1] and marks(management) == before
+
+
+def shown_role(program, root, *more):
+    done = subprocess.run([program, "plan", "--root", root, "--json", *more], capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout.splitlines()[0])
+    return done.returncode, found["role"], found["role_why"]
+
+
+@pytest.mark.parametrize("layout, more, role, why", [
+    ("kubeadm", "", "restore", "a control plane is here"), ("kubeadm", "role: single", "single", "the plan says so"),
+    ("kubeadm", "recovery-host: master-2", "single", "this is the recovery host"),
+    ("kubeadm", "recovery-host: master-1", "join", "recovery-host is master-1 and this is master-2"),
+    ("openshift-4.6", "recovery-host: master-0", "stand-aside", "recovery-host is master-0 and this is master-1")])
+def test_plan_says_the_role_before_it_is_run(program, tmp_path, layout, more, role, why):
+    plan, root = tmp_path / "plan.yaml", LAYOUTS / layout / "before"
+    plan.write_text(f"source: file:/nowhere\n{more}\n")
+    status, said, because = shown_role(program, root, "--file", plan)
+    assert (status, said) == (0, role) and why in because
+    text = call(program, "plan", "--root", root, "--file", plan).stdout
+    assert f"\nrole        {role}: {because}\n" in text
+    assert shown_role(program, root)[1] == "restore"
+
+
+@pytest.mark.parametrize("layout, more, why", [
+    ("kubeadm", "role: stand-aside", "write role: join"), ("openshift-4.6", "role: join", "write role: stand-aside"),
+    ("icp", "role: purge-only", "this disk has a control plane"),
+    ("openshift-4.6", "recovery-host: mastre-0", "no such member is among")])
+def test_plan_says_what_run_would_refuse(program, tmp_path, layout, more, why):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"source: file:/nowhere\n{more}\n")
+    status, role, because = shown_role(program, LAYOUTS / layout / "before", "--file", plan)
+    assert status in (1, 6) and role is None and why in because
 
 
 def test_what_has_no_kubelet_is_not_purged(program, tmp_path):

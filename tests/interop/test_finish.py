@@ -69,6 +69,7 @@ def test_pods_that_wait_are_in_place_though_etcd_never_comes(master, finish):
     began = time.monotonic()
     status, did, said = finish(m, "--deadline", 3)
     assert status == 1 and did["released"] == 1, said
+    assert "1 static pods that waited for it are in place all the same" in said
     assert 3 <= time.monotonic() - began < 40
     assert (manifests / "k8s-master.json").read_text() == "{}"
     # It stays, and the next boot may end it.
