@@ -29,6 +29,7 @@ seconds go to scenario/NAME.json among the artefacts, of which README's table is
 
 import base64
 import contextlib
+import fnmatch
 import hashlib
 import json
 import os
@@ -401,7 +402,8 @@ def below(files, folder):
 
 def kept(vm, pattern):
     """What lies in the one directory that the pattern of the shell matches, as below() of it."""
-    found = vm.console.run(f"ls -d {pattern}").text.split()
+    # The kubelet's own lines may come in between.
+    found = fnmatch.filter(vm.console.run(f"ls -d {pattern}").text.split(), pattern)
     assert len(found) == 1, f"not one directory: {found}"
     return below(digests(vm, found[0]), found[0])
 
