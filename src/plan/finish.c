@@ -220,9 +220,11 @@ static int clean_up(struct finish_api *api, struct finish *f, struct err *e)
 	static const struct {
 		enum finish_action action;
 		int (*clean)(struct finish_clean *c, struct err *e);
-	} rows[] = { { FINISH_NODES, finish_clean_nodes }, { FINISH_STUCK_PODS, finish_clean_pods },
-		{ FINISH_CRONJOBS, finish_clean_cronjobs }, { FINISH_REDEPLOY, finish_redeploy },
-		{ FINISH_CSR, finish_csr } };
+		bool once; /* on one master for all */
+	} rows[] = { { FINISH_NODES, finish_clean_nodes, true },
+		{ FINISH_STUCK_PODS, finish_clean_pods, true },
+		{ FINISH_CRONJOBS, finish_clean_cronjobs, true },
+		{ FINISH_REDEPLOY, finish_redeploy, false }, { FINISH_CSR, finish_csr, false } };
 	CLEAN_ROOT struct root state = NO_ROOT;
 	const int64_t seconds = seconds_of(f), share = seconds / 8;
 	struct finish_csrs csrs = { 0 };
@@ -245,6 +247,11 @@ static int clean_up(struct finish_api *api, struct finish *f, struct err *e)
 		if (!s->done)
 			continue;
 		event_step(f->listener, step, s->name);
+		if (rows[i].once && finish_lease_did(api, s->name)) {
+			event_done(f->listener, step,
+				arena_print(f->arena, "%s: another master has done it", s->name));
+			continue;
+		}
 		c.removed = 0;
 		if (try(rows[i].clean, &c, f, &why)) {
 			err_wrap(&why, "%s", s->name);
@@ -252,6 +259,8 @@ static int clean_up(struct finish_api *api, struct finish *f, struct err *e)
 			if (!first.code)
 				first = why;
 		} else {
+			if (rows[i].once)
+				finish_lease_note(api, s->name);
 			event_done(f->listener, step,
 				arena_print(f->arena, "%s: %zu", s->name, c.removed));
 		}
@@ -262,11 +271,21 @@ static int clean_up(struct finish_api *api, struct finish *f, struct err *e)
 	return e->code;
 }
 
+/* What all masters of this restore have alike, and no other restore has; NULL: not known. */
+static const char *mark_of(struct finish *f)
+{
+	const struct finish_record *r = &f->record;
+
+	return r->snapshot && r->n_clusters && r->clusters[0].id ? finish_redeploy_mark(f->arena, r)
+								 : NULL;
+}
+
 static int use_api(struct finish *f, struct err *e)
 {
 	struct arena scratch = ARENA(SCRATCH * 4);
 	struct finish_api api = { .arena = &scratch,
-		.holder = f->record.node ? f->record.node : "etcd-rescue" };
+		.holder = f->record.node ? f->record.node : "etcd-rescue",
+		.mark = mark_of(f) };
 	bool ours = true;
 
 	if (!open_api(&api, f, e) && !take_lease(&ours, &api, f, e)) {

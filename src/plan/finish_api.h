@@ -9,6 +9,9 @@
  * duration, by our own clock, is taken over; one that is let go of has no holder.  Where no Leases
  * (v1) are served, the same stands in an annotation of a ConfigMap of that name.
  *
+ * Its annotation etcd-rescue/done names what has been done since the restore, so that the masters
+ * whose turn comes later need not wait for the same again.
+ *
  * Source:     Kubernetes API conventions; coordination.k8s.io/v1 (1.14);
  *             client-go's leader election for when a Lease counts as lost.
  * Units:      milliseconds since the machine started, where the name says so.
@@ -26,10 +29,12 @@ struct finish_api {
 	struct arena *arena;
 	const char *server, *config; /* NULL: not found yet */
 	const char *holder;
+	const char *mark; /* of this restore, alike on all masters; NULL: nothing is noted */
 	struct finish_peer peer;
 	/* Of a Lease of somebody else: what it said, and since when. */
 	char seen[64];
 	int64_t seen_ms, renewed_ms;
+	char done[256]; /* the mark and what has been done, a word each; empty: nothing */
 	bool held;
 	bool old; /* no Leases are served */
 };
@@ -68,6 +73,11 @@ int finish_lease_find(struct finish_api *api, struct err *e); /* or a ConfigMap?
 int finish_lease_take(struct finish_api *api, struct err *e);
 int finish_lease_keep(struct finish_api *api, struct err *e);
 void finish_lease_drop(struct finish_api *api);
+
+/* Was it done on a master since this restore?  Known while we hold the Lease. */
+bool finish_lease_did(const struct finish_api *api, const char *what);
+/* It has been; the others read it once the Lease is renewed or let go of. */
+void finish_lease_note(struct finish_api *api, const char *what);
 
 /* May a Lease with this spec be taken?  `since_ms` is how long it has not changed. */
 bool finish_lease_is_free(const struct doc_node *spec, const char *holder, int64_t since_ms);

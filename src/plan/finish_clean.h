@@ -8,7 +8,8 @@
  *   cronjobs   plan/finish_cron.h; made anew as they are
  *
  * Each is looked at twice, FINISH_SETTLE_S (or an eighth of the deadline) apart, and only
- * goes when it was the same both times, by its uid.  A CronJob's text is kept in STATE/finish/
+ * goes when it was the same both times, by its uid.  CronJobs are not looked at before the API
+ * has served that long, and then twice within a quarter of a minute.  A CronJob's text is kept in STATE/finish/
  * while it is being replaced, and made from there when the power went meanwhile.
  *
  * Source:     Kubernetes Node, Pod v1, CronJob batch/v1 (1.21) and v1beta1.

@@ -16,6 +16,7 @@ enum { BODY_MAX = 1 << 16 };
 /* The same that other holders of a ConfigMap write it into. */
 #define LEADER    "control-plane.alpha.kubernetes.io/leader"
 #define LOCK_NAME "etcd-rescue"
+#define DONE      "etcd-rescue/done"
 
 int finish_lease_find(struct finish_api *api, struct err *e)
 {
@@ -58,6 +59,19 @@ static void print_record(struct json *j, const struct turn *t)
 		json_key_str(j, LEADER, buf_text(&text));
 }
 
+static void print_annotations(struct json *j, const struct finish_api *api, const struct turn *t)
+{
+	if (!api->old && !*api->done)
+		return;
+	json_key(j, "annotations");
+	json_open(j, '{');
+	if (api->old)
+		print_record(j, t);
+	if (*api->done)
+		json_key_text(j, DONE, api->done);
+	json_close(j, '}');
+}
+
 static const char *body_of(const struct finish_api *api, struct str version, const struct turn *t)
 {
 	CLEAN_BUF struct buf body = BUF(BODY_MAX);
@@ -73,12 +87,7 @@ static const char *body_of(const struct finish_api *api, struct str version, con
 	json_key_text(&j, "namespace", "kube-system");
 	if (version.len)
 		json_key_str(&j, "resourceVersion", version);
-	if (api->old) {
-		json_key(&j, "annotations");
-		json_open(&j, '{');
-		print_record(&j, t);
-		json_close(&j, '}');
-	}
+	print_annotations(&j, api, t);
 	json_close(&j, '}');
 	if (!api->old) {
 		json_key(&j, "spec");
@@ -173,6 +182,41 @@ static uint64_t turns_of(const struct finish_api *api, const struct doc_node *tu
 	return n;
 }
 
+/* Of another restore is as if nothing were. */
+static void read_done(struct finish_api *api, const struct doc_node *root)
+{
+	const struct str text = doc_text(doc_get(meta(root), "annotations"), DONE);
+	const size_t n = api->mark ? strlen(api->mark) : 0;
+
+	*api->done = '\0';
+	if (n && text.len < sizeof api->done && str_starts(text, str_from(api->mark)) &&
+		(text.len == n || text.p[n] == ' '))
+		snprintf(api->done, sizeof api->done, "%.*s", STR_ARG(text));
+}
+
+bool finish_lease_did(const struct finish_api *api, const char *what)
+{
+	struct str rest = str_from(api->done), word;
+
+	while (str_word(&word, &rest)) {
+		if (str_is(word, what))
+			return true;
+	}
+	return false;
+}
+
+void finish_lease_note(struct finish_api *api, const char *what)
+{
+	const char *before = *api->done ? api->done : api->mark;
+	char text[sizeof api->done];
+
+	if (!before || finish_lease_did(api, what))
+		return;
+	const int n = snprintf(text, sizeof text, "%s %s", before, what);
+	if (n > 0 && (size_t)n < sizeof text)
+		memcpy(api->done, text, (size_t)n + 1);
+}
+
 static int take(struct finish_api *api, struct err *e)
 {
 	const char *now = now_text(api->arena);
@@ -196,6 +240,8 @@ static int take(struct finish_api *api, struct err *e)
 		t.turns = turns_of(api, turn) + !ours;
 		if (ours && api->held && since.len)
 			t.acquired = arena_copy(api->arena, since);
+		if (!api->held)
+			read_done(api, root);
 		if (change(api, root, &t, e))
 			return e->code;
 	}

@@ -206,6 +206,40 @@ def test_one_master_at_a_time_and_a_dead_one_is_not_waited_for(master, finish):
 
 
 @pytest.mark.needs("kube-apiserver-1.34")
+def test_what_one_master_has_done_the_next_is_spared(master, finish):
+    m = master("3.6")
+    m.start_etcd()
+    m.start_api()
+    o = Objects(m)
+
+    def ends(**record):
+        o.node("old-master", "Unknown")
+        (m.root / STATE).mkdir(exist_ok=True)
+        m.record(*m.ids(), lost=["old-master"], **record)
+        status, did, text = finish(m, "--deadline", 24)
+        left = "old-master" in o.names("/api/v1/nodes")
+        if left:
+            m.call("DELETE", "/api/v1/nodes/old-master")
+        assert status == 0 and did["cleaned"] == int(not left), text
+        return left, text
+    path = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/etcd-rescue"
+    left, text = ends(snapshot="5" * 64)
+    assert not left, text
+    said = m.call("GET", path)
+    done = f"etcd-rescue snapshot {'5' * 12} cluster {m.ids()[0]} nodes"
+    assert said["metadata"]["annotations"] == {"etcd-rescue/done": done} and not said["spec"].get("holderIdentity")
+    left, text = ends(snapshot="5" * 64, node="m2")
+    assert left and "nodes: another master has done it" in text, text
+    assert m.call("GET", path)["metadata"]["annotations"] == {"etcd-rescue/done": done}
+    # Nor does one word spare what it does not name, nor another restore's anything.
+    left, text = ends(snapshot="5" * 64, node="m2", layout="csm", **{"stuck-pods": False})
+    assert left and "cronjobs: 0" in text, text
+    assert m.call("GET", path)["metadata"]["annotations"] == {"etcd-rescue/done": f"{done} cronjobs"}
+    left, text = ends(snapshot="6" * 64)
+    assert not left, text
+
+
+@pytest.mark.needs("kube-apiserver-1.34")
 def test_a_cronjob_whose_replacement_was_cut_is_made_again(master, finish):
     m = master("3.6")
     m.start_etcd()

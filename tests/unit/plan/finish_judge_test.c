@@ -183,6 +183,29 @@ static void a_lease_is_free_when_nobody_renews_it(void **state)
 	assert_true(finish_lease_is_free(NULL, "me", 0));
 }
 
+static void what_is_done_is_noted_under_the_restores_mark(void **state)
+{
+	struct finish_api api = { .mark = "mark 1" }, nothing = { 0 };
+	char before[sizeof api.done];
+
+	(void)state;
+	assert_false(finish_lease_did(&api, "nodes"));
+	finish_lease_note(&api, "nodes");
+	finish_lease_note(&api, "nodes");
+	assert_string_equal(api.done, "mark 1 nodes");
+	finish_lease_note(&api, "stuck-pods");
+	assert_string_equal(api.done, "mark 1 nodes stuck-pods");
+	assert_true(finish_lease_did(&api, "nodes") && finish_lease_did(&api, "stuck-pods"));
+	assert_false(finish_lease_did(&api, "pods") || finish_lease_did(&api, "stuck"));
+	/* Rather done again than half a word. */
+	memset(api.done + strlen(api.done), 'x', sizeof api.done - 1 - strlen(api.done));
+	memcpy(before, api.done, sizeof before);
+	finish_lease_note(&api, "cronjobs");
+	assert_memory_equal(api.done, before, sizeof before);
+	finish_lease_note(&nothing, "nodes");
+	assert_string_equal(nothing.done, "");
+}
+
 static void names_do_not_lead_elsewhere(void **state)
 {
 	static const char *const bad[] = { "", "a/b", "../x", "a?b", "a%2fb", ".", "A", "a b" };
@@ -201,6 +224,7 @@ int main(void)
 		cmocka_unit_test(only_what_is_stuck_since_before_goes),
 		cmocka_unit_test(a_cronjob_is_read_and_made_again),
 		cmocka_unit_test(a_lease_is_free_when_nobody_renews_it),
+		cmocka_unit_test(what_is_done_is_noted_under_the_restores_mark),
 		cmocka_unit_test(names_do_not_lead_elsewhere),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
