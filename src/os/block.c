@@ -279,3 +279,17 @@ int block_list(
 	*n = count;
 	return 0;
 }
+
+const struct block *block_find(const struct block *blocks, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct block *b = &blocks[i];
+		if (!strcmp(b->name, name))
+			return b;
+		for (size_t k = 0; k < b->n_parts; k++) {
+			if (!strcmp(b->parts[k].name, name))
+				return b;
+		}
+	}
+	return NULL;
+}

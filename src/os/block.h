@@ -50,6 +50,9 @@ struct block {
 int block_list(
 	struct block **blocks, size_t *n, struct arena *a, const struct root *root, struct err *e);
 
+/* The disk of that name, or with a partition of that name: "sda", "sda2"; NULL: none. */
+const struct block *block_find(const struct block *blocks, size_t n, const char *name);
+
 /* Fill `content` and `trouble` of disks and partitions; over after `limit_ms` at most. */
 void block_probe(
 	struct block *blocks, size_t n, struct arena *a, const struct root *root, int limit_ms);

@@ -40,10 +40,7 @@ struct site {
 	struct target_assemble_options storage; /* keys, degraded arrays: as the plan says */
 	struct root tree;
 	struct target_assembly assembly;
-	struct block *blocks;
-	size_t n_blocks;
 	struct target_volumes volumes;
-	const char **why; /* a volume is not the one; NULL: the chosen */
 	struct plan_target target;
 	struct commit_root roots[SITE_ROOTS_MAX]; /* the first has the journal */
 	size_t n_roots;

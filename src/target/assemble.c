@@ -325,12 +325,9 @@ static void add_below(struct names *set, size_t room, const struct target_assemb
 		return;
 	set->v[set->n++] = name;
 	/* "md0p1" is on md0. */
-	for (size_t i = 0; i < as->n_blocks; i++) {
-		for (size_t k = 0; k < as->blocks[i].n_parts; k++) {
-			if (!strcmp(as->blocks[i].parts[k].name, name))
-				add_below(set, room, as, as->blocks[i].name, depth + 1);
-		}
-	}
+	const struct block *disk = block_find(as->blocks, as->n_blocks, name);
+	if (disk && strcmp(disk->name, name))
+		add_below(set, room, as, disk->name, depth + 1);
 	if (names_read(&slaves, as->arena, as->machine,
 		    arena_print(as->arena, "sys/class/block/%s/slaves", name), &none))
 		return;

@@ -108,6 +108,19 @@ static void block_list_leaves_unused_loops_out(void **state)
 	forget(&s);
 }
 
+static void block_find_takes_a_disk_by_its_own_name_and_by_its_partitions(void **state)
+{
+	struct seen s;
+
+	(void)state;
+	look(&s, "../tests/trees/dell-r610");
+	assert_ptr_equal(block_find(s.v, s.n, "sda"), &s.v[0]);
+	assert_ptr_equal(block_find(s.v, s.n, "sda2"), &s.v[0]);
+	assert_null(block_find(s.v, s.n, "sda3"));
+	assert_null(block_find(s.v, s.n, "sd"));
+	forget(&s);
+}
+
 static void block_probe_says_why_it_knows_nothing(void **state)
 {
 	struct seen s;
@@ -167,6 +180,7 @@ int main(void)
 		cmocka_unit_test(block_list_takes_the_serial_of_a_stick_from_its_usb_device),
 		cmocka_unit_test(block_list_counts_the_paths_to_one_disk),
 		cmocka_unit_test(block_list_leaves_unused_loops_out),
+		cmocka_unit_test(block_find_takes_a_disk_by_its_own_name_and_by_its_partitions),
 		cmocka_unit_test(block_probe_says_why_it_knows_nothing),
 		cmocka_unit_test(block_probe_does_not_wait_for_a_dead_disk),
 	};
