@@ -136,6 +136,8 @@ static int settle(bool *there, struct bolt_cursor *c, bool back, struct err *e)
 			return 0;
 		}
 		do {
+			if (c->db->ahead && f->page->flags == BOLT_BRANCH)
+				bolt_db_behind(c->db, f->page);
 			if (!--c->depth)
 				break;
 			f = &c->frame[c->depth - 1];

@@ -116,7 +116,8 @@ static int by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-void bolt_db_ahead(const struct bolt_db *db, const struct bolt_page *branch)
+/* Children that lie close together are told of at once. */
+static void advise(const struct bolt_db *db, const struct bolt_page *branch, int advice)
 {
 	enum { BATCH = 512, GAP = 8 };
 	uint64_t id[BATCH];
@@ -133,8 +134,17 @@ void bolt_db_ahead(const struct bolt_db *db, const struct bolt_page *branch)
 			if (id[j - 1] >= db->meta.pgid)
 				return;
 			posix_fadvise(db->fd, (off_t)(id[i] * db->meta.page_size),
-				(off_t)((id[j - 1] - id[i] + 2) * db->meta.page_size),
-				POSIX_FADV_WILLNEED);
+				(off_t)((id[j - 1] - id[i] + 2) * db->meta.page_size), advice);
 		}
 	}
+}
+
+void bolt_db_ahead(const struct bolt_db *db, const struct bolt_page *branch)
+{
+	advise(db, branch, POSIX_FADV_WILLNEED);
+}
+
+void bolt_db_behind(const struct bolt_db *db, const struct bolt_page *branch)
+{
+	advise(db, branch, POSIX_FADV_DONTNEED);
 }

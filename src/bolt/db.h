@@ -26,7 +26,7 @@ struct bolt_db {
 	struct bolt_meta meta;
 	unsigned meta_page;    /* where `meta` came from, 0 or 1 */
 	struct err other_meta; /* what is wrong with one of the two; code 0: nothing */
-	bool ahead;            /* tell the kernel about the pages a walk will want */
+	bool ahead;            /* tell the kernel which pages a walk will want, and has done with */
 	uint64_t *seen;        /* one bit a page, set when it is read; NULL: do not watch */
 };
 
@@ -52,3 +52,7 @@ void bolt_slot_free(struct bolt_slot *slot);
 
 /* Ask for the children of a branch page, in file order. */
 void bolt_db_ahead(const struct bolt_db *db, const struct bolt_page *branch);
+
+/* They have been read: their memory serves for what is read next.  A walk through gigabytes else
+ * takes fresh memory for each page, which a virtual machine's host may have to find first. */
+void bolt_db_behind(const struct bolt_db *db, const struct bolt_page *branch);

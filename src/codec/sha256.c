@@ -243,10 +243,13 @@ __attribute__((target("+crypto"))) static void machine(
 
 void codec_sha256_init_by(struct codec_sha256 *sha, enum codec_path path)
 {
-	if (path == CODEC_BEST)
-		path = codec_cpu_has_sha256()  ? CODEC_MACHINE
-		       : codec_cpu_has_ssse3() ? CODEC_VECTOR
-					       : CODEC_PORTABLE;
+	/* Asked once: cpuid leaves a virtual machine, and many sums are of a few bytes. */
+	static _Atomic enum codec_path known = CODEC_BEST;
+
+	if (path == CODEC_BEST && (path = known) == CODEC_BEST)
+		known = path = codec_cpu_has_sha256()  ? CODEC_MACHINE
+			       : codec_cpu_has_ssse3() ? CODEC_VECTOR
+						       : CODEC_PORTABLE;
 	*sha = (struct codec_sha256){
 		.state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
 			0x1f83d9ab, 0x5be0cd19 },

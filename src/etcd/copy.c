@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -316,31 +315,9 @@ static int read_file(void *ctx, size_t *got, void *bytes, size_t room, struct er
 	return file_read_some(got, *(const int *)ctx, bytes, room, e);
 }
 
-/* A cold file is read through a few pages that are used again and again, instead of
- * filling the memory with what nobody will ask for twice. */
-static int read_and_forget(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
+static int read_once(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
 {
-	const int fd = *(const int *)ctx;
-
-	if (file_read_some(got, fd, bytes, room, e))
-		return e->code;
-	const off_t at = lseek(fd, 0, SEEK_CUR);
-	if (at > 0 && *got)
-		posix_fadvise(fd, at - (off_t)*got, (off_t)*got, POSIX_FADV_DONTNEED);
-	return 0;
-}
-
-bool etcd_source_is_cached(int fd, uint64_t size)
-{
-	enum { LOOKS = 128, ENOUGH = 120 };
-	unsigned hits = 0;
-
-	for (uint64_t i = 0; i < LOOKS; i++) {
-		uint8_t byte;
-		const struct iovec v = { &byte, 1 };
-		hits += preadv2(fd, &v, 1, (off_t)(size / LOOKS * i), RWF_NOWAIT) == 1;
-	}
-	return hits >= ENOUGH;
+	return file_read_once(got, *(const int *)ctx, bytes, room, e);
 }
 
 struct stream etcd_source_file(int *fd)
@@ -349,8 +326,7 @@ struct stream etcd_source_file(int *fd)
 	const uint64_t size = fstat(*fd, &st) ? 0 : (uint64_t)st.st_size;
 
 	posix_fadvise(*fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	return (struct stream){ etcd_source_is_cached(*fd, size) ? read_file : read_and_forget,
-		NULL, fd, size };
+	return (struct stream){ file_is_cached(*fd, size) ? read_file : read_once, NULL, fd, size };
 }
 
 struct stream etcd_source_keep(int *fd)

@@ -23,10 +23,6 @@
 struct stream etcd_source_file(int *fd);
 struct stream etcd_source_keep(int *fd);
 
-/* Is most of the file in the page cache?  Single bytes all over it are looked at, with
- * RWF_NOWAIT, which fails where the disk would be asked. */
-bool etcd_source_is_cached(int fd, uint64_t size);
-
 struct etcd_copied {
 	uint64_t size;                     /* all bytes of the source */
 	uint8_t last[CODEC_SHA256_SIZE];   /* its last 32 bytes, when it has as many */

@@ -2,10 +2,7 @@
 
 #include <pthread.h>
 
-static bool is_cached(const struct etcd_snapshot_file *s)
-{
-	return etcd_source_is_cached(s->fd, s->size);
-}
+#include "os/file.h"
 
 struct verifying {
 	struct etcd_snapshot_file *s;
@@ -30,7 +27,7 @@ int etcd_examine(struct etcd_status *status, struct etcd_snapshot_file *s, struc
 	pthread_t thread;
 
 	/* What the hashing has not brought into the cache yet, the walk asks for itself. */
-	db.ahead = !is_cached(s);
+	db.ahead = !file_is_cached(s->fd, s->size);
 	if (s->trailer == ETCD_TRAILER_NONE || pthread_create(&thread, NULL, verify, &v)) {
 		if (etcd_snapshot_verify(s, listener, e))
 			return e->code;

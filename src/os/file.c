@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { BLOCK = 64 * 1024 };
@@ -26,6 +27,35 @@ int file_read_some(size_t *got, int fd, void *bytes, size_t len, struct err *e)
 		return err_sys(e, "read");
 	*got = (size_t)n;
 	return 0;
+}
+
+int file_read_once(size_t *got, int fd, void *bytes, size_t len, struct err *e)
+{
+	enum { WINDOW = 8 << 20 };
+
+	if (file_read_some(got, fd, bytes, len, e))
+		return e->code;
+	const off_t at = lseek(fd, 0, SEEK_CUR), window = at / WINDOW;
+	if (at < 0 || (*got && (at - (off_t)*got) / WINDOW == window))
+		return 0;
+	/* What the cache holds in one piece goes only as a whole, so the window before is named
+	 * again for what lay across their border. */
+	const off_t from = window < 2 ? 0 : (window - 2) * WINDOW;
+	posix_fadvise(fd, from, *got ? window * WINDOW - from : 0, POSIX_FADV_DONTNEED);
+	return 0;
+}
+
+bool file_is_cached(int fd, uint64_t size)
+{
+	enum { LOOKS = 128, ENOUGH = 120 };
+	unsigned hits = 0;
+
+	for (uint64_t i = 0; i < LOOKS; i++) {
+		uint8_t byte;
+		const struct iovec v = { &byte, 1 };
+		hits += preadv2(fd, &v, 1, (off_t)(size / LOOKS * i), RWF_NOWAIT) == 1;
+	}
+	return hits >= ENOUGH;
 }
 
 int file_read_fd(struct buf *b, int fd, struct err *e)

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -36,6 +37,14 @@ int file_read_at(int fd, void *bytes, size_t len, uint64_t at, struct err *e);
 
 /* Up to `len` bytes from the current place; `*got` is 0 only at the end. */
 int file_read_some(size_t *got, int fd, void *bytes, size_t len, struct err *e);
+
+/* The same of a file that nobody will read twice: the page cache lets go of what was read, and
+ * gigabytes pass through a few pages instead of filling the memory. */
+int file_read_once(size_t *got, int fd, void *bytes, size_t len, struct err *e);
+
+/* Is most of the file in the page cache?  Single bytes all over it are looked at, with
+ * RWF_NOWAIT, which fails where the disk would be asked. */
+bool file_is_cached(int fd, uint64_t size);
 
 int file_write(int fd, const void *bytes, size_t len, struct err *e);
 int file_write_at(int fd, const void *bytes, size_t len, uint64_t at, struct err *e);

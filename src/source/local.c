@@ -207,6 +207,7 @@ struct reading {
 	int fd;
 	uint64_t at, size;
 	struct timespec modified;
+	bool once; /* it was not in memory, and need not be afterwards */
 	const char *path;
 };
 
@@ -230,7 +231,7 @@ static int read_some(void *ctx, size_t *got, void *bytes, size_t room, struct er
 	struct reading *r = ctx;
 
 	*got = 0;
-	if (file_read_some(got, r->fd, bytes, room, e))
+	if ((r->once ? file_read_once : file_read_some)(got, r->fd, bytes, room, e))
 		return err_wrap(e, "%s at byte %ju", r->path, (uintmax_t)r->at);
 	r->at += *got;
 	return *got || !room ? 0 : check_end(r, e);
@@ -273,7 +274,10 @@ int local_read(struct stream *stream, const struct local *place, const char *url
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	struct arena arena = ARENA(2 * READER_BYTES);
 	struct reading *r = arena_alloc(&arena, sizeof *r);
-	*r = (struct reading){ .fd = fd, .size = (uint64_t)st.st_size, .modified = st.st_mtim };
+	*r = (struct reading){ .fd = fd,
+		.size = (uint64_t)st.st_size,
+		.modified = st.st_mtim,
+		.once = !file_is_cached(fd, (uint64_t)st.st_size) };
 	r->path = arena_copy(&arena, (struct str){ path, strnlen(path, READER_BYTES) });
 	r->arena = arena;
 	fd = -1;

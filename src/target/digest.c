@@ -74,7 +74,8 @@ static int read_block(size_t *got, struct walk *w, int fd, const char *name, siz
 		return w->e->code;
 	for (*got = 0; *got < want;) {
 		size_t more = 0;
-		if (file_read_some(&more, fd, w->block + *got, want - *got, w->e))
+		if ((w->way->drop ? file_read_once : file_read_some)(
+			    &more, fd, w->block + *got, want - *got, w->e))
 			return err_wrap(w->e, "%s", name);
 		if (!more)
 			break;

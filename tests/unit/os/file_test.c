@@ -6,9 +6,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -131,6 +133,40 @@ static void file_read_does_not_wait_for_a_pipe(void **state)
 	assert_int_equal(b.len, 0);
 }
 
+/* Larger than two windows, read in pieces that end at none of their borders. */
+static void what_is_read_once_is_whole_and_leaves_memory(void **state)
+{
+	struct place *p = *state;
+	enum { PIECE = 3 << 20, PIECES = 7 };
+	uint8_t *block = malloc(PIECE);
+	const int fd = openat(p->fd, "file", O_RDWR | O_CREAT | O_EXCL, 0600);
+	struct statfs fs;
+	size_t got;
+	struct err e;
+
+	assert_non_null(block);
+	for (unsigned i = 0; i < PIECES; i++) {
+		memset(block, (int)i + 1, PIECE);
+		assert_int_equal(file_write(fd, block, PIECE, &e), 0);
+	}
+	assert_int_equal(fsync(fd), 0);
+	assert_true(file_is_cached(fd, (uint64_t)PIECE * PIECES));
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	for (unsigned i = 0; i < PIECES; i++) {
+		assert_int_equal(file_read_once(&got, fd, block, PIECE, &e), 0);
+		assert_int_equal(got, PIECE);
+		assert_int_equal(block[0], i + 1);
+		assert_int_equal(block[PIECE - 1], i + 1);
+	}
+	assert_int_equal(file_read_once(&got, fd, block, PIECE, &e), 0);
+	assert_int_equal(got, 0);
+	/* A file system in memory has nowhere else to keep it. */
+	assert_int_equal(fstatfs(fd, &fs), 0);
+	assert_int_equal(file_is_cached(fd, (uint64_t)PIECE * PIECES), fs.f_type == TMPFS_MAGIC);
+	close(fd);
+	free(block);
+}
+
 int main(void)
 {
 #define AT_A_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, drop_place)
@@ -141,6 +177,7 @@ int main(void)
 		AT_A_PLACE(file_read_at_says_where_a_short_file_ends),
 		AT_A_PLACE(file_read_line_trims_and_does_not_block),
 		AT_A_PLACE(file_read_does_not_wait_for_a_pipe),
+		AT_A_PLACE(what_is_read_once_is_whole_and_leaves_memory),
 	};
 	return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }
