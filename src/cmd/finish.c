@@ -23,7 +23,7 @@ static const struct option_row rows[] = {
 	{ "root", 0, OPTION_TEXT, offsetof(struct options, root), "DIR",
 		"the system is mounted at DIR (the running one)" },
 	{ "deadline", 0, OPTION_U64, offsetof(struct options, deadline), "SECONDS",
-		"how long it may take (as the plan says: 900)" },
+		"how long it may take, and each redeployment (as the plan says: 900, 3600)" },
 	{ "dry-run", 'n', OPTION_FLAG, offsetof(struct options, dry_run), NULL,
 		"say what would be done; ask nobody, change nothing" },
 	{ 0 },

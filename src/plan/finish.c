@@ -235,7 +235,8 @@ static int clean_up(struct finish_api *api, struct finish *f, struct err *e)
 		.up = time(NULL),
 		.wait = &f->wait,
 		.patience_s = share < FINISH_SETTLE_S ? share : FINISH_SETTLE_S,
-		.turn_s = seconds,
+		.turn_s = f->deadline_s || !f->record.redeploy_s ? seconds
+								 : (int64_t)f->record.redeploy_s,
 		.csrs = f->steps[FINISH_CSR].done ? &csrs : NULL };
 	struct err first = { 0 };
 

@@ -185,6 +185,9 @@ int finish_record_parse(struct finish_record *r, struct arena *a, struct str tex
 	if (!r->layout || !str_u64(&restored, doc_text(root, "restored"), 10, INT64_MAX) ||
 		!str_u64(&r->deadline_s, doc_text(root, "deadline"), 10, DEADLINE_MAX))
 		return bad(e, "layout, time or deadline are missing");
+	if (doc_text(root, "redeploy-deadline").len &&
+		!str_u64(&r->redeploy_s, doc_text(root, "redeploy-deadline"), 10, DEADLINE_MAX))
+		return bad(e, "a deadline that is none");
 	r->restored = (int64_t)restored;
 	if (!are_below(&r->kubeconfigs) || !are_below(&r->files))
 		return bad(e, "a path that leads outside");
@@ -243,6 +246,8 @@ int finish_record_print(struct buf *out, const struct finish_record *r, struct e
 	json_key(&j, "restored");
 	json_i64(&j, r->restored);
 	json_key_u64(&j, "deadline", r->deadline_s);
+	if (r->redeploy_s)
+		json_key_u64(&j, "redeploy-deadline", r->redeploy_s);
 	for (size_t i = 0; i < N(switches); i++) {
 		bool value;
 		memcpy(&value, (const char *)&r->wanted + switches[i].field, sizeof value);

@@ -54,7 +54,7 @@ struct finish_record {
 	const char *role;            /* "restore", "single", "join", "stand-aside"; NULL: restore */
 	const char *report, *syslog; /* NULL: nobody is told */
 	int64_t restored;
-	uint64_t deadline_s;
+	uint64_t deadline_s, redeploy_s; /* of all; of each redeployment, 0: the same */
 	struct finish_wanted wanted;
 	struct finish_cluster *clusters;
 	size_t n_clusters;

@@ -6,8 +6,8 @@
  * restore have alike, and no other restore has, and the next one's turn is when all nodes are at
  * the revision that comes of it.  The text tells the latest revision of before, so that whoever
  * goes on, on whichever master, knows what to wait for, and asks nothing a second time.  Each has
- * turn_s, or what is left until the deadline where that is longer; an API server that is away
- * meanwhile, being redeployed itself, is waited for.
+ * turn_s (the plan's redeploy-deadline), or what is left until the deadline where that is longer;
+ * an API server that is away meanwhile, being redeployed itself, is waited for.
  *
  * Source:     openshift/api operator/v1 (StaticPodOperatorStatus); the documented restore of 4.4
  *             and later.

@@ -145,6 +145,7 @@ static void set_record(struct finish_record *record, struct run *r)
 		.syslog = p->syslog,
 		.restored = r->commit.journal.began,
 		.deadline_s = p->finish.deadline_s,
+		.redeploy_s = p->finish.redeploy_s,
 		.wanted = { p->finish.cronjobs, p->finish.stuck_pods, p->finish.nodes,
 			p->finish.redeploy, p->finish.csr },
 		.clusters = arena_array(a, r->n_clusters + 1, sizeof *record->clusters),

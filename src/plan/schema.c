@@ -153,6 +153,8 @@ const struct schema_row schema[] = {
 		"approve certificate requests of known nodes"),
 	ONE("finish.deadline", DURATION, NULL, "15m", AT(finish.deadline_s),
 		"after this everything held back is put in place anyway"),
+	ONE("finish.redeploy-deadline", DURATION, NULL, "1h", AT(finish.redeploy_s),
+		"how long each operator may take to deploy anew on all masters"),
 	ONE("report", URL, "https:|http:", NULL, AT(report), "where to send what happened"),
 	ONE("syslog", HOST_PORT, NULL, NULL, AT(syslog), "syslog server for the same; by UDP, or tcp://host:port"),
 	ONE("shell", CHOICE, "open|off", "open", AT(shell.word),

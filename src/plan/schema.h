@@ -142,7 +142,7 @@ struct plan {
 	const char *proxy, *layout;
 	struct {
 		bool install, cronjobs, stuck_pods, nodes, redeploy, csr;
-		uint64_t deadline_s;
+		uint64_t deadline_s, redeploy_s;
 	} finish;
 	const char *report, *syslog;
 	struct {

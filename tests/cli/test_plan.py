@@ -154,6 +154,7 @@ finish:
   redeploy: yes                                 # default
   csr: yes                                      # default
   deadline: 15m                                 # default
+  redeploy-deadline: 1h                         # default
 shell: open                                     # default
 handoff: auto                                   # default
 auto: no                                        # default

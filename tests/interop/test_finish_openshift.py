@@ -238,13 +238,19 @@ def test_an_api_server_that_is_away_while_it_is_redeployed_is_waited_for(openshi
 
 def test_a_redeployment_that_does_not_end_is_told_and_the_next_one_is_not_begun(openshift, operators, finish):
     m = openshift
-    work = operators(m, late=1000)
+    work = operators(m, late=22)
     record(m)
     status, did, text = finish(m, "--deadline", 12)
     assert status == 1 and did["outcome"] == "failed", text
     assert "etcds: waits for a revision after 3, and there is no time left" in text
     assert [entry[:2] for entry in work.log] == [("etcds", "asked")]
     assert (m.root / STATE / "finish.json").exists()
+    # The plan gives each redeployment more time than all the rest has.
+    work.late = 1
+    record(m, **{"deadline": 6, "redeploy-deadline": 60})
+    status, did, text = finish(m)
+    assert status == 0 and did["cleaned"] == 3, text
+    assert [entry[:2] for entry in work.log] == [(p, w) for p in KINDS for w in ("asked", "done")]
 
 
 def test_masters_that_are_no_members_any_more_lose_their_nodes(openshift, finish):
@@ -310,3 +316,4 @@ def test_the_commit_tells_the_first_boot_which_nodes_the_snapshot_knows(openshif
     said = json.loads((root / STATE / "finish.json").read_text())
     assert said["known"] == ["m1", "m2", "m3", "w1"] and said["layout"] == "openshift-4.6"
     assert said["kubeconfigs"][0] == LOCAL and said["redeploy"] and said["csr"]
+    assert said["deadline"] == 900 and said["redeploy-deadline"] == 3600

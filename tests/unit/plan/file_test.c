@@ -130,6 +130,7 @@ static void plan_with_a_source_alone_has_every_default(void **state)
 	assert_true(p.finish.cronjobs && p.finish.stuck_pods && p.finish.nodes &&
 		    p.finish.redeploy && p.finish.csr);
 	assert_int_equal(p.finish.deadline_s, 900);
+	assert_int_equal(p.finish.redeploy_s, 3600);
 	assert_string_equal(p.shell.word, "open");
 	assert_null(p.shell.password_hash);
 	assert_int_equal(p.handoff, PLAN_HANDOFF_AUTO);

@@ -38,6 +38,7 @@ static struct finish_record full(void)
 		.report = "https://r/",
 		.restored = 1700000000,
 		.deadline_s = 900,
+		.redeploy_s = 3600,
 		.wanted = { .cronjobs = true, .nodes = true },
 		.clusters = clusters,
 		.n_clusters = 1,
@@ -69,6 +70,8 @@ static void what_is_printed_is_read_again(void **state)
 	assert_string_equal(is.node, "m\"1");
 	assert_null(is.syslog);
 	assert_string_equal(is.role, "join");
+	assert_int_equal(is.deadline_s, 900);
+	assert_int_equal(is.redeploy_s, 3600);
 	assert_string_equal(is.known.v[1], "w1");
 	assert_string_equal(is.clusters[0].urls.v[0], "https://a:2380");
 	assert_string_equal(is.clusters[0].listed, "m1=https://a:2380");
@@ -92,7 +95,9 @@ static void what_is_no_record_is_refused(void **state)
 		"{\"version\":1,\"layout\":\"icp\",\"restored\":1,\"deadline\":1,\"clusters\":[],"
 		"\"held\":[{\"path\":\"a\",\"held\":\"a/../../b\"}]}",
 		"{\"version\":1,\"layout\":\"icp\",\"restored\":1,\"deadline\":99999999,"
-		"\"clusters\":[]}" };
+		"\"clusters\":[]}",
+		"{\"version\":1,\"layout\":\"icp\",\"restored\":1,\"deadline\":1,\"clusters\":[],"
+		"\"redeploy-deadline\":99999999}" };
 	struct finish_record r;
 
 	(void)state;
