@@ -84,7 +84,8 @@ class OpenshiftMaster(Master):
             (root / path).write_text(text)
             (root / path).chmod(0o600)
         (root / KUBECONFIG).parent.mkdir(parents=True)
-        pki.kubeconfig(self.cluster.cas, root / KUBECONFIG, "/O=system:masters/CN=system:admin", "system:admin", "localhost")
+        pki.kubeconfig(self.cluster.cas, root / KUBECONFIG, "/O=system:masters/CN=system:admin", "system:admin", "localhost",
+                       self.cluster.endpoint)
 
     def manifest(self):
         """That of golden/layouts, where it is master-1's; the environment is every master's."""
