@@ -60,7 +60,10 @@ class Master:
         self.running.append(server)
         return server.wait_for_port(self.client)
 
-    def start_api(self, *more, etcd_server=None, patience=180):
+    def start_api(self, *more, etcd_server=None):
+        return self.until_api(self.launch_api(*more, etcd_server=etcd_server))
+
+    def launch_api(self, *more, etcd_server=None):
         """etcd_server: the URL of another etcd than start_etcd()'s."""
         etcd, own = self.pki / "etcd", self.pki
         etcd_server = etcd_server or f"https://127.0.0.1:{self.client}"
@@ -74,8 +77,10 @@ class Master:
             f"--tls-cert-file={own}/apiserver.crt", f"--tls-private-key-file={own}/apiserver.key", *more],
             self.root / "api.log")
         self.running.append(server)
-        server.wait_until(lambda: accepts(self.api_port) and self.is_ready(), patience)
         return server
+
+    def until_api(self, server, patience=180):
+        return server.wait_until(lambda: accepts(self.api_port) and self.is_ready(), patience)
 
     def is_ready(self):
         """Port and handlers come before the rules of who may do what."""

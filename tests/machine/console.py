@@ -82,6 +82,19 @@ class Console:
                 return None
             return next(second for length, second in self._arrived if length >= found.end())
 
+    def seen(self, pattern, seconds):
+        """Wait until pattern is anywhere in what the line has said; the first match, and expect() goes on where it was."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while True:
+                found = re.search(pattern.encode(), self._data)
+                if found:
+                    return found
+                left = deadline - time.monotonic()
+                if self._closed or left <= 0:
+                    raise Silence(f"{pattern!r} did not come; last lines:\n{self._tail_unlocked()}")
+                self._news.wait(left)
+
     def expect(self, pattern, seconds, stop_at=None):
         """Wait for pattern after what was last expected; returns the match. A match of stop_at ends the wait in error."""
         wanted = re.compile(pattern.encode(), re.S)

@@ -4,7 +4,7 @@ balancer, and stores in the cluster's own etcd. Objects that are to be there bef
 	api = api_host(story, cluster)              # before the disks are made: kubeconfigs name it from then on
 	snapshot_of(..., edit)                      # where edit(server) does: stored(server, ...), served_before(api, server)
 	... restored, its port answers ...
-	serve(api, story.port(master))              # the etcd that it stores in
+	serve(api, story.port(master))              # the etcd that it stores in; or start(), and later until_ready()
 
 A new version of the server, as this is to the golden snapshot, writes some 200 objects of its own at its first start, each a
 round of emulated masters; its second start writes none. So it has served the cluster before, when the snapshot was saved.
@@ -15,10 +15,10 @@ import shutil
 import uuid
 
 import requirement
-from interop.finished import Master
+from interop.finished import Master, stamp
 from machine import pki
 
-SINCE = "2026-11-19T08:00:00Z"      # when what is stored was made
+SINCE = stamp(-3 * 86400)       # when what is stored was made
 
 
 # Of what it does besides serving, nothing: no leases of its own, no counting and compacting. Each flow control object is a
@@ -52,16 +52,28 @@ def served_before(host, server, *more):
         host.start_api(*LEAN, *more, etcd_server=f"http://127.0.0.1:{server.client_port}").close()
 
 
-def serve(host, port, *more, tries=4):
-    """Starts it, with more options. As on a master, where the kubelet does that: it ends when its etcd is too slow at first."""
-    host.client = port
+def start(host, port, *more):
+    """Starts it, with more options, for until_ready() to wait for. port: of its etcd."""
+    host.client, host.more = port, (*LEAN, *more)
+    host.server = host.launch_api(*host.more)
+
+
+def until_ready(host, tries=4):
+    """As on a master, where the kubelet does that, it is started again: it ends when its etcd is too slow at first."""
     for left in reversed(range(tries)):
         try:
-            return host.start_api(*LEAN, *more)
+            return host.until_api(host.server)
         except AssertionError:
             if not left:
                 raise
+            host.server = host.launch_api(*host.more)
     return None
+
+
+def serve(host, port, *more, tries=4):
+    """start() and until_ready()."""
+    start(host, port, *more)
+    return until_ready(host, tries)
 
 
 def stored(server, prefix, kind, version, name, namespace="", status=None, spec=None, **metadata):
@@ -78,6 +90,20 @@ def node(server, name, ready, master=True):
     labels = {"node-role.kubernetes.io/control-plane": ""} if master else {}
     condition = {"type": "Ready", "status": ready, "reason": "x", "message": "x", "lastHeartbeatTime": SINCE}
     return stored(server, "minions", "Node", "v1", name, status={"conditions": [condition]}, labels=labels)
+
+
+def left_behind(vm):
+    """Of what the first boot brought along, on this master: record, unit, who starts it."""
+    found = vm.console.run("ls -d /var/lib/etcd-rescue/finish* /etc/systemd/system/etcd-rescue-finish.service "
+                           "/etc/systemd/system/kubelet.service.d/50-etcd-rescue.conf 2>/dev/null", 120)
+    return [line for line in found.text.splitlines() if line.startswith("/")]
+
+
+def let_go(host):
+    """The Lease is there and has no holder; the names of what was done under it."""
+    lease = host.call("GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/etcd-rescue")
+    assert not lease["spec"].get("holderIdentity"), lease
+    return lease["metadata"]["annotations"]["etcd-rescue/done"].split()[5:]
 
 
 def items(host, path):

@@ -192,7 +192,8 @@ class Story:
     def until_finished(self, machine, status=0, seconds=SERVE):
         """The first boot's `finish` has ended on this machine."""
         ended, console = r"wanted: etcd-rescue-finish\S* ended with status (\d+)", self.vms[machine.name].console
-        said = console.expect(ended, seconds)
+        # Whatever a shell has been asked meanwhile.
+        said = console.seen(ended, seconds)
         assert int(said[1]) == status, console.text[-3000:]
         self.seconds["finished"] = max(self.seconds.get("finished", 0), round(console.when(ended) - self._power, 1))
 
@@ -210,18 +211,26 @@ class Story:
     def boot_image_again(self, machine, folders, stop=stop_serving):
         """The image starts once more on a restored machine and goes to the disk again; one line for each name below the
         folders that is not what it was. Nothing serves on the machine from then on."""
+        return self.image_again(machine, folders, stop)()
+
+    def image_again(self, machine, folders, stop=stop_serving):
+        """The same for who looks at another machine meanwhile: what this returns is called for the lines."""
         vm = self.shell(machine)
         note_that_it_ran(vm)
         stop(vm)
         before = tree.record(vm, folders)
         assert any(path.endswith(".wal") for path in before), "etcd's data is not below these folders"
         vm.console.send("sync; reboot\n")
-        vm.console.expect("this plan was restored here, and etcd has run on it since", BOOT + RESTORE, stop_at=NOT_ON_THE_DISK)
-        vm.console.expect(f"{machine.name}: started from its own disk", BOOT, stop_at=NOT_ON_THE_DISK)
-        vm.console.wake(BOOT)
-        changed = tree.changes(before, tree.record(vm, folders))
-        self.say(f"{machine.name}: second boot of the image: {len(changed)} of {len(before)} names changed")
-        return changed
+
+        def changes():
+            vm.console.expect("this plan was restored here, and etcd has run on it since", BOOT + RESTORE,
+                              stop_at=NOT_ON_THE_DISK)
+            vm.console.expect(f"{machine.name}: started from its own disk", BOOT, stop_at=NOT_ON_THE_DISK)
+            vm.console.wake(BOOT)
+            changed = tree.changes(before, tree.record(vm, folders))
+            self.say(f"{machine.name}: second boot of the image: {len(changed)} of {len(before)} names changed")
+            return changed
+        return changes
 
     def power_off(self, machine):
         """Off, its files written; the disk may be looked at from here."""
