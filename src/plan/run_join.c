@@ -115,20 +115,30 @@ static int check_wal(const struct run_cluster *c, struct err *e)
 		k->what, k->wal_dir, k->data_dir);
 }
 
+static void add_urls(struct run *r, struct run_cluster *c, const struct kube_member *m)
+{
+	const bool own = !strcmp(m->name, c->name);
+
+	for (size_t u = 0; u < m->urls.n; u++) {
+		const char *seed = own ? NULL : seed_of(r, c, m->urls.v[u]);
+		if (own)
+			kube_add_text(&c->own_urls, r->arena, m->urls.v[u]);
+		else if (seed)
+			kube_add_text(&c->seeds, r->arena, seed);
+	}
+}
+
 static int decide(struct run *r, struct run_cluster *c, struct err *e)
 {
 	if (find_members(r, c, e) || check_recovery_host(r, c, e) || check_wal(c, e))
 		return e->code;
-	for (size_t i = 0; i < c->members.n; i++) {
-		const struct kube_member *m = &c->members.v[i];
-		const bool own = !strcmp(m->name, c->name);
-		for (size_t u = 0; u < m->urls.n; u++) {
-			const char *seed = own ? NULL : seed_of(r, c, m->urls.v[u]);
-			if (own)
-				kube_add_text(&c->own_urls, r->arena, m->urls.v[u]);
-			else if (seed)
-				kube_add_text(&c->seeds, r->arena, seed);
-		}
+	/* The one who is restored is asked first: the others may not even be switched on. */
+	for (size_t i = 0; i < 2 * c->members.n; i++) {
+		const struct kube_member *m = &c->members.v[i % c->members.n];
+		const bool first =
+			r->plan->recovery_host && !strcmp(m->name, r->plan->recovery_host);
+		if (first == (i < c->members.n))
+			add_urls(r, c, m);
 	}
 	c->listed = kube_print_members(r->arena, &c->members);
 	if (!c->own_urls.n)
