@@ -134,6 +134,54 @@ def test_a_service_waits_behind_a_condition(program, tmp_path):
     assert own_contents(root) and set(before) <= set(marks(root))
 
 
+UNIT = "etc/systemd/system/etcd.service"
+MARKER = f"{STATE}/released/etcd.service"
+
+
+def plain_csm(program, tmp_path):
+    """One with an ordinary disk: its fstab says where all of it is."""
+    root, plan = tmp_path / "root", tmp_path / "plan.yaml"
+    subprocess.run(["cp", "-a", LAYOUTS / "csm" / "before", root], check=True)
+    write(root, {"etc/fstab": "UUID=0 / ext4 defaults 0 1\n", "var/lib/etcd/member/snap/db": "of the lost cluster",
+                 "var/lib/etcd/member/wal/0.wal": "its log"})
+    own = json.loads(call(program, "plan", "--root", root, "--json").stdout.splitlines()[-1])
+    members = "".join(f"    - {{name: {name}, peer: \"{urls[0]}\"}}\n" for name, urls in own["members"].items())
+    plan.write_text(f"source: file:/nowhere\nrole: join\ncluster:\n  members:\n{members}")
+    return root, plan
+
+
+def starts(root):
+    """Would systemd start etcd?"""
+    files = [root / UNIT, *sorted((root / f"{UNIT}.d").glob("*.conf"))]
+    return all((root / path).exists() for file in files for path in re.findall(r"^ConditionPathExists=/(\S+)$", file.read_text(),
+                                                                               re.M))
+
+
+def test_a_service_waits_for_its_marker_and_is_taken_back(program, tmp_path):
+    root, plan = plain_csm(program, tmp_path)
+    before = own_contents(root)
+    assert starts(root)
+    result, said = run(program, root, plan)
+    assert (result["outcome"], result["role"], result["layout"]) == ("restored", "join", "csm"), said
+    assert not starts(root) and not (root / "var/lib/etcd/member").exists()
+    record = json.loads((root / STATE / "finish.json").read_text())
+    cluster, = record["clusters"]
+    assert sorted(cluster["files"]) == ["etc/kubernetes/kubeadmcfg.yaml", UNIT]
+    assert all("existing" in (root / path).read_text() and cluster["listed"] in (root / path).read_text()
+               for path in cluster["files"])
+    assert record["held"] == [{"path": MARKER, "held": f"{HELD}/etcd.service"}]
+    # What else was made for it goes with the record.
+    assert {path for path in own_contents(root) if path not in before and "member.before" not in path} <= set(record["files"])
+    still = marks(root)
+    assert run(program, root, plan)[0]["outcome"] == "already-restored" and marks(root) == still
+    first_boot(root, record)
+    assert starts(root)
+    write(root, {"var/lib/etcd/member/snap/db": "joined"})
+    assert run(program, root, plan)[0]["served"]
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before and starts(root)
+
+
 ADVERTISE = "        --initial-advertise-peer-urls=https://${ETCD_IPV4_ADDRESS}:2380 \\\n"
 
 
@@ -198,13 +246,21 @@ def test_nobody_to_ask_is_told(program, tmp_path):
     assert done.returncode == 6 and "finish" in done.stderr and marks(root) == before
 
 
-@pytest.mark.parametrize("layout", ["kubeadm", "salt"])
+@pytest.mark.parametrize("layout", ["kubeadm", "salt", "csm"])
 def test_killed_anywhere_it_is_old_or_fenced_or_new(program, layout, tmp_path):
-    """A sample of kills in the middle: etcd's manifest is never there without the old member."""
-    root = before_of(layout, tmp_path)
-    plan, _, _ = plan_of(program, root, tmp_path)
+    """A sample of kills in the middle: etcd is never started without the old member."""
+    if layout == "csm":
+        root, plan = plain_csm(program, tmp_path)
+        data = root / "var/lib/etcd"
+    else:
+        root = before_of(layout, tmp_path)
+        plan, _, _ = plan_of(program, root, tmp_path)
+        manifest, data = root / CASES[layout]["manifests"][0], root / CASES[layout]["data"][0]
     before = own_contents(root)
-    manifest, data = root / CASES[layout]["manifests"][0], root / CASES[layout]["data"][0]
+
+    def would_start():
+        return starts(root) if layout == "csm" else manifest.exists()
+
     kept = tmp_path / "kept"
     subprocess.run(["cp", "-a", root, kept], check=True)
     seen = set()
@@ -215,10 +271,10 @@ def test_killed_anywhere_it_is_old_or_fenced_or_new(program, layout, tmp_path):
                                "-e", f"inject=renameat2,unlinkat,linkat:signal=KILL:when={n + 1}",
                                program, "run", "--root", root, "--file", plan, "--yes"], capture_output=True)
         member = (data / "member").is_dir()
-        seen.add((manifest.exists(), member))
-        assert not manifest.exists() or member, f"cut at {n}: etcd would start on nothing"
+        seen.add((would_start(), member))
+        assert not would_start() or member, f"cut at {n}: etcd would start on nothing"
         assert run(program, root, plan)[0]["outcome"] in ("restored", "already-restored")
-        assert not manifest.exists() and not (data / "member").exists()
+        assert not would_start() and not (data / "member").exists()
         call(program, "rollback", "--root", root)
         assert own_contents(root) == before
         if done.returncode == 0:
