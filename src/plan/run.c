@@ -342,7 +342,7 @@ static int restore(struct run *r, struct err *e)
 {
 	const bool whole = run_restores(r);
 
-	if (whole && (check_token(r, e) || choose(r, e)))
+	if (whole && (check_token(r, e) || run_overlay(r, e) || choose(r, e)))
 		return e->code;
 	if (r->dry_run) {
 		r->outcome = RUN_REHEARSED;

@@ -163,6 +163,7 @@ int run_role_of_node(struct run *run, struct err *e); /* with the plan's recover
 /* A node without an etcd: run->site.bare; where it is none, what `e` said, or 0 of a settled disk.
  */
 int run_bare(struct run *run, struct err *e);
+int run_overlay(struct run *run, struct err *e);     /* may a log of its own be where it is? */
 int run_role_decide(struct run *run, struct err *e); /* what a role without a snapshot does */
 int run_role_stage(struct run *run, struct err *e);  /* into the commit */
 int run_pods(struct run *run, struct err *e);        /* the kubelet's directories of pods */
