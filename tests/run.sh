@@ -40,25 +40,33 @@ run_pytest() {
 	/usr/bin/python3 -m pytest --image="$top/out" "$@"
 }
 
-# Machines that boot keep one processor busy and take longest; all the rest runs beside them.
-both_lanes() {
-	run_pytest --collect-only -q "$@" >"$log.collect" 2>&1 || {
-		cat "$log.collect"
+# Machines that boot and clusters that vote wait much, so that three lanes keep two processors busy.
+# The last one is seen while it runs; what the others have said follows.
+all_lanes() {
+	run_pytest --collect-only -q "$@" >"$logs/tests-names.log" 2>&1 || {
+		cat "$logs/tests-names.log"
 		return 1
 	}
-	printf '== machines that boot: the log is %s until they are done\n' "${log#"$top"/}"
-	run_pytest boot scenario --durations=25 "$@" >"$log" 2>&1 &
-	booting=$!
-	trap 'kill -INT "$booting" 2>/dev/null' EXIT INT TERM
+	lane boot "$@"
+	lane scenario "$@"
+	trap 'kill -INT $lanes 2>/dev/null' EXIT INT TERM
 	rest=$(printf "%s\n" */test_*.py | cut -d/ -f1 | uniq | grep -vx -e boot -e scenario)
 	status=0
 	# shellcheck disable=SC2086
 	run_pytest $rest --durations=25 "$@" || status=$?
-	printf '== machines that boot\n'
-	wait "$booting" || status=$?
+	for one in $lanes; do
+		wait "$one" || status=$?
+	done
 	trap - EXIT INT TERM
-	cat "$log"
+	cat "$logs/tests-boot.log" "$logs/tests-scenario.log"
 	return "$status"
+}
+
+# lane DIRECTORY PYTEST-ARGUMENT...: in the background.
+lane() {
+	printf '== %s: the log is build/log/tests-%s.log until all is done\n' "$1" "$1"
+	run_pytest "$@" --durations=25 >"$logs/tests-$1.log" 2>&1 &
+	lanes="$lanes $!"
 }
 
 # Is this the whole suite, with or without --long?
@@ -75,9 +83,9 @@ main() {
 	peers "$@"
 	printf '== everything else (%s s so far)\n' "$(($(date +%s) - began))"
 	cd "$top/tests"
-	mkdir -p "$top/build/log"
-	log=$top/build/log/tests-boot.log
-	if is_whole "$@"; then both_lanes "$@"; else run_pytest "$@"; fi
+	logs=$top/build/log lanes=
+	mkdir -p "$logs"
+	if is_whole "$@"; then all_lanes "$@"; else run_pytest "$@"; fi
 }
 
 main "$@"
