@@ -19,8 +19,7 @@ from interop.finished import Master, stamp
 from machine import pki
 
 SINCE = stamp(-3 * 86400)       # when what is stored was made
-
-
+RBAC = "rbac.authorization.k8s.io"
 # Of what it does besides serving, nothing: no leases of its own, no counting and compacting. Each flow control object is a
 # write. etcd in an emulated machine takes its time.
 LEAN = ("--endpoint-reconciler-type=none", "--feature-gates=APIServerIdentity=false", "--enable-priority-and-fairness=false",
@@ -46,10 +45,16 @@ def keep_log(host, folder):
 
 
 def served_before(host, server, *more):
-    """It serves the cluster that the snapshot is of, until all it writes by itself is written. server: of interop/server.py.
-    Without the program nothing is done."""
-    if requirement.find("kube-apiserver-1.34"):
-        host.start_api(*LEAN, *more, etcd_server=f"http://127.0.0.1:{server.client_port}").close()
+    """It serves the cluster that the snapshot is of, until all it writes by itself is written, and kubeadm's one binding, by
+    which admin.conf is let in. server: of interop/server.py. Without the program nothing is done."""
+    if not requirement.find("kube-apiserver-1.34"):
+        return
+    api = host.start_api(*LEAN, *more, etcd_server=f"http://127.0.0.1:{server.client_port}")
+    host.call("POST", f"/apis/{RBAC}/v1/clusterrolebindings", {
+        "metadata": {"name": "kubeadm:cluster-admins"}, "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole",
+                                                                  "name": "cluster-admin"},
+        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": "kubeadm:cluster-admins"}]})
+    api.close()
 
 
 def start(host, port, *more):
