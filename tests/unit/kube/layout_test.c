@@ -5,7 +5,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kube/check.h"
 #include "kube/layout.h"
@@ -107,11 +110,60 @@ static int clean(void **state)
 	return 0;
 }
 
+static void file_in(const char *dir, const char *path)
+{
+	char command[512];
+
+	snprintf(command, sizeof command, "mkdir -p \"%s/$(dirname %s)\" && : >%s/%s", dir, path,
+		dir, path);
+	assert_int_equal(system(command), 0);
+}
+
+static void a_node_without_an_etcd_has_nothing_of_a_master(void **state)
+{
+	static const char *const masters[] = { "var/lib/etcd/lost+found/x", "var/lib/etcd-wal/x",
+		"etc/cfc/podbackup/proxy.json", "etc/cfc/conf/etcd/server-key.pem" };
+	const struct kube_layout *layout;
+	const char *marker;
+
+	(void)state;
+	for (size_t i = 0; i <= sizeof masters / sizeof *masters; i++) {
+		char dir[] = "/tmp/layout-test-XXXXXX", command[64];
+		struct err e = { 0 };
+		assert_non_null(mkdtemp(dir));
+		{
+			CLEAN_ROOT struct root root = NO_ROOT;
+			assert_int_equal(root_open(&root, dir, &e), 0);
+			assert_int_equal(
+				kube_layout_bare(&layout, &marker, &root, NULL, &e), ERR_NOTFOUND);
+			file_in(dir, "etc/cfc/pods/proxy.json");
+			file_in(dir, "etc/cfc/conf/etcd/client.pem");
+			e = (struct err){ 0 };
+			assert_int_equal(kube_layout_bare(&layout, &marker, &root, NULL, &e), 0);
+			assert_ptr_equal(layout, &kube_layout_icp);
+			assert_string_equal(marker, "etc/cfc/pods");
+			assert_int_equal(kube_layout_bare(&layout, &marker, &root, "kubeadm", &e),
+				ERR_NOTFOUND);
+			e = (struct err){ 0 };
+			if (i < sizeof masters / sizeof *masters) {
+				file_in(dir, masters[i]);
+				assert_int_equal(
+					kube_layout_bare(&layout, &marker, &root, NULL, &e),
+					ERR_DECLINED);
+				assert_non_null(strstr(e.text, "is a master's"));
+			}
+		}
+		snprintf(command, sizeof command, "rm -rf %s", dir);
+		assert_int_equal(system(command), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_state_is_written_where_there_is_one),
 		cmocka_unit_test(a_node_that_would_found_its_own_cluster_is_refused),
+		cmocka_unit_test(a_node_without_an_etcd_has_nothing_of_a_master),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, clean);
