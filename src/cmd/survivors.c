@@ -132,7 +132,7 @@ static int survivors_run(struct app *app, struct err *e)
 		str_from(o->token), { NULL, 0 } };
 	struct kube_members old = { 0 };
 	struct etcd_cluster cluster;
-	enum plan_survivors policy;
+	enum plan_survivors policy = PLAN_SURVIVORS_STOP;
 	struct survivors_question q = { .cluster = &cluster, .listener = app->listener };
 
 	if (!o->cluster || !o->token || !o->name)

@@ -94,7 +94,7 @@ int commit_verify(bool *served, const struct commit *c, struct err *e)
 	}
 	for (size_t n = 0; n < j->n_items; n++) {
 		const struct journal_item *i = &j->items[n];
-		bool is_so, is_there;
+		bool is_so = false, is_there = false;
 		if (commit_is_tree(i))
 			continue;
 		if (verify_file(&is_so, c, i, &is_there, e))
