@@ -9,8 +9,8 @@
  *
  * Each is looked at twice, FINISH_SETTLE_S (or an eighth of the deadline) apart, and only
  * goes when it was the same both times, by its uid.  CronJobs are not looked at before the API
- * has served that long, and then twice within a quarter of a minute.  A CronJob's text is kept in STATE/finish/
- * while it is being replaced, and made from there when the power went meanwhile.
+ * has served that long, and then twice within a quarter of a minute.  A CronJob's text is kept in
+ * STATE/finish/ while it is being replaced, and made from there when the power went meanwhile.
  *
  * Source:     Kubernetes Node, Pod v1, CronJob batch/v1 (1.21) and v1beta1.
  * Units:      seconds since 1970; milliseconds of the monotonic clock where the name says so.
