@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 import requirement
-from machine import image as images, tree
-from machine.master import API_POD, VERSION, Cluster
+from machine import image as images, pods, tree
+from machine.master import Cluster
 from machine.netboot import web_server
 from machine.serving import HOST, NIC
 from machine.vm import BOOT
@@ -33,7 +33,7 @@ def archive(program, cluster, path):
     """What `collect` makes on master-1."""
     root = cluster["master-1"].tree("none", programs=False)
     manifests = root / "etc/kubernetes/manifests"
-    (manifests / "kube-apiserver.yaml").write_text(API_POD.format(address="10.252.1.7", version=VERSION))
+    (manifests / "kube-apiserver.yaml").write_text(pods.apiserver("10.252.1.7"))
     for name in ("kube-controller-manager", "kube-scheduler"):
         (manifests / f"{name}.yaml").write_text(f"kind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: []}}\n")
     subprocess.run([program, "collect", "--root", root, "-o", path], check=True, capture_output=True)

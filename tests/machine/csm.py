@@ -14,8 +14,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from . import pki
-from .master import API_POD, MANIFESTS, TOP, VERSION, Cluster, Master
+from . import pki, pods
+from .master import MANIFESTS, TOP, Cluster, Master
 
 NAMES = ("ncn-m001", "ncn-m002", "ncn-m003")
 TOKEN = "tkn"
@@ -51,7 +51,7 @@ class CsmMaster(Master):
             (root / path).write_text(self._own((GOLDEN / layout / "before" / path).read_text()))
         (root / MANIFESTS).mkdir()
         if apiserver:
-            (root / MANIFESTS / "kube-apiserver.yaml").write_text(API_POD.format(address=self.address, version=VERSION))
+            (root / MANIFESTS / "kube-apiserver.yaml").write_text(pods.apiserver(self.address))
         self._service(root)
 
     def _service(self, root):

@@ -28,14 +28,13 @@ from pathlib import Path
 
 import requirement
 
-from . import disk as disks, loader, pki
+from . import disk as disks, loader, pki, pods
 
 TOP = Path(__file__).resolve().parents[2]
 SYSTEM = Path(__file__).with_name("system")
 SNAPSHOT = TOP / "tests" / "golden" / "kubernetes" / "snapshot.db.gz"
 OLD_TOKEN = "etcd-cluster"      # etcd's own default, which kubeadm leaves as it is
 MANIFESTS = Path("etc/kubernetes/manifests")
-VERSION = "1.34.2"
 DATA = Path("var/lib/etcd")
 DAMAGES = ("none", "missing", "empty", "db", "wal")
 
@@ -141,9 +140,9 @@ class Master:
         kubernetes.mkdir()
         pki.issue(self.cluster.cas, kubernetes, self.name, self.address, endpoint=self.cluster.endpoint)
         (kubernetes / "manifests").mkdir()
-        manifests = {"etcd": self._etcd_pod()}
+        manifests = {"etcd": pods.etcd(self)}
         if apiserver:
-            manifests["kube-apiserver"] = API_POD.format(address=self.address, version=VERSION)
+            manifests["kube-apiserver"] = pods.apiserver(self.address)
         for name, text in manifests.items():
             path = root / MANIFESTS / f"{name}.yaml"
             path.write_text(text)
@@ -153,27 +152,6 @@ class Master:
         (kubelet / "config.yaml").write_text("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
                                              "staticPodPath: /etc/kubernetes/manifests\n")
         (kubelet / "kubeadm-flags.env").write_text(f'KUBELET_KUBEADM_ARGS="--node-ip={self.address}"\n')
-
-    def _etcd_pod(self):
-        # As kubeadm leaves it: the first master knows itself, each that joined knows those before it.
-        known = self.cluster.masters[:self.number + 1]
-        listed = ",".join(f"{master.name}={master.peer}" for master in known)
-        state = ["--initial-cluster-state=existing"] if len(known) > 1 else []
-        new = self.cluster.etcd >= "3.6"
-        flags = [
-            f"--advertise-client-urls={self.client}", "--cert-file=/etc/kubernetes/pki/etcd/server.crt",
-            "--client-cert-auth=true", "--data-dir=/var/lib/etcd",
-            "--feature-gates=InitialCorruptCheck=true" if new else "--experimental-initial-corrupt-check=true",
-            f"--initial-advertise-peer-urls={self.peer}", f"--initial-cluster={listed}", *state,
-            "--key-file=/etc/kubernetes/pki/etcd/server.key",
-            f"--listen-client-urls=https://127.0.0.1:2379,{self.client}", "--listen-metrics-urls=http://127.0.0.1:2381",
-            f"--listen-peer-urls={self.peer}", f"--name={self.name}", "--peer-cert-file=/etc/kubernetes/pki/etcd/peer.crt",
-            "--peer-client-cert-auth=true", "--peer-key-file=/etc/kubernetes/pki/etcd/peer.key",
-            "--peer-trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt", "--snapshot-count=10000",
-            "--trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt",
-            "--watch-progress-notify-interval=5s" if new else "--experimental-watch-progress-notify-interval=5s"]
-        return ETCD_POD.format(client=self.client, version=f"{self.cluster.etcd}.0-0",
-                               flags="\n".join(f"    - {flag}" for flag in flags))
 
     def _data(self, root, damage, member):
         if damage not in DAMAGES:
@@ -287,124 +265,4 @@ ETCDCTL = """#!/bin/sh
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
 exec /usr/local/bin/etcdctl.bin "$@"
-"""
-
-ETCD_POD = """apiVersion: v1
-kind: Pod
-metadata:
-  annotations:
-    kubeadm.kubernetes.io/etcd.advertise-client-urls: {client}
-  labels:
-    component: etcd
-    tier: control-plane
-  name: etcd
-  namespace: kube-system
-spec:
-  containers:
-  - command:
-    - etcd
-{flags}
-    image: registry.k8s.io/etcd:{version}
-    imagePullPolicy: IfNotPresent
-    livenessProbe:
-      failureThreshold: 8
-      httpGet:
-        host: 127.0.0.1
-        path: /livez
-        port: probe-port
-        scheme: HTTP
-      initialDelaySeconds: 10
-      periodSeconds: 10
-      timeoutSeconds: 15
-    name: etcd
-    ports:
-    - containerPort: 2381
-      name: probe-port
-      protocol: TCP
-    resources:
-      requests:
-        cpu: 100m
-        memory: 100Mi
-    volumeMounts:
-    - mountPath: /var/lib/etcd
-      name: etcd-data
-    - mountPath: /etc/kubernetes/pki/etcd
-      name: etcd-certs
-  hostNetwork: true
-  priority: 2000001000
-  priorityClassName: system-node-critical
-  securityContext:
-    seccompProfile:
-      type: RuntimeDefault
-  volumes:
-  - hostPath:
-      path: /etc/kubernetes/pki/etcd
-      type: DirectoryOrCreate
-    name: etcd-certs
-  - hostPath:
-      path: /var/lib/etcd
-      type: DirectoryOrCreate
-    name: etcd-data
-status: {{}}
-"""
-
-API_POD = """apiVersion: v1
-kind: Pod
-metadata:
-  annotations:
-    kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint: {address}:6443
-  labels:
-    component: kube-apiserver
-    tier: control-plane
-  name: kube-apiserver
-  namespace: kube-system
-spec:
-  containers:
-  - command:
-    - kube-apiserver
-    - --advertise-address={address}
-    - --allow-privileged=true
-    - --authorization-mode=Node,RBAC
-    - --client-ca-file=/etc/kubernetes/pki/ca.crt
-    - --enable-admission-plugins=NodeRestriction
-    - --enable-bootstrap-token-auth=true
-    - --etcd-cafile=/etc/kubernetes/pki/etcd/ca.crt
-    - --etcd-certfile=/etc/kubernetes/pki/apiserver-etcd-client.crt
-    - --etcd-keyfile=/etc/kubernetes/pki/apiserver-etcd-client.key
-    - --etcd-servers=https://127.0.0.1:2379
-    - --kubelet-client-certificate=/etc/kubernetes/pki/apiserver-kubelet-client.crt
-    - --kubelet-client-key=/etc/kubernetes/pki/apiserver-kubelet-client.key
-    - --kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname
-    - --proxy-client-cert-file=/etc/kubernetes/pki/front-proxy-client.crt
-    - --proxy-client-key-file=/etc/kubernetes/pki/front-proxy-client.key
-    - --requestheader-allowed-names=front-proxy-client
-    - --requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt
-    - --requestheader-extra-headers-prefix=X-Remote-Extra-
-    - --requestheader-group-headers=X-Remote-Group
-    - --requestheader-username-headers=X-Remote-User
-    - --secure-port=6443
-    - --service-account-issuer=https://kubernetes.default.svc.cluster.local
-    - --service-account-key-file=/etc/kubernetes/pki/sa.pub
-    - --service-account-signing-key-file=/etc/kubernetes/pki/sa.key
-    - --service-cluster-ip-range=10.96.0.0/12
-    - --tls-cert-file=/etc/kubernetes/pki/apiserver.crt
-    - --tls-private-key-file=/etc/kubernetes/pki/apiserver.key
-    image: registry.k8s.io/kube-apiserver:v{version}
-    imagePullPolicy: IfNotPresent
-    name: kube-apiserver
-    resources:
-      requests:
-        cpu: 250m
-    volumeMounts:
-    - mountPath: /etc/kubernetes/pki
-      name: k8s-certs
-      readOnly: true
-  hostNetwork: true
-  priorityClassName: system-node-critical
-  volumes:
-  - hostPath:
-      path: /etc/kubernetes/pki
-      type: DirectoryOrCreate
-    name: k8s-certs
-status: {{}}
 """

@@ -10,9 +10,9 @@ import pytest
 
 import requirement
 from interop.test_token import plan_token
-from machine import foreign
+from machine import foreign, pods
 from machine.console import COLOUR
-from machine.master import API_POD, MANIFESTS, VERSION, Cluster
+from machine.master import MANIFESTS, Cluster
 from machine.serving import stop_serving
 from scenario import story as stories
 from scenario.api import api_host, items, node, serve, served_before, stored
@@ -75,7 +75,7 @@ class Scene:
         self.snapshot = stories.snapshot_of(cluster.snapshot(), story.work, story.work / "etcd.db",
                                             of_this_cluster(cluster.cas, self.api), OLD)
         root = self.first.tree("none", programs=False)
-        for name, text in {"kube-apiserver": API_POD.format(address=self.first.address, version=VERSION),
+        for name, text in {"kube-apiserver": pods.apiserver(self.first.address),
                            "kube-controller-manager": POD, "kube-scheduler": POD}.items():
             (root / MANIFESTS / f"{name}.yaml").write_text(text)
         (story.work / "pki").mkdir()
