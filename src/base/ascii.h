@@ -30,3 +30,9 @@ static inline bool ascii_is_hex(char c)
 {
 	return ascii_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
+
+/* 0 to 15; -1: no hex digit. */
+static inline int ascii_hex(char c)
+{
+	return ascii_is_digit(c) ? c - '0' : ascii_is_hex(c) ? (c | 0x20) - 'a' + 10 : -1;
+}

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
+
 struct str str_from(const char *text)
 {
 	return text ? (struct str){ text, strlen(text) } : (struct str){ "", 0 };
@@ -102,17 +104,6 @@ bool str_word(struct str *word, struct str *rest)
 	return n > 0;
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
 bool str_u64(uint64_t *value, struct str s, unsigned base, uint64_t limit)
 {
 	uint64_t v = 0;
@@ -120,7 +111,7 @@ bool str_u64(uint64_t *value, struct str s, unsigned base, uint64_t limit)
 	if (!s.len)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
-		const unsigned d = (unsigned)digit(s.p[i]);
+		const unsigned d = (unsigned)ascii_hex(s.p[i]);
 		if (d >= base || __builtin_mul_overflow(v, base, &v) ||
 			__builtin_add_overflow(v, d, &v) || v > limit)
 			return false;

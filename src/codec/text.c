@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
+
 int codec_text_hex(struct buf *out, struct span bytes, struct err *e)
 {
 	static const char digits[16] = "0123456789abcdef";
@@ -18,17 +20,6 @@ int codec_text_hex(struct buf *out, struct span bytes, struct err *e)
 	return 0;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int codec_text_unhex(struct buf *out, struct str hex, struct err *e)
 {
 	uint8_t *at;
@@ -37,13 +28,13 @@ int codec_text_unhex(struct buf *out, struct str hex, struct err *e)
 		return err_set(
 			e, ERR_FORMAT, "hex needs an even number of digits, this has %zu", hex.len);
 	for (size_t i = 0; i < hex.len; i++) {
-		if (hex_value(hex.p[i]) < 0)
+		if (ascii_hex(hex.p[i]) < 0)
 			return err_set(e, ERR_FORMAT, "character %zu is not a hex digit", i + 1);
 	}
 	if (buf_extend(&at, out, hex.len / 2, e))
 		return e->code;
 	for (size_t i = 0; i < hex.len / 2; i++)
-		at[i] = (uint8_t)(hex_value(hex.p[2 * i]) << 4 | hex_value(hex.p[2 * i + 1]));
+		at[i] = (uint8_t)(ascii_hex(hex.p[2 * i]) << 4 | ascii_hex(hex.p[2 * i + 1]));
 	return 0;
 }
 

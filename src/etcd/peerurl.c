@@ -19,17 +19,6 @@ static bool among(char c, const char *set)
 	return c && strchr(set, c);
 }
 
-static int hex_value(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* net/url shouldEscape */
 static bool needs_escape(char c, enum place place)
 {
@@ -80,13 +69,13 @@ static int unescape(struct buf *out, struct str s, enum place place, struct str 
 		if (c == '%') {
 			const struct str rest = { s.p + i, s.len - i };
 
-			if (rest.len < 3 || hex_value(rest.p[1]) < 0 || hex_value(rest.p[2]) < 0)
+			if (rest.len < 3 || ascii_hex(rest.p[1]) < 0 || ascii_hex(rest.p[2]) < 0)
 				return bad_escape(e, url, rest);
-			c = (char)(hex_value(rest.p[1]) << 4 | hex_value(rest.p[2]));
+			c = (char)(ascii_hex(rest.p[1]) << 4 | ascii_hex(rest.p[2]));
 			/* RFC 6874: in a host only bytes beyond ASCII are escaped, and the
 			 * percent sign before a zone. */
 			if (c != '%' &&
-				((place == IN_HOST && hex_value(rest.p[1]) < 8) ||
+				((place == IN_HOST && ascii_hex(rest.p[1]) < 8) ||
 					(place == IN_ZONE && c != ' ' && needs_escape(c, IN_HOST))))
 				return bad_escape(e, url, rest);
 			i += 2;

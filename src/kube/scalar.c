@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "codec/text.h"
 #include "kube/check.h"
 
@@ -24,30 +25,6 @@ static int hex(struct str s, size_t at, size_t n, uint32_t *v)
 		return -1;
 	*v = (uint32_t)value;
 	return 0;
-}
-
-static size_t utf8(char out[4], uint32_t c)
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 63));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 63));
-		out[2] = (char)(0x80 | (c & 63));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 63));
-	out[2] = (char)(0x80 | (c >> 6 & 63));
-	out[3] = (char)(0x80 | (c & 63));
-	return 4;
 }
 
 /* A backslash in double quotes: how long it is and what it stands for. */
@@ -82,7 +59,7 @@ static size_t escape(char out[4], size_t *n, struct str s, size_t at)
 		c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 		len += 6;
 	}
-	*n = utf8(out, c);
+	*n = utf8_put(out, c);
 	return len;
 }
 

@@ -22,11 +22,6 @@ static const struct {
 	{ "etcd-ca.key", "etc/kubernetes/pki/etcd/ca.key", 0600 },
 };
 
-static int digit(char c)
-{
-	return ascii_is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
 int kube_certificate_key(uint8_t key[KUBE_CERTIFICATE_KEY], struct str text, struct err *e)
 {
 	const struct str hex = str_trim(text);
@@ -39,7 +34,7 @@ int kube_certificate_key(uint8_t key[KUBE_CERTIFICATE_KEY], struct str text, str
 		return err_set(e, ERR_USAGE, "the certificate key is 64 hex digits, here are %zu",
 			hex.len);
 	for (size_t i = 0; i < KUBE_CERTIFICATE_KEY; i++)
-		key[i] = (uint8_t)(digit(hex.p[2 * i]) << 4 | digit(hex.p[2 * i + 1]));
+		key[i] = (uint8_t)(ascii_hex(hex.p[2 * i]) << 4 | ascii_hex(hex.p[2 * i + 1]));
 	return 0;
 }
 

@@ -8,20 +8,13 @@
 #include "base/ascii.h"
 #include "codec/sha256.h"
 #include "codec/text.h"
+#include "net/percent.h"
 
 enum { TEXT_MAX = 65536, PAIRS_MAX = 128, HEADERS_MAX = 64 };
 
 struct pair {
 	const char *name, *value;
 };
-
-static int hex_digit(char c)
-{
-	return ascii_is_digit(c)      ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
 
 /* Decoded, and encoded again the one way that is signed. `keep`: one more byte that stays. */
 static const char *canonical(struct arena *a, struct str s, char keep)
@@ -31,9 +24,7 @@ static const char *canonical(struct arena *a, struct str s, char keep)
 
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
-		if (c == '%' && s.len - i > 2 && hex_digit(s.p[i + 1]) >= 0 &&
-			hex_digit(s.p[i + 2]) >= 0) {
-			c = (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2]));
+		if (percent_at(&c, s, i)) {
 			i += 2;
 			/* A slash that was encoded is not one that parts. */
 			if (c == keep) {

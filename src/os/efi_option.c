@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/utf8.h"
 
 enum {
 	NODE = 4,
@@ -20,27 +21,19 @@ enum {
 /* Up to `n` UTF-16 units, at most to the first zero; what a terminal would obey becomes '?'. */
 static const char *text_of(struct arena *a, const uint8_t *units, size_t n, char slash)
 {
-	char text[TEXT * 3 + 1];
+	char text[TEXT * 3 + 1]; /* no unit alone takes more */
 	size_t len = 0;
 
 	for (size_t i = 0; i < n && i < TEXT; i++) {
 		const uint16_t c = le16(units + 2 * i);
 		if (!c)
 			break;
-		if (c == '\\' && slash) {
+		if (c == '\\' && slash)
 			text[len++] = slash;
-		} else if (c < 0x20 || c == 0x7f || (c >= 0xd800 && c < 0xe000)) {
+		else if (c < 0x20 || c == 0x7f || (c >= 0xd800 && c < 0xe000))
 			text[len++] = '?';
-		} else if (c < 0x80) {
-			text[len++] = (char)c;
-		} else if (c < 0x800) {
-			text[len++] = (char)(0xc0 | c >> 6);
-			text[len++] = (char)(0x80 | (c & 0x3f));
-		} else {
-			text[len++] = (char)(0xe0 | c >> 12);
-			text[len++] = (char)(0x80 | (c >> 6 & 0x3f));
-			text[len++] = (char)(0x80 | (c & 0x3f));
-		}
+		else
+			len += utf8_put(text + len, c);
 	}
 	return arena_copy(a, (struct str){ text, len });
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "os/file.h"
 #include "os/superblock_parts.h"
 
@@ -80,21 +81,7 @@ void superblock_label_utf16(struct probe *p, const uint8_t *field, size_t n)
 		}
 		if (c < 0x20 || c == 0x7f || (c >= 0xd800 && c < 0xe000))
 			c = '?';
-		if (c < 0x80) {
-			*out++ = (char)c;
-		} else if (c < 0x800) {
-			*out++ = (char)(0xc0 | c >> 6);
-			*out++ = (char)(0x80 | (c & 0x3f));
-		} else if (c < 0x10000) {
-			*out++ = (char)(0xe0 | c >> 12);
-			*out++ = (char)(0x80 | (c >> 6 & 0x3f));
-			*out++ = (char)(0x80 | (c & 0x3f));
-		} else {
-			*out++ = (char)(0xf0 | c >> 18);
-			*out++ = (char)(0x80 | (c >> 12 & 0x3f));
-			*out++ = (char)(0x80 | (c >> 6 & 0x3f));
-			*out++ = (char)(0x80 | (c & 0x3f));
-		}
+		out += utf8_put(out, c);
 	}
 	*out = 0;
 }

@@ -5,60 +5,20 @@
 #include <strings.h>
 
 #include "base/ascii.h"
+#include "net/percent.h"
 #include "net/url.h"
 
 #define AWS_REGION "us-east-1"
 
-static const char *encode(struct arena *a, struct str text, const char *plain, bool beyond_ascii)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = arena_alloc(a, text.len * 3 + 1), *at = out;
-
-	for (size_t i = 0; i < text.len; i++) {
-		const char c = text.p[i];
-		if (ascii_is_word(c) || (c && strchr(plain, c)) ||
-			((uint8_t)c > 0x7f && beyond_ascii)) {
-			*at++ = c;
-		} else {
-			*at++ = '%';
-			*at++ = digits[(uint8_t)c >> 4];
-			*at++ = digits[(uint8_t)c & 15];
-		}
-	}
-	return out;
-}
-
 const char *s3_encode(struct arena *a, struct str text, bool path)
 {
-	return encode(a, text, path ? "-._~/" : "-._~", false);
-}
-
-static int hex(char c)
-{
-	return ascii_is_digit(c) ? c - '0' : (c | 32) - 'a' + 10;
-}
-
-struct str s3_decode(struct arena *a, struct str text, bool plus)
-{
-	char *out = arena_alloc(a, text.len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] == '%' && text.len - i > 2 && ascii_is_hex(text.p[i + 1]) &&
-			ascii_is_hex(text.p[i + 2])) {
-			out[n++] = (char)(hex(text.p[i + 1]) << 4 | hex(text.p[i + 2]));
-			i += 2;
-		} else {
-			out[n++] = plus && text.p[i] == '+' ? ' ' : text.p[i];
-		}
-	}
-	return (struct str){ out, n };
+	return percent_encode(a, text, path ? "-._~/" : "-._~", false);
 }
 
 const char *s3_address_print(struct arena *a, const char *bucket, struct str key)
 {
-	return arena_print(
-		a, "s3://%s/%s", bucket, encode(a, key, "-._~/!$&'()*+,;=:@[]{}|^`\\", true));
+	return arena_print(a, "s3://%s/%s", bucket,
+		percent_encode(a, key, "-._~/!$&'()*+,;=:@[]{}|^`\\", true));
 }
 
 static int check_bucket(struct str bucket, struct err *e)
@@ -84,7 +44,7 @@ static int read_query(struct s3_address *address, struct arena *a, struct str qu
 		if (str_is(name, "versions") && !value.len) {
 			address->versions = true;
 		} else if (str_is(name, "versionId") && value.len) {
-			address->version = s3_decode(a, value, false).p;
+			address->version = percent_decode(a, value).p;
 		} else if (str_starts(name, STR("X-Amz-"))) {
 			return err_set(e, ERR_USAGE,
 				"a presigned address begins with https://, not with s3://");
@@ -128,7 +88,7 @@ int s3_address_parse(struct s3_address *address, struct arena *a, struct str tex
 	if (check_bucket(bucket, e) || read_query(&found, a, query, e))
 		return e->code;
 	found.bucket = arena_copy(a, bucket);
-	found.key = s3_decode(a, rest, false);
+	found.key = percent_decode(a, rest);
 	if (found.key.len > S3_KEY_MAX)
 		return err_set(
 			e, ERR_USAGE, "no object has a name of more than %d bytes", S3_KEY_MAX);

@@ -59,6 +59,3 @@ const char *s3_endpoint_shown(struct arena *a, const struct s3_endpoint *endpoin
 
 /* UriEncode of AWS, for a value of the query; with `path` a '/' stays. */
 const char *s3_encode(struct arena *a, struct str text, bool path);
-
-/* Undo it; with `plus` a '+' is a blank.  What is no encoding stays as it is. */
-struct str s3_decode(struct arena *a, struct str text, bool plus);

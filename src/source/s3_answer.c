@@ -5,6 +5,7 @@
 
 #include "codec/rfc3339.h"
 #include "codec/xml.h"
+#include "net/percent.h"
 #include "source/s3_address.h"
 
 enum { PAGE_MAX = 1100, BELOW_MAX = 1100, TOKEN_MAX = 4096, REFUSAL_TREE = 1 << 18 };
@@ -16,9 +17,15 @@ struct reading {
 
 static struct str name_of(const struct reading *r, struct str text)
 {
-	if (r->encoded)
-		return s3_decode(r->a, text, true);
-	return (struct str){ arena_copy(r->a, text), text.len };
+	char *copy = arena_copy(r->a, text);
+
+	if (!r->encoded)
+		return (struct str){ copy, text.len };
+	for (size_t i = 0; i < text.len; i++) {
+		if (copy[i] == '+')
+			copy[i] = ' ';
+	}
+	return percent_decode(r->a, (struct str){ copy, text.len });
 }
 
 static const char *text_or_null(const struct reading *r, struct str text)

@@ -3,16 +3,10 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "net/percent.h"
 #include "net/url.h"
 
 enum { SSH_PORT = 22, HOST_MAX = 255 };
-
-static int hex(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	return ascii_is_hex(c) ? (c | 0x20) - 'a' + 10 : -1;
-}
 
 /* NULL when a '%' is not followed by two digits, or means a zero byte. */
 static char *decode(struct arena *a, struct str s)
@@ -23,12 +17,9 @@ static char *decode(struct arena *a, struct str s)
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
 		if (c == '%') {
-			if (s.len - i < 3 || hex(s.p[i + 1]) < 0 || hex(s.p[i + 2]) < 0)
+			if (!percent_at(&c, s, i) || !c)
 				return NULL;
-			c = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
 			i += 2;
-			if (!c)
-				return NULL;
 		}
 		out[len++] = c;
 	}
@@ -37,19 +28,7 @@ static char *decode(struct arena *a, struct str s)
 
 const char *sftp_address_encode(struct arena *a, const char *name)
 {
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = arena_alloc(a, 3 * strlen(name) + 1), *p = out;
-
-	for (; *name; name++) {
-		if (ascii_is_word(*name) || strchr("-._~/+,=@:", *name)) {
-			*p++ = *name;
-			continue;
-		}
-		*p++ = '%';
-		*p++ = digits[(unsigned char)*name >> 4];
-		*p++ = digits[(unsigned char)*name & 15];
-	}
-	return out;
+	return percent_encode(a, str_from(name), "-._~/+,=@:", false);
 }
 
 static int read_userinfo(
