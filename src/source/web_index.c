@@ -8,8 +8,10 @@
 #include "base/ascii.h"
 #include "codec/doc.h"
 #include "codec/rfc3339.h"
+#include "net/percent.h"
+#include "source/web_html.h"
 
-enum { NAME_MAX_BYTES = 1024, HREF_MAX = 4096, BEHIND_MAX = 512 };
+enum { NAME_MAX_BYTES = 1024 };
 
 #define INDEX_LIMITS ((struct doc_limits){ WEB_INDEX_MAX, 200000, 0, 8 })
 
@@ -20,117 +22,20 @@ struct reader {
 	size_t room;
 };
 
-/* The next character of an HTML text as UTF-8, references resolved; how long it was. */
-static size_t character(char out[5], size_t *len, struct str s)
-{
-	static const struct {
-		const char *name, *text;
-	} names[] = { { "amp", "&" }, { "lt", "<" }, { "gt", ">" }, { "quot", "\"" },
-		{ "apos", "'" }, { "nbsp", " " } };
-	size_t end = 1;
-	uint64_t code;
-
-	out[0] = *s.p;
-	*len = 1;
-	if (*s.p != '&')
-		return 1;
-	while (end < s.len && end < 12 && s.p[end] != ';')
-		end++;
-	if (end == s.len || s.p[end] != ';')
-		return 1;
-	const struct str name = { s.p + 1, end - 1 };
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (str_is(name, names[i].name)) {
-			out[0] = *names[i].text;
-			return end + 1;
-		}
-	}
-	if (name.len < 2 || *name.p != '#')
-		return 1;
-	const bool hex = name.p[1] == 'x' || name.p[1] == 'X';
-	const struct str digits = { name.p + 1 + hex, name.len - 1 - hex };
-	if (!str_u64(&code, digits, hex ? 16 : 10, 0x10ffff) || !code)
-		return 1;
-	if (code < 0x80) {
-		out[0] = (char)code;
-	} else if (code < 0x800) {
-		out[0] = (char)(0xc0 | code >> 6);
-		out[1] = (char)(0x80 | (code & 0x3f));
-		*len = 2;
-	} else if (code < 0x10000) {
-		out[0] = (char)(0xe0 | code >> 12);
-		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (code & 0x3f));
-		*len = 3;
-	} else {
-		out[0] = (char)(0xf0 | code >> 18);
-		out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-		out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[3] = (char)(0x80 | (code & 0x3f));
-		*len = 4;
-	}
-	return end + 1;
-}
-
-static bool unreference(char *out, size_t size, struct str s)
-{
-	char c[5];
-	size_t n = 0, len;
-
-	while (s.len) {
-		const size_t used = character(c, &len, s);
-		if (n + len >= size)
-			return false;
-		memcpy(out + n, c, len);
-		n += len;
-		s = (struct str){ s.p + used, s.len - used };
-	}
-	out[n] = 0;
-	return true;
-}
-
-static int hex_digit(char c)
-{
-	return ascii_is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
 bool web_decode(char *out, size_t size, struct str s)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
-		if (c == '%' && i + 2 < s.len && ascii_is_hex(s.p[i + 1]) &&
-			ascii_is_hex(s.p[i + 2])) {
-			c = (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
+		if (percent_at(&c, s, i))
 			i += 2;
-		}
 		if ((unsigned char)c < ' ' || c == 0x7f || n + 1 >= size)
 			return false;
 		out[n++] = c;
 	}
 	out[n] = 0;
 	return true;
-}
-
-static const char *encode(struct arena *a, const char *name, bool place)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = arena_alloc(a, strlen(name) * 3 + 2);
-	size_t n = 0;
-
-	for (const char *c = name; *c; c++) {
-		if (ascii_is_word(*c) || strchr("-._~", *c)) {
-			out[n++] = *c;
-			continue;
-		}
-		out[n++] = '%';
-		out[n++] = digits[(unsigned char)*c >> 4];
-		out[n++] = digits[*c & 15];
-	}
-	if (place)
-		out[n++] = '/';
-	return out;
 }
 
 static void add(struct reader *r, const char *name, bool place, uint64_t size, int64_t modified)
@@ -160,7 +65,8 @@ static void add(struct reader *r, const char *name, bool place, uint64_t size, i
 	}
 	index->v[index->n++] = (struct web_entry){
 		.name = arena_copy(r->a, str_from(name)),
-		.path = encode(r->a, name, place),
+		.path = arena_print(r->a, "%s%s",
+			percent_encode(r->a, str_from(name), "-._~", false), place ? "/" : ""),
 		.place = place,
 		.size = place ? UINT64_MAX : size,
 		.modified = modified,
@@ -172,7 +78,7 @@ static bool same_server(struct str *path, struct str link, const struct url *pag
 {
 	struct url url, full;
 	struct err ignored;
-	char text[HREF_MAX + 16];
+	char text[WEB_HREF_MAX + 16];
 
 	if (str_starts(link, STR("//"))) {
 		snprintf(text, sizeof text, "%.*s:%.*s", STR_ARG(page->scheme), STR_ARG(link));
@@ -208,7 +114,7 @@ static bool has_scheme(struct str link)
 /* The part of a link that lies right below the page: "name" or "name/"; false: elsewhere. */
 static bool below(char name[NAME_MAX_BYTES], bool *place, struct str link, const struct url *page)
 {
-	char there[HREF_MAX], here[HREF_MAX];
+	char there[WEB_HREF_MAX], here[WEB_HREF_MAX];
 	struct str path, query;
 
 	str_cut(&link, &query, link, '#');
@@ -271,159 +177,35 @@ static int64_t read_time(struct str day, struct str hour)
 	return rfc3339_parse(&seconds, str_from(text)) ? seconds : 0;
 }
 
-/* What follows a link up to the next one: its time and size, between tags. */
-static void read_behind(uint64_t *size, int64_t *modified, struct str s)
+/* "21-Nov-2026 04:00  1048576" */
+static void read_behind(uint64_t *size, int64_t *modified, struct str rest)
 {
-	char text[BEHIND_MAX + 8], c[5];
-	struct str word, rest, before = { NULL, 0 };
-	size_t n = 0, len;
-	bool tag = false;
+	struct str word, before = { NULL, 0 };
 
 	*size = UINT64_MAX;
 	*modified = 0;
-	while (s.len && n < BEHIND_MAX) {
-		const size_t used = character(c, &len, s);
-		if (used == 1 && *c == '<')
-			tag = true;
-		if (tag && used == 1) {
-			tag = *c != '>';
-			text[n++] = ' ';
-		} else if (!tag) {
-			memcpy(text + n, c, len);
-			n += len;
-		}
-		s = (struct str){ s.p + used, s.len - used };
+	while (!*modified && str_word(&word, &rest)) {
+		*modified = read_time(before, word);
+		before = word;
 	}
-	rest = (struct str){ text, n };
-	while (str_word(&word, &rest)) {
-		if (!*modified) {
-			*modified = read_time(before, word);
-			before = word;
-		} else {
-			/* "98K" and "-" are no numbers; a number alone is exact. */
-			str_u64(size, word, 10, UINT64_MAX - 1);
-			return;
-		}
-	}
+	/* "98K" and "-" are no numbers; a number alone is exact. */
+	if (str_word(&word, &rest))
+		str_u64(size, word, 10, UINT64_MAX - 1);
 }
 
-/* Take the next attribute off `*tag`; values keep their references. */
-static bool attribute(struct str *name, struct str *value, struct str *tag)
+static void read_html(struct reader *r, struct str page)
 {
-	size_t i = 0, from;
-	const char *p = tag->p;
-	const size_t len = tag->len;
-
-	while (i < len && (strchr(" \t\r\n\f/", p[i]) && p[i]))
-		i++;
-	from = i;
-	while (i < len && p[i] && !strchr(" \t\r\n\f/=", p[i]))
-		i++;
-	*name = (struct str){ p + from, i - from };
-	*value = (struct str){ p + i, 0 };
-	if (i == from) { /* a stray '=' or zero byte */
-		*tag = (struct str){ p + i + (i < len), len - i - (i < len) };
-		return i < len;
-	}
-	while (i < len && strchr(" \t\r\n\f", p[i]) && p[i])
-		i++;
-	if (i < len && p[i] == '=') {
-		i++;
-		while (i < len && strchr(" \t\r\n\f", p[i]) && p[i])
-			i++;
-		const char quote = i < len && (p[i] == '"' || p[i] == '\'') ? p[i] : 0;
-		from = quote ? ++i : i;
-		while (i < len && (quote ? p[i] != quote : !p[i] || !strchr(" \t\r\n\f", p[i])))
-			i++;
-		*value = (struct str){ p + from, i - from };
-		i += quote && i < len;
-	}
-	*tag = (struct str){ p + i, len - i };
-	return true;
-}
-
-/* Up to the '>' that ends a tag, which does not stand in quotes. */
-static struct str tag_body(struct str s)
-{
-	char quote = 0;
-	size_t i = 0;
-
-	for (; i < s.len; i++) {
-		if (quote)
-			quote = s.p[i] == quote ? 0 : quote;
-		else if (s.p[i] == '"' || s.p[i] == '\'')
-			quote = s.p[i];
-		else if (s.p[i] == '>')
-			break;
-	}
-	return (struct str){ s.p, i };
-}
-
-static bool starts_link(struct str s)
-{
-	return s.len > 2 && s.p[0] == '<' && (s.p[1] | 0x20) == 'a' &&
-	       strchr(" \t\r\n\f", s.p[2]) && s.p[2];
-}
-
-static struct str after(struct str s, size_t n)
-{
-	return n < s.len ? (struct str){ s.p + n, s.len - n } : (struct str){ s.p + s.len, 0 };
-}
-
-static void read_link(struct reader *r, struct str tag, struct str behind)
-{
-	char href[HREF_MAX], name[NAME_MAX_BYTES];
-	struct str key, value;
+	struct web_link *link = arena_alloc(r->a, sizeof *link);
+	char name[NAME_MAX_BYTES];
 	uint64_t size;
 	int64_t modified;
 	bool place;
 
-	while (attribute(&key, &value, &tag)) {
-		if (key.len != 4 || strncasecmp(key.p, "href", 4) != 0)
+	while (web_html_link(link, &page)) {
+		if (!below(name, &place, str_from(link->href), r->page))
 			continue;
-		if (!unreference(href, sizeof href, str_trim(value)) ||
-			!below(name, &place, str_from(href), r->page))
-			return;
-		read_behind(&size, &modified, behind);
+		read_behind(&size, &modified, (struct str){ link->behind, link->n_behind });
 		add(r, name, place, size, modified);
-		return;
-	}
-}
-
-static void read_html(struct reader *r, struct str s)
-{
-	size_t at;
-
-	while (s.len) {
-		const char *open = memchr(s.p, '<', s.len);
-		if (!open)
-			return;
-		s = after(s, (size_t)(open - s.p));
-		if (str_starts(s, STR("<!--"))) {
-			if (!str_find(&at, s, STR("-->")))
-				return;
-			s = after(s, at + 3);
-			continue;
-		}
-		if (!starts_link(s)) {
-			s = after(s, 1);
-			continue;
-		}
-		const struct str tag = tag_body(after(s, 2));
-		if (tag.len + 2 == s.len) /* cut off in the middle of it */
-			return;
-		s = after(s, tag.len + 3);
-		/* Behind the words of the link: up to the next one, or the end of the line. */
-		struct str behind = s;
-		while (behind.len &&
-			!(str_starts(behind, STR("</a")) || str_starts(behind, STR("</A"))))
-			behind = starts_link(behind) ? (struct str){ behind.p, 0 }
-						     : after(behind, 1);
-		behind = after(behind, 4);
-		size_t len = 0;
-		while (len < behind.len && len < BEHIND_MAX && !starts_link(after(behind, len)))
-			len++;
-		read_link(r, tag, (struct str){ behind.p, len });
 	}
 }
 
