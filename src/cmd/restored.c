@@ -1,12 +1,9 @@
 #include "cmd/restored.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cmd/passphrase.h"
@@ -14,6 +11,7 @@
 #include "cmd/signals.h"
 #include "os/block.h"
 #include "os/file.h"
+#include "os/mountinfo.h"
 #include "os/names.h"
 
 enum { MOUNTS_MAX = 4 << 20, SECOND_MS = 1000, PROBE_MS = 10000 };
@@ -21,71 +19,21 @@ enum { MOUNTS_MAX = 4 << 20, SECOND_MS = 1000, PROBE_MS = 10000 };
 static const char *const states[] = { "var/lib/etcd-rescue", "etc/etcd-rescue", "lib/etcd-rescue",
 	NULL };
 
-struct mount {
-	unsigned major, minor;
-	struct str root, where, source;
-};
-
-/* "36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw" */
-static bool parse_mount(struct mount *m, struct str line)
-{
-	struct str word, major, minor;
-	uint64_t a, b;
-
-	for (int i = 0; i < 5; i++) {
-		if (!str_word(&word, &line))
-			return false;
-		if (i == 2 && (!str_cut(&major, &minor, word, ':') ||
-				      !str_u64(&a, major, 10, UINT32_MAX) ||
-				      !str_u64(&b, minor, 10, UINT32_MAX)))
-			return false;
-		if (i == 3)
-			m->root = word;
-		if (i == 4)
-			m->where = word;
-	}
-	m->major = (unsigned)a;
-	m->minor = (unsigned)b;
-	while (str_word(&word, &line) && !str_is(word, "-"))
-		;
-	return str_word(&word, &line) && str_word(&m->source, &line);
-}
-
-/* "\040" is a blank. */
-static const char *unescape(struct arena *a, struct str s)
-{
-	char *out = arena_copy(a, s), *to = out;
-
-	for (const char *p = out; *p; p++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] && p[3]) {
-			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 3;
-		} else {
-			*to++ = *p;
-		}
-	}
-	*to = '\0';
-	return out;
-}
-
 /* A file system's top where it is mounted as a whole; `fits` decides among several. */
 static bool find_top(struct root *top, struct restored *r, dev_t device, const char *source,
 	bool (*fits)(const struct root *top, void *ctx), void *ctx)
 {
 	CLEAN_BUF struct buf text = BUF(MOUNTS_MAX);
 	struct err none = { 0 };
-	struct str rest, line;
-	struct mount m;
+	struct mountinfo m;
 
 	if (file_read(&text, &r->app->root, "proc/self/mountinfo", &none))
 		return false;
-	rest = buf_text(&text);
-	while (str_next(&line, &rest, '\n')) {
-		if (!parse_mount(&m, line) || !str_is(m.root, "/") ||
-			(makedev(m.major, m.minor) != device &&
-				!(source && str_is(m.source, source))))
-			continue;
-		if (root_open(top, unescape(r->app->arena, m.where), &none))
+	struct str rest = buf_text(&text);
+	while (mountinfo_next(&m, r->app->arena, &rest)) {
+		if (!str_is(m.root, "/") ||
+			(m.device != device && !(source && str_is(m.source, source))) ||
+			root_open(top, m.where, &none))
 			continue;
 		if (!fits || fits(top, ctx))
 			return true;
