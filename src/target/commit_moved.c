@@ -17,8 +17,6 @@
 #include "target/commit_part.h"
 #include "target/file.h"
 
-enum { NAMES_TRIED = 1000 };
-
 #define OLD_COPY "old-member"
 
 static const char *below(const struct commit *c, const char *dir, const char *name)
@@ -63,7 +61,7 @@ static int free_names(struct journal_item *item, struct commit *c, const struct 
 {
 	const char *slash = strrchr(item->path, '/'), *name = slash ? slash + 1 : item->path;
 
-	for (int n = 1; n < NAMES_TRIED; n++) {
+	for (int n = 1; n < COMMIT_NAMES_TRIED; n++) {
 		char more[16] = "";
 		struct commit_spot at;
 		if (n > 1)

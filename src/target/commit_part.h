@@ -16,7 +16,7 @@
 #include "target/commit.h"
 #include "target/digest.h"
 
-enum { COMMIT_PATH = 4096 };
+enum { COMMIT_PATH = 4096, COMMIT_NAMES_TRIED = 1000 };
 
 #define COMMIT_SUFFIX ".etcd-rescue"
 #define COMMIT_STAGE  ".etcd-rescue"
