@@ -137,6 +137,13 @@ class IcpManagement(IcpMaster):
 
     def _kubernetes(self, root, apiserver):
         self._kubelet(root)
+        # The network is kept in etcd, so that every node is a client of it.
+        conf = root / CONF
+        conf.mkdir(parents=True)
+        shutil.copy(self.cluster.cas / "etcd/ca.crt", conf / "ca.pem")
+        pki.certificate(self.cluster.cas, "etcd/once", "etcd/ca", "/CN=client", [pki.CLIENT], [])
+        (self.cluster.cas / "etcd/once.crt").rename(conf / "client.pem")
+        (self.cluster.cas / "etcd/once.key").rename(conf / "client-key.pem")
         (root / PODS).mkdir(parents=True)
         (root / PODS / "proxy.json").write_text(PROXY.format(address=self.address))
 
