@@ -55,11 +55,6 @@ static int64_t uptime_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void now_text(char text[RFC3339_SIZE])
-{
-	rfc3339_format(text, time(NULL));
-}
-
 static void warn(struct report *r, const char *text)
 {
 	/* Once: a disk that is full is full for every line. */
@@ -175,7 +170,7 @@ static void send_phase(struct report *r)
 
 	if (!r->http.pid)
 		return;
-	now_text(time_text);
+	rfc3339_format(time_text, time(NULL));
 	json_open(&j, '{');
 	json_key_text(&j, "event", "phase");
 	json_key_text(&j, "phase", r->step);
@@ -256,7 +251,7 @@ static void hear(void *ctx, const struct event *ev)
 			return;
 		r->progress_ms = at;
 	}
-	now_text(time_text);
+	rfc3339_format(time_text, time(NULL));
 	if (ev->kind == EVENT_STEP && ev->step) {
 		const bool changes = strncmp(r->step, ev->step, NAME - 1) != 0;
 		begin_phase(r, str_from(ev->step), at);
@@ -338,7 +333,7 @@ static void final(struct json *j, struct report *r, int status, const struct err
 
 	strcpy(step, r->step);
 	begin_phase(r, STR("end"), end);
-	now_text(time_text);
+	rfc3339_format(time_text, time(NULL));
 	json_open(j, '{');
 	json_key_text(j, "event", "report");
 	json_key_text(j, "time", time_text);

@@ -1,11 +1,12 @@
 /* target/assemble_parts.h - what the files of target/assemble share
  *
- *   assemble.c       rounds, layers, what is said of what stays closed
- *   assemble_md.c    arrays          mdadm
- *   assemble_luks.c  containers      cryptsetup
- *   assemble_keys.c  their keys
- *   assemble_lvm.c   volume groups   lvm
- *   assemble_left.c  what a kill left open
+ *   assemble.c           rounds, layers, what is said of what stays closed
+ *   assemble_writable.c  what is needed once more, writable
+ *   assemble_md.c        arrays          mdadm
+ *   assemble_luks.c      containers      cryptsetup
+ *   assemble_keys.c      their keys
+ *   assemble_lvm.c       volume groups   lvm
+ *   assemble_left.c      what a kill left open
  *
  * Source:     target/assemble.h.
  * Units:      milliseconds, bytes.
@@ -40,6 +41,9 @@ struct assemble_pieces {
 	struct assemble_piece *v;
 	size_t n;
 };
+
+/* The blocks as they are now, and what is on them. */
+int assemble_list(struct target_assembly *as, struct err *e);
 
 /* All of these kinds, but no second path to a disk. */
 void assemble_find(struct assemble_pieces *pieces, const struct target_assembly *as,
