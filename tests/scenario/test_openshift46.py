@@ -193,7 +193,7 @@ def finished(scene):
     """`finish` on the recovery host, with an API server, operators, and kubelets that ask for certificates."""
     story, api = scene.story, scene.api
     serve(api, story.port(scene.host))
-    story.say("the API server is ready")
+    story.until("API server")
     asks = Requests(api)
     asks.node("master-0-client", BOOTSTRAP, "master-0")
     asks.node("worker-0-serving", kubelet(WORKER), WORKER, names=f"DNS:{WORKER},IP:192.168.126.20", signer=SERVING)
