@@ -202,9 +202,10 @@ static const char *below(struct arena *a, const char *dir, const char *name)
 	return arena_print(a, "%s%s%s", dir, *dir ? "/" : "", name);
 }
 
-/* On an overlay the one of a lower layer would be back in its place: an empty one hides that. */
-static int hide(struct run *r, const struct commit_place *data, const struct commit_place *member,
-	struct err *e)
+/* On an overlay the one of a lower layer would be back in its place: an empty one hides that.  And
+ * where there was none, a rollback takes away what has come to be in the empty one. */
+static int put_empty(struct run *r, const struct commit_place *data,
+	const struct commit_place *member, bool hides, struct err *e)
 {
 	CLEAN_ROOT struct root stage = NO_ROOT;
 	const char *inside;
@@ -213,7 +214,7 @@ static int hide(struct run *r, const struct commit_place *data, const struct com
 		return e->code;
 	const char *none = below(r->arena, inside, "none");
 	if (target_make_directories(&stage, "none", 0700, e) ||
-		target_make_opaque(site_root(&r->site, data->device), none, e))
+		(hides && target_make_opaque(site_root(&r->site, data->device), none, e)))
 		return e->code;
 	return commit_add_directory(&r->commit, member, none, e);
 }
@@ -226,13 +227,13 @@ static int drop_member(struct run *r, struct run_cluster *c, struct err *e)
 		return e->code;
 	const struct commit_place member = { c->data.device,
 		below(r->arena, c->data.path, "member") };
-	if (t->data.place.n_lower ? hide(r, &c->data, &member, e)
-				  : commit_add_gone(&r->commit, &member, e))
-		return e->code;
 	const struct root *root = site_root(&r->site, member.device);
+	const bool hides = t->data.place.n_lower, there = root && root_exists(root, member.path);
+	if (hides || !there ? put_empty(r, &c->data, &member, hides, e)
+			    : commit_add_gone(&r->commit, &member, e))
+		return e->code;
 	event_info(r->listener, step, "%s/member %s", t->cluster->data_dir,
-		root && root_exists(root, member.path) ? "goes aside"
-						       : "is not there, as on a new disk");
+		hides || there ? "goes aside" : "is not there, as on a new disk");
 	if (!t->cluster->wal_dir)
 		return 0;
 	if (site_directory(&c->wal, &r->site, &t->wal, e))

@@ -4,6 +4,7 @@ etcd waits, and the first boot knows whom to ask."""
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -102,9 +103,13 @@ def first_boot(root, record):
         os.replace(root / held["held"], root / held["path"])
 
 
+@pytest.mark.parametrize("old", ["data", "directories", "nothing"])
 @pytest.mark.parametrize("layout", ["kubeadm", "salt", "openshift-4.2", "icp"])
-def test_one_that_has_joined_is_done_and_can_be_taken_back(program, layout, tmp_path):
+def test_one_that_has_joined_is_done_and_can_be_taken_back(program, layout, old, tmp_path):
+    """Also one on a new disk: what came into its place goes with the rollback."""
     root = before_of(layout, tmp_path)
+    for data in CASES[layout]["data"] if old != "data" else ():
+        shutil.rmtree(root / data / "member" if old == "directories" else root / data)
     plan, _, _ = plan_of(program, root, tmp_path)
     before = own_contents(root)
     run(program, root, plan)
