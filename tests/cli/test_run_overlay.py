@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.test_run import call, marks, program, run, snapshot  # noqa: F401
+from cli.test_run_join import plain_csm, starts
 from cli.test_run_role import write
 from cli.tree import own_contents
 
@@ -94,3 +95,19 @@ def test_a_log_that_is_an_overlays_own_top_is_refused_where_the_lower_one_would_
     assert merged(root, at, at) == [SEGMENT] and (root / "srv/upper" / SEGMENT).stat().st_size > 1000
     call(program, "rollback", "--root", root)
     assert own_contents(root) == before and merged(root, at, at) == [SEGMENT]
+
+
+def test_who_joins_on_an_overlay_finds_no_member_of_the_lower_layer(program, tmp_path):
+    """An empty one hides it, until the first boot lets etcd make its own there."""
+    at = "/var/lib/etcd"
+    root, plan = plain_csm(program, tmp_path)
+    (root / "srv/work").mkdir(parents=True)
+    write(root, {"etc/fstab": "UUID=0 / ext4 defaults 0 1\n" + OVERLAY.format(at=at), f"srv/upper/member/wal/{SEGMENT}": "its log"})
+    before = own_contents(root)
+    assert merged(root, at, f"{at}/member/wal") == ["0.wal", SEGMENT] and merged(root, at, f"{at}/member/snap") == ["db"]
+    result, said = run(program, root, plan)
+    assert (result["outcome"], result["role"]) == ("restored", "join"), said
+    assert merged(root, at, f"{at}/member") == [] and not starts(root)
+    assert run(program, root, plan)[0]["outcome"] == "already-restored"
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before and merged(root, at, f"{at}/member/wal") == ["0.wal", SEGMENT] and starts(root)
