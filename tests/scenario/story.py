@@ -14,7 +14,7 @@
 
 	def test_...(story): one promise each, on the machines that run already, those that stop something last
 
-Promises and what shows them:
+Promises and what shows them (files by their sums: scenario/sums.py):
 
 	the snapshot's data     etcd.keys() == reference(snapshot, work), but for what the plan drops; snakes(keys)
 	membership and ids      etcd.members() == ids({name: [url]}, token); etcd.cluster_id()
@@ -29,11 +29,9 @@ seconds go to scenario/NAME.json among the artefacts, of which README's table is
 
 import base64
 import contextlib
-import fnmatch
 import hashlib
 import json
 import os
-import re
 import shutil
 import struct
 import subprocess
@@ -44,7 +42,7 @@ from typing import NamedTuple
 
 import requirement
 from interop.server import Server, free_ports
-from machine import disk as disks, pki, tree
+from machine import pki, tree
 from machine.console import Silence
 from machine.cpio import append
 from machine.serving import CPU, NOT_ON_THE_DISK, note_that_it_ran, stop_serving
@@ -366,57 +364,6 @@ def _served(snapshot, work, edit, version="3.6"):
 def snakes(keys):
     """Numbers of the golden snapshot's ConfigMaps among these keys; range(8, 27) when all are there."""
     return sorted(int(key.removeprefix(SNAKE)) for key in keys if key.startswith(SNAKE))
-
-
-# Disks and trees: {path: SHA-256} of files
-
-
-def of_tree(root, folders=("",)):
-    """Of a directory on this machine."""
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for folder in folders for path in sorted((Path(root) / folder).rglob("*")) if path.is_file() and not path.is_symlink()}
-
-
-def contents(disk, folders, partition="root"):
-    """Of a disk of ext4 that no machine runs on, by debugfs."""
-    with tempfile.TemporaryDirectory(prefix="disk-", dir=Path(disk).parent) as place:
-        for folder in folders:
-            (Path(place) / folder).parent.mkdir(parents=True, exist_ok=True)
-            disks.run("debugfs", "-R", f'rdump "/{folder}" "{(Path(place) / folder).parent}"',
-                      f"{disk}?offset={_start(disk, partition)}")
-        return of_tree(place)
-
-
-def _start(disk, name):
-    with open(disk, "rb") as image:
-        image.seek(2 * disks.SECTOR)
-        for _ in range(disks.ENTRIES):
-            entry = image.read(disks.ENTRY_BYTES)
-            if entry[56:].decode("utf-16-le").rstrip("\0") == name:
-                return struct.unpack_from("<Q", entry, 32)[0] * disks.SECTOR
-    raise AssertionError(f"{disk} has no partition {name}")
-
-
-def digests(vm, where, seconds=300):
-    """Of what the shell finds at `where` on a running machine, paths without the first slash."""
-    said = vm.console.run(f"find {where} -type f -exec sha256sum {{}} +", seconds)
-    assert said.status == 0, said.text
-    # The kubelet's own lines may come in between.
-    return {path: digest for digest, path in re.findall(r"^([0-9a-f]{64})  /(.*)$", said.text, re.M)}
-
-
-def below(files, folder):
-    """Those below a folder, by their paths from there."""
-    folder = folder.strip("/") + "/"
-    return {path.removeprefix(folder): digest for path, digest in files.items() if path.startswith(folder)}
-
-
-def kept(vm, pattern):
-    """What lies in the one directory that the pattern of the shell matches, as below() of it."""
-    # The kubelet's own lines may come in between.
-    found = fnmatch.filter(vm.console.run(f"ls -d {pattern}").text.split(), pattern)
-    assert len(found) == 1, f"not one directory: {found}"
-    return below(digests(vm, found[0]), found[0])
 
 
 def rolled_back(vm, program=PROGRAM, seconds=240):

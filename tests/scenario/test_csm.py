@@ -15,7 +15,7 @@ from interop.finished import stamp
 from interop.server import b64
 from machine import csm, foreign, pki
 from machine.console import COLOUR
-from scenario import story as stories
+from scenario import story as stories, sums
 from scenario.api import api_host, items, left_behind, let_go, served_before, start, stored, until_ready
 from scenario.story import Etcd
 from sources.radosgw import Radosgw
@@ -109,7 +109,7 @@ def scene(tell, tmp_path_factory):
     image = story.image("--ca", scene.ca)
     stick = story.stick(scene.plan, scene.credentials)
     disks = {master.name: master.disk(story.work / f"{master.name}.img", damage=DAMAGE[master.name]) for master in cluster}
-    scene.before = {name: stories.contents(disk, FOLDERS) for name, disk in disks.items()}
+    scene.before = {name: sums.contents(disk, FOLDERS) for name, disk in disks.items()}
     for master in cluster:
         story.power_on(master, disks[master.name], image, stick)
     story.until_on_their_disks()
@@ -146,15 +146,15 @@ def test_the_service_starts_by_its_own_unit(scene):
     """Unit and configuration, as a map or as a list, are what they were: nobody has moved; nothing fences etcd any more."""
     for master in scene.cluster:
         vm = scene.story.shell(master)
-        after, before = stories.digests(vm, f"/{csm.UNIT} /{csm.CONFIG}"), scene.before[master.name]
+        after, before = sums.digests(vm, f"/{csm.UNIT} /{csm.CONFIG}"), scene.before[master.name]
         assert after == {str(path): before[str(path)] for path in (csm.UNIT, csm.CONFIG)}
         assert vm.console.run("cat /etc/systemd/system/etcd.service.d/* 2>/dev/null").text == ""
 
 
 def test_the_old_members_are_kept(scene):
     for name in ("ncn-m001", "ncn-m003"):
-        old = stories.below(scene.before[name], MEMBER)
-        assert old and stories.kept(scene.story.shell(scene.cluster[name]), f"/{MEMBER}.before-*") == old
+        old = sums.below(scene.before[name], MEMBER)
+        assert old and sums.kept(scene.story.shell(scene.cluster[name]), f"/{MEMBER}.before-*") == old
 
 
 @pytest.mark.needs("kube-apiserver-1.34")
@@ -196,11 +196,11 @@ def test_another_clusters_archive_is_refused(scene, lab):
     root = scene.cluster["ncn-m001"].tree("db", programs=False)
     # What makes it an ordinary installation, whose etcd lies on the root.
     (root / "etc/fstab").write_text("UUID=4b1e6f8e-93f7-4d5e-9e5a-0d8f3b8d1c11 / ext4 defaults 0 1\n")
-    before = stories.of_tree(root, FOLDERS)
+    before = sums.of_tree(root, FOLDERS)
     plan = local(scene, scene.plan, snapshot="etcd-backup-2026-11-20-04-00-00.tar.gz")
     status, outcome, said = stories.run_on(lab.program, root, plan)
     assert (status, outcome) == (6, "refused") and "another cluster" in said, said
-    assert stories.of_tree(root, FOLDERS) == before
+    assert sums.of_tree(root, FOLDERS) == before
 
 
 def test_rollback_brings_the_old_bytes_back(scene):
@@ -208,7 +208,7 @@ def test_rollback_brings_the_old_bytes_back(scene):
     vm = scene.story.shell(master)
     assert vm.console.run("systemctl stop etcd", 120).status == 0
     stories.rolled_back(vm)
-    after = {path: digest for path, digest in stories.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS)).items()
+    after = {path: digest for path, digest in sums.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS)).items()
              if ".rolled-back-" not in path}
     assert after == scene.before[master.name]
 

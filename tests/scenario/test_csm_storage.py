@@ -15,7 +15,7 @@ from machine.cpio import append, archive
 from machine.serving import CPU
 from machine.storage import MIB, Storage, as_on_a_cray, attach, blank, file_system
 from machine.vm import BOOT, Vm
-from scenario import story as stories
+from scenario import story as stories, sums
 from scenario.test_csm import GOOD, MEMBERS
 
 KEY = "aB3-x_9Zq-0w"
@@ -37,7 +37,7 @@ class Scene:
         (root / "pki/etcd.key").write_text(KEY)
         (work / "etcd/overlayfs").mkdir(parents=True)
         shutil.move(root / "var/lib/etcd/member", work / "etcd/overlayfs/member")
-        self.old = stories.of_tree(work / "etcd/overlayfs/member")
+        self.old = sums.of_tree(work / "etcd/overlayfs/member")
         self.extra = [word for name, size in DISKS.items() for word in attach(name, blank(work / f"{name}.img", size * MIB))]
         for (name, size), label, tree in zip(SOURCES.items(), ("ROOTRAID", "ETCDK8S"), (root, work / "etcd")):
             self.extra += attach(name, file_system(work / f"{name}.img", label, tree, size * MIB, requirement.need("mke2fs")))
@@ -53,7 +53,7 @@ class Scene:
         plan.write_text(PLAN.format(folder=self.work, name=GOOD))
         status, outcome, said = stories.run_on(lab.program, root, plan, "--until", "rewrite")
         assert (status, outcome) == (0, "staged"), said
-        return stories.of_tree(root / "var/lib/etcd/.etcd-rescue/new/member")
+        return sums.of_tree(root / "var/lib/etcd/.etcd-rescue/new/member")
 
     def run(self, storage, *words):
         text = storage.sh(f"etcd-rescue {' '.join(words)} --json 2>/tmp/said || {{ cat /tmp/said; false; }}", seconds=900)
@@ -64,10 +64,10 @@ class Scene:
         storage.sh(f"cryptsetup open --key-file /tmp/key {storage.of('etcd')} ETCDLVM && lvm vgchange -ay && "
                    "mount -o ro /dev/etcdvg0/ETCDK8S /mnt")
         try:
-            files = stories.below(stories.digests(storage.vm, "/mnt/overlayfs", 600), "mnt/overlayfs")
+            files = sums.below(sums.digests(storage.vm, "/mnt/overlayfs", 600), "mnt/overlayfs")
         finally:
             storage.sh("umount /mnt; lvm vgchange -an && cryptsetup close ETCDLVM")
-        return {folder: stories.below(files, folder) for folder in {path.split("/")[0] for path in files}}
+        return {folder: sums.below(files, folder) for folder in {path.split("/")[0] for path in files}}
 
 
 @pytest.mark.long

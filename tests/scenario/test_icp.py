@@ -16,7 +16,7 @@ import requirement
 from machine.console import COLOUR
 from machine.icp import BACKUP, DATA, HYPERKUBE, PODS, VOLUMES, WAL, IcpCluster
 from machine.netboot import web_server
-from scenario import story as stories
+from scenario import story as stories, sums
 from scenario.story import Etcd
 
 FOLDERS = ["etc/cfc", "var/lib/etcd", "var/lib/etcd-wal", "var/lib/kubelet"]
@@ -110,9 +110,9 @@ def scene(tell, cluster):
         scene = Scene(story, cluster, server)
         disks = {master.name: master.disk(work / f"{master.member}.img", damage=damage)
                  for master, damage in zip(cluster, ("db", "wal", "none"))}
-        scene.before = {name: stories.contents(disk, FOLDERS) for name, disk in disks.items()}
+        scene.before = {name: sums.contents(disk, FOLDERS) for name, disk in disks.items()}
         management = cluster.management.disk(work / "management.img")
-        scene.before[cluster.management.name] = stories.contents(management, ["etc/cfc", "var/lib/kubelet"])
+        scene.before[cluster.management.name] = sums.contents(management, ["etc/cfc", "var/lib/kubelet"])
         disks[cluster.management.name] = management
         stick = story.stick(scene.plan)
         for machine in story.machines:
@@ -169,7 +169,7 @@ def test_old_data_old_log_and_what_pods_had_mounted_are_kept(scene):
         vm, old = scene.story.shell(master), scene.before[master.name]
         assert vm.console.run(f"ls -d /{VOLUMES}").status != 0
         for place in (DATA / "member", WAL, VOLUMES):
-            assert stories.below(old, str(place)) and stories.kept(vm, f"/{place}.before-*") == stories.below(old, str(place))
+            assert sums.below(old, str(place)) and sums.kept(vm, f"/{place}.before-*") == sums.below(old, str(place))
 
 
 def test_the_pods_are_all_in_place_and_nothing_of_the_first_boot_is_left(scene):
@@ -186,10 +186,10 @@ def test_the_management_node_finds_out_what_it_is_and_is_only_purged(scene):
     said = COLOUR.sub("", scene.story.vms[node.name].console.text)
     assert "role purge-only: a node of the layout icp without an etcd: etc/cfc/pods is there" in said
     assert "==> fetch" not in said and "commit: done; its role is in place" in said
-    vm, old = scene.story.shell(node), stories.below(before, str(VOLUMES))
-    assert old and stories.kept(vm, f"/{VOLUMES}.before-*") == old
+    vm, old = scene.story.shell(node), sums.below(before, str(VOLUMES))
+    assert old and sums.kept(vm, f"/{VOLUMES}.before-*") == old
     assert vm.console.run(f"ls -d /{VOLUMES} /{DATA}").status != 0
-    assert stories.below(stories.digests(vm, "/etc/cfc"), "etc/cfc") == stories.below(before, "etc/cfc")
+    assert sums.below(sums.digests(vm, "/etc/cfc"), "etc/cfc") == sums.below(before, "etc/cfc")
     assert "kubelet: proxy started" in vm.console.run("cat /var/log/kubelet.log").text
     assert not vm.console.run(f"ls -d {' '.join(STARTERS)} {STATE}/finish* 2>/dev/null").text
     # The others need the processors.
@@ -206,7 +206,7 @@ def test_rollback_brings_the_half_done_recovery_back(scene):
     stories.rolled_back(vm)
     # Until the kubelet has seen it.
     vm.console.run("sleep 5")
-    after = stories.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS) + " ! -path '*.rolled-back-*'")
+    after = sums.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS) + " ! -path '*.rolled-back-*'")
     assert after == before
     assert f"{BACKUP}/etcd.json" in after and not [path for path in after if path.startswith(f"{PODS}/")]
 
@@ -238,10 +238,10 @@ def test_a_management_node_is_only_purged(lab, cluster, tmp_path):
     """On its tree, as the image does on its disk: one directory goes aside, nothing else, and comes back."""
     root, plan = cluster.management.tree("none", programs=False), tmp_path / "plan.yaml"
     plan.write_text(PURGE)
-    before = stories.of_tree(root)
+    before = sums.of_tree(root)
     status, outcome, said = stories.run_on(lab.program, root, plan)
     assert (status, outcome) == (0, "restored"), said
-    after = {path: digest for path, digest in stories.of_tree(root).items() if "etcd-rescue" not in path}
+    after = {path: digest for path, digest in sums.of_tree(root).items() if "etcd-rescue" not in path}
     aside = {path: digest for path, digest in after.items() if f"{VOLUMES}.before-" in path}
     left = {path: digest for path, digest in before.items() if path.startswith(f"{VOLUMES}/")}
     assert left and list(aside.values()) == list(left.values()) and not (root / VOLUMES).exists()
@@ -249,4 +249,4 @@ def test_a_management_node_is_only_purged(lab, cluster, tmp_path):
         {path: digest for path, digest in before.items() if path not in left}
     assert stories.run_on(lab.program, root, plan)[:2] == (0, "already-restored")
     subprocess.run([lab.program, "rollback", "--root", root], check=True, capture_output=True)
-    assert {path: digest for path, digest in stories.of_tree(root).items() if "etcd-rescue" not in path} == before
+    assert {path: digest for path, digest in sums.of_tree(root).items() if "etcd-rescue" not in path} == before

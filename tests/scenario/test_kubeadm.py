@@ -14,7 +14,7 @@ from machine import foreign, pods
 from machine.console import COLOUR
 from machine.master import MANIFESTS, Cluster
 from machine.serving import stop_serving
-from scenario import story as stories
+from scenario import story as stories, sums
 from scenario.api import api_host, items, node, serve, served_before, stored
 from scenario.story import Etcd
 from sources.faults import Fault, Proxy
@@ -120,7 +120,7 @@ def scene(tell, lab, tmp_path_factory):
     disks = {"master-1": scene.first.disk(work / "1.img", damage="db"),
              "master-2": scene.second.disk(work / "2.img", damage="missing"),
              "master-4": scene.new.disk(work / "4.img", fresh=True)}
-    scene.before = {name: stories.contents(disk, FOLDERS) for name, disk in disks.items() if name != "master-4"}
+    scene.before = {name: sums.contents(disk, FOLDERS) for name, disk in disks.items() if name != "master-4"}
     # Two of three are there: nobody commits before the third is, whose cable is not in yet.
     wire = story.machines.index(scene.new)
     story.switch.unplug(wire)
@@ -164,20 +164,20 @@ def test_nobody_committed_before_the_third_was_there(scene):
 
 def test_the_old_member_is_kept(scene):
     vm = scene.story.shell(scene.first)
-    old = stories.below(scene.before["master-1"], MEMBER)
-    assert old and stories.kept(vm, f"/{MEMBER}.before-*") == old
+    old = sums.below(scene.before["master-1"], MEMBER)
+    assert old and sums.kept(vm, f"/{MEMBER}.before-*") == old
 
 
 def test_one_master_alone_holds_with_the_old_state(scene, lab):
     """The same plan with nobody else: the gate's own exit status, and not a byte of the old one is another."""
     root = scene.first.tree("db", programs=False)
-    before = stories.of_tree(root, FOLDERS)
+    before = sums.of_tree(root, FOLDERS)
     keys, plan = scene.story.work / "credentials", scene.story.work / "alone.yaml"
     plan.write_text(scene.plan.replace(scene.story.switch.router, "localhost").replace("file}", f"file:{keys}}}")
                     .replace("s3://etcd-backup/gate", "s3://etcd-backup/alone") + f"https: {{ca: {scene.ca}}}\n")
     status, outcome, said = stories.run_on(lab.program, root, plan, "--hold", "3")
     assert (status, outcome) == (5, "holding") and "missing master-2" in said and "the old state is intact" in said, said
-    after = stories.of_tree(root, FOLDERS)
+    after = sums.of_tree(root, FOLDERS)
     assert {path: digest for path, digest in after.items() if "/.etcd-rescue/" not in path} == before
 
 
@@ -198,7 +198,7 @@ def test_rollback_brings_the_old_bytes_back(scene):
     stories.rolled_back(vm)
     # Else the kubelet would try the old etcd again and again while we look.
     stop_serving(vm)
-    after = {path: digest for path, digest in stories.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS)).items()
+    after = {path: digest for path, digest in sums.digests(vm, " ".join(f"/{folder}" for folder in FOLDERS)).items()
              if ".rolled-back-" not in path}
     assert after == scene.before["master-1"]
 

@@ -17,7 +17,8 @@ import requirement
 from machine import pki
 from machine.openshift import DEPLOYMENT, VAR
 from machine.openshift42 import CERTIFICATES, CONFIG, MANIFEST, TOKEN, Openshift42Cluster
-from scenario.story import (Etcd, below, cluster_id, contents, digests, ids, kept, of_tree, reference, rolled_back, run_on, snakes)
+from scenario.story import Etcd, cluster_id, ids, reference, rolled_back, run_on, snakes
+from scenario.sums import below, contents, digests, kept, of_tree
 from sources.nginx import Nginx
 from sources.servers import Certificates
 

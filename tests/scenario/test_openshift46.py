@@ -23,8 +23,8 @@ from machine.disk import MIB
 from machine.master import MANIFESTS
 from machine.openshift import BACKUP, DEPLOYMENT, KUBECONFIG, ON_DISK, RESOURCES, VAR, OpenshiftCluster, label, resources
 from scenario.api import SINCE, api_host, serve, stored
-from scenario.story import (PROGRAM, Etcd, below, cluster_id, contents, digests, ids, kept, of_tree, reference, rolled_back,
-                            run_on, snakes, snapshot_of)
+from scenario.story import PROGRAM, Etcd, cluster_id, ids, reference, rolled_back, run_on, snakes, snapshot_of
+from scenario.sums import below, contents, digests, kept, of_tree
 from sources.sshd import Sshd, keygen, fingerprint
 
 STAMP, MIXED, DIRTY = "2026-11-20_060200", "2026-11-20_180200", "2026-11-21_060200__POSSIBLY_DIRTY__"

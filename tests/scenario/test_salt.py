@@ -12,7 +12,8 @@ import pytest
 import requirement
 from machine import disk as disks
 from machine.salt import DATA, ETCDS, SaltCluster, open_clients
-from scenario.story import (LINE, RESTORE, Etcd, cluster_id, contents, digests, ids, kept, below, reference, rolled_back, snakes)
+from scenario.story import LINE, RESTORE, Etcd, cluster_id, ids, reference, rolled_back, snakes
+from scenario.sums import below, contents, digests, kept
 from machine.serving import NOT_ON_THE_DISK
 from machine.vm import BOOT
 from sources.cloud import ADDRESS, Cloud
