@@ -37,27 +37,26 @@ int run_role_of_node(struct run *r, struct err *e)
 	return 0;
 }
 
-/* What is no such node for sure stays what it was: nothing is here, or it is settled. */
-static int not_bare(const struct err *why, struct err *e)
-{
-	if (e->code == ERR_NOTFOUND)
-		*e = *why;
-	return e->code;
-}
-
 int run_bare(struct run *r, struct err *e)
 {
 	const bool told = r->plan->role == PLAN_ROLE_PURGE_ONLY;
 	const struct err why = *e;
 	struct plan_role_found found;
 
-	r->role = PLAN_ROLE_PURGE_ONLY;
 	*e = (struct err){ 0 };
-	if (site_blank(&r->site, e))
-		return told ? e->code : not_bare(&why, e);
+	if (site_blank(&r->site, e)) {
+		if (!told)
+			*e = why;
+		return e->code;
+	}
 	struct kube_files files = kube_files(r->arena, &r->site.target.running);
-	if (plan_role_bare(&found, &files, r->plan, r->who, e))
-		return told ? e->code : not_bare(&why, e);
+	if (plan_role_bare(&found, &files, r->plan, r->who, e)) {
+		/* What is no such node for sure stays what it was: nothing is here, or settled. */
+		if (e->code == ERR_NOTFOUND)
+			*e = why;
+		return e->code;
+	}
+	r->role = PLAN_ROLE_PURGE_ONLY;
 	if (site_bare(&r->site, e))
 		return e->code;
 	event_done(r->listener, step, arena_print(r->arena, "role purge-only: %s", found.why));
