@@ -9,20 +9,9 @@
 #include "net/download.h"
 #include "net/retry.h"
 #include "source/unwrap_magic.h"
-#include "source/unwrap_names.h"
 #include "source/web_index.h"
 
-enum {
-	TEXTS_MAX = 1 << 20,
-	INDEX_TEXTS_MAX = 160 << 20,
-	INDEX_MS = 60000,
-	TRIES = 4,
-	DEPTH_MAX = 3,   /* of folders below the address */
-	PAGES_MAX = 100, /* of all of them */
-	OBJECTS_MAX = 20000,
-	NAMES_MAX = 32 << 20,
-	LOOKED_AT = 8, /* newest objects of an index whose size is asked for */
-};
+enum { TEXTS_MAX = 1 << 20, TRIES = 4 };
 
 static int set_credentials(struct web *w, const struct url *url, struct err *e)
 {
@@ -106,7 +95,7 @@ static int web_open(struct source **source, const struct source_settings *settin
 	return 0;
 }
 
-static struct http_request question(const struct web *w, const char *url)
+struct http_request web_question(const struct web *w, const char *url)
 {
 	return (struct http_request){
 		.url = url,
@@ -130,7 +119,7 @@ static bool hung_up(const char *text)
 	return false;
 }
 
-static int explain(struct web *w, const struct http_response *r, struct err *e)
+int web_why(struct web *w, const struct http_response *r, struct err *e)
 {
 	if (r->status)
 		web_explain(w, r, e);
@@ -142,7 +131,7 @@ static int explain(struct web *w, const struct http_response *r, struct err *e)
 	return (int)e->code;
 }
 
-static void set_object(struct source_object *o, struct arena *a, const struct http_response *r)
+void web_set_object(struct source_object *o, struct arena *a, const struct http_response *r)
 {
 	const time_t modified = *r->modified ? curl_getdate(r->modified, NULL) : -1;
 
@@ -171,7 +160,7 @@ static int keep_first(void *ctx, struct span bytes, struct err *e)
 /* An answer to GET, since presigned addresses are for nothing else. */
 static int look(struct web *w, struct http_response *r, struct first_bytes *first, struct err *e)
 {
-	struct http_request q = question(w, w->full);
+	struct http_request q = web_question(w, w->full);
 
 	q.sink = keep_first;
 	q.ctx = first;
@@ -183,7 +172,7 @@ static int look(struct web *w, struct http_response *r, struct first_bytes *firs
 			return 0;
 		}
 		if (n == TRIES || !retry_worth(e->code, r->status))
-			return explain(w, r, e);
+			return web_why(w, r, e);
 		const unsigned wait = retry_wait_ms(n, r->retry_ms, n);
 		nanosleep(&(struct timespec){ wait / 1000, (long)(wait % 1000) * 1000000 }, NULL);
 	}
@@ -198,159 +187,11 @@ static int list_one(struct web *w, struct source_objects *objects, struct arena 
 	if (look(w, &r, &first, e))
 		return e->code;
 	*o = (struct source_object){ .name = "", .url = arena_copy(a, str_from(w->shown)) };
-	set_object(o, a, &r);
+	web_set_object(o, a, &r);
 	if (str_starts(str_from(r.type), STR("text/html")) &&
 		magic_of((struct span){ first.bytes, first.len }) == MAGIC_OTHER)
 		o->unfit = "a page of HTML; for what lies in a directory, end the address with '/'";
 	*objects = (struct source_objects){ o, 1, false };
-	return 0;
-}
-
-static bool may_matter(const struct source_object *o)
-{
-	const enum name_use use = name_use(o->name);
-
-	return o->size == UINT64_MAX &&
-	       (use == NAME_DB || use == NAME_DB_EVENTS || use == NAME_ARCHIVE);
-}
-
-static bool is_newer(const struct source_object *a, const struct source_object *b)
-{
-	return a->modified != b->modified ? a->modified > b->modified
-					  : strcmp(a->name, b->name) > 0;
-}
-
-/* Sizes of the newest, which their page did not tell; what cannot be had stays unknown. */
-static void look_at_newest(struct web *w, struct source_objects *objects, struct arena *a)
-{
-	struct source_object *last = NULL;
-
-	for (unsigned n = 0; n < LOOKED_AT; n++) {
-		struct source_object *best = NULL;
-		for (size_t i = 0; i < objects->n; i++) {
-			struct source_object *o = &objects->v[i];
-			if (may_matter(o) && (!last || is_newer(last, o)) &&
-				(!best || is_newer(o, best)))
-				best = o;
-		}
-		if (!best)
-			return;
-		last = best;
-		struct http_request q = question(w, best->url);
-		struct http_response r;
-		struct err ignored;
-		q.head = true;
-		if (!http_get(&r, &q, &ignored))
-			set_object(best, a, &r);
-	}
-}
-
-/* One page: its files to `objects`, its folders to the end of `folders`. */
-struct walk {
-	struct web *w;
-	struct source_objects *objects;
-	struct arena *a;
-	size_t room;
-	struct {
-		const char *name, *path; /* below the address, with a slash; decoded, encoded */
-		unsigned depth;
-	} folders[PAGES_MAX];
-	size_t n_folders, texts; /* bytes of names */
-};
-
-static void take_entry(struct walk *k, size_t page, const struct web_entry *entry)
-{
-	struct source_objects *o = k->objects;
-	const char *name = arena_print(k->a, "%s%s", k->folders[page].name, entry->name);
-	const char *path = arena_print(k->a, "%s%s", k->folders[page].path, entry->path);
-	const unsigned depth = k->folders[page].depth;
-
-	k->texts += 2 * strlen(name) + 3 * strlen(path) + strlen(k->w->shown);
-	if (k->texts > NAMES_MAX) {
-		o->cut = true;
-		return;
-	}
-	if (entry->place) {
-		if (depth == DEPTH_MAX)
-			return;
-		if (k->n_folders == PAGES_MAX) {
-			o->cut = true;
-			return;
-		}
-		k->folders[k->n_folders].name = arena_print(k->a, "%s/", name);
-		k->folders[k->n_folders].path = path;
-		k->folders[k->n_folders++].depth = depth + 1;
-		return;
-	}
-	if (o->n == OBJECTS_MAX) {
-		o->cut = true;
-		return;
-	}
-	if (o->n == k->room) {
-		const size_t room = k->room ? 2 * k->room : 64;
-		struct source_object *more = arena_array(k->a, room, sizeof *more);
-		if (o->n)
-			memcpy(more, o->v, o->n * sizeof *more);
-		o->v = more;
-		k->room = room;
-	}
-	o->v[o->n++] = (struct source_object){
-		.name = name,
-		.url = arena_print(k->a, "%s%s", k->w->shown, path),
-		.size = entry->size,
-		.modified = entry->modified,
-	};
-}
-
-static int read_page(struct walk *k, size_t page, struct err *e)
-{
-	struct web *w = k->w;
-	struct arena texts = ARENA(INDEX_TEXTS_MAX);
-	struct buf body CLEAN_BUF = BUF(WEB_INDEX_MAX);
-	struct http_response r;
-	struct web_index index;
-	struct url url;
-
-	w->asked = page ? arena_print(k->a, "%s%s", w->shown, k->folders[page].path) : w->shown;
-	const struct http_request q = question(w, page ? w->asked : w->full);
-	int bad = http_get_buf(&body, &r, &q, INDEX_MS, e);
-	if (bad)
-		bad = explain(w, &r, e);
-	else
-		bad = url_parse(&url, str_from(w->asked), e);
-	if (!bad) {
-		bad = web_index_parse(&index, &texts, buf_text(&body), &url, e);
-		if (bad)
-			err_wrap(e, "%s", w->asked);
-	}
-	for (size_t i = 0; !bad && i < index.n; i++)
-		take_entry(k, page, &index.v[i]);
-	if (!bad)
-		k->objects->cut = k->objects->cut || index.cut;
-	arena_free(&texts);
-	return bad;
-}
-
-static int list_index(struct web *w, struct source_objects *objects, struct arena *a, struct err *e)
-{
-	struct walk k = { .w = w, .objects = objects, .a = a, .n_folders = 1 };
-
-	k.folders[0].name = k.folders[0].path = "";
-	for (size_t i = 0; i < k.n_folders; i++) {
-		if (!read_page(&k, i, e))
-			continue;
-		if (!i)
-			return e->code;
-		event_warning(w->settings->listener, "source", "%s: passed over", e->text);
-	}
-	w->asked = w->shown;
-	if (!objects->n)
-		return err_set(e, ERR_NOTFOUND,
-			"%s: the server's page has no links to files: is it the index of a "
-			"directory (autoindex), and are there any?",
-			w->shown);
-	look_at_newest(w, objects, a);
-	*e = (struct err){ 0 };
 	return 0;
 }
 
@@ -362,7 +203,7 @@ static int web_list(
 	*objects = (struct source_objects){ 0 };
 	e->code = ERR_OK;
 	w->asked = w->shown;
-	return w->index ? list_index(w, objects, a, e) : list_one(w, objects, a, e);
+	return w->index ? web_walk(w, objects, a, e) : list_one(w, objects, a, e);
 }
 
 static int give_auth(void *ctx, struct http_auth *auth, bool expired, struct err *e)
@@ -405,7 +246,7 @@ static int web_read(struct source *source, struct stream *stream,
 		.part = s->part,
 	};
 	const struct http_response none = { 0 };
-	return download_open(stream, &request, e) ? explain(w, &none, e) : 0;
+	return download_open(stream, &request, e) ? web_why(w, &none, e) : 0;
 }
 
 const struct source_kind source_https = {

@@ -5,7 +5,7 @@
  *                                folders below it, three levels deep and 100 pages at most
  *   https://USER:SECRET@HOST/..  as settings->https; percent-encoded where need be
  *
- * This header is what web.c and web_explain.c share.
+ * This header is what web.c, web_walk.c (the pages) and web_explain.c (refusals) share.
  *
  * Source:     RFC 9110, 7617, 6750; Amazon S3 "Query string authentication"; error pages of
  *             nginx 1.26.
@@ -36,3 +36,12 @@ struct web {
 /* Put into `e` why the server refused, and what to change; leaves it alone where the status
  * says it all. `ctx` is the web. */
 void web_explain(void *ctx, const struct http_response *response, struct err *e);
+/* The same, and what libcurl has no word of. */
+int web_why(struct web *web, const struct http_response *response, struct err *e);
+
+struct http_request web_question(const struct web *web, const char *url);
+void web_set_object(
+	struct source_object *object, struct arena *a, const struct http_response *response);
+
+/* All that the page of the address and those of the folders below it list. */
+int web_walk(struct web *web, struct source_objects *objects, struct arena *a, struct err *e);
