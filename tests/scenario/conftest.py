@@ -9,6 +9,8 @@ import requirement
 from machine import accelerator, image as images
 from scenario.story import Lab, Story
 
+ACCOUNTS = pytest.StashKey[list]()
+
 
 def sweep(build):
     """Remove what a session that was killed has left."""
@@ -30,7 +32,7 @@ def lab(top, image_file, artefacts, pytestconfig):
 
 
 @pytest.fixture(scope="module")
-def tell(lab):
+def tell(lab, pytestconfig):
     """tell("kubeadm", machines, ...): a Story (story.py) that is over when the module's tests are."""
     told = []
 
@@ -39,4 +41,12 @@ def tell(lab):
         return told[-1]
     yield begin
     for story in reversed(told):
+        pytestconfig.stash.setdefault(ACCOUNTS, []).extend(story.account())
         story.close()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if ACCOUNTS in config.stash:
+        terminalreporter.section("scenarios")
+        for line in config.stash[ACCOUNTS]:
+            terminalreporter.line(line)

@@ -245,6 +245,12 @@ class Story:
         """Something for the table: story.note(members=3)."""
         self._facts.update(facts)
 
+    def account(self):
+        """For the person who reads what a run of the tests says last."""
+        seconds = ", ".join(f"{what} {number:.0f} s" for what, number in self.seconds.items())
+        return [f"{self.name}: {len(self.machines)} machines; from power-on: {seconds}; {len(self.inputs)} inputs of the operator:",
+                *(f"  {did}" for did in self.inputs)]
+
     def close(self):
         folder = self.lab.artefacts / self.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -252,8 +258,6 @@ class Story:
         (self.lab.artefacts / f"{self.name}.json").write_text(json.dumps(
             {"scenario": self.name, "machines": len(self.machines), "inputs": self.inputs, "seconds": self.seconds,
              "accelerator": self.lab.accel, **facts}, indent=1) + "\n")
-        print(f"\n{self.name}: {len(self.inputs)} inputs of the operator:", *self.inputs, sep="\n  ")
-        print(f"{self.name}: seconds from power-on: {self.seconds}", flush=True)
         self._leave.close()
         for log in self.work.glob("vm-*/*.log"):
             shutil.copy(log, folder / f"{log.parent.name}.log")
