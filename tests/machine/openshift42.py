@@ -3,7 +3,8 @@ written when the node came up, and members have names that only the domain's nam
 
 	cluster = Openshift42Cluster(work)                   # ocp-master0 .. 2 at 10.15.155.210 and up
 	path = cluster["ocp-master1"].disk(work / "1.img", damage="db")
-	tree = cluster["ocp-master0"].rebuilt()              # installed anew: the manifest, no certificates, no data
+	path = cluster["ocp-master0"].disk(work / "0.img", fresh=True)      # installed anew: the manifest, no certificates, no data
+	tree = cluster["ocp-master0"].rebuilt()              # the same as a tree
 	data = cluster.backup()                              # bytes of backup_*.snapshots.tgz, a folder a node
 
 The pod is that of golden/layouts/openshift-4.2. etcd is 3.4, which reads what 3.3 wrote.
@@ -38,8 +39,18 @@ class Openshift42Master(OpenshiftMaster):
         self.member, self.dns = f"etcd-member-{name}", f"etcd-{number}.{DOMAIN}"
         self.peer = f"https://{self.dns}:2380"
 
+    def tree(self, damage="missing", fresh=False, **options):
+        root = super().tree(damage, fresh, **options)
+        if fresh:
+            self._pod(root)
+        return root
+
+    def rebuilt(self):
+        return self.tree(fresh=True, programs=False)
+
     def _base(self, root, dhcp):
         super()._base(root, dhcp)
+        (root / "etc/nsswitch.conf").write_text("hosts: files dns myhostname\n")
         with open(root / "etc/hosts", "a", encoding="ascii") as hosts:
             hosts.writelines(f"{master.address}\t{master.dns}\n" for master in self.cluster)
 
@@ -57,8 +68,11 @@ class Openshift42Master(OpenshiftMaster):
                 (self.cluster.cas / f"etcd/once.{end}").rename(folder / f"system:etcd-{kind}:{self.dns}.{end}")
         shutil.copy(self.cluster.cas / "etcd/ca.crt", folder / "ca.crt")
         self._pod(root)
-        (root / "etc/ssl").mkdir(exist_ok=True)
-        (root / "etc/ssl/etcd").symlink_to(f"/{CERTIFICATES}")
+        if self.cluster.endpoint:
+            # What the installer gave to the administrator, who works here.
+            (root / "root/.kube").mkdir()
+            pki.kubeconfig(self.cluster.cas, root / "root/.kube/config", "/O=system:masters/CN=system:admin", "admin",
+                           self.address, self.cluster.endpoint)
 
     def _pod(self, root):
         """What the machine's own configuration brings: as it is on every new master."""
@@ -70,15 +84,8 @@ class Openshift42Master(OpenshiftMaster):
             (root / path).chmod(0o755 if path.suffix == ".start" else 0o644)
         (root / "etc/runlevels/default").mkdir(parents=True)
         (root / "etc/runlevels/default/local").touch()
-
-    def rebuilt(self):
-        """Its tree when it was installed anew and never joined."""
-        root = self.cluster.work / f"{self.name}.rebuilt"
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir()
-        self._base(root, False)
-        self._pod(root)
-        return root
+        (root / "etc/ssl").mkdir(exist_ok=True)
+        (root / "etc/ssl/etcd").symlink_to(f"/{CERTIFICATES}")
 
     def restored(self, token=TOKEN):
         out = self.cluster.work / f"{self.name}.{token}"
@@ -94,6 +101,7 @@ class Openshift42Cluster(Cluster):
 
     def __init__(self, work):
         super().__init__(work, ["ocp-master0", "ocp-master1", "ocp-master2"], network=NETWORK, first=210, etcd="3.4")
+        self.also = None    # called with the server that the snapshot is saved from
 
     @property
     def initial_cluster(self):
@@ -115,6 +123,8 @@ class Openshift42Cluster(Cluster):
                 for name, ca in SIGNERS.items():
                     pair = {f"tls.{end}": (self.cas / f"{ca}.{end}").read_bytes() for end in ("crt", "key")}
                     server.put(f"/kubernetes.io/secrets/openshift-config/{name}", secret("openshift-config", name, pair))
+                if self.also:
+                    self.also(server)
                 subprocess.run([etcdctl, f"--endpoints=127.0.0.1:{server.client_port}", "snapshot", "save", path], check=True,
                                capture_output=True, env=environment)
             finally:
