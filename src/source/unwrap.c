@@ -1,16 +1,14 @@
 #include "source/unwrap.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "source/unwrap_layers.h"
+#include "source/unwrap_companion.h"
 #include "source/unwrap_names.h"
 
 #define DB_MAX (64ull << 30)
 
-enum { SAID_MAX = 8, LISTED_MAX = 8, PATHS_MAX = 4096, NAMES_MAX = 16 << 20 };
+enum { SAID_MAX = 8, LISTED_MAX = 8, NAMES_MAX = 16 << 20 };
 
 struct unwrap {
 	const struct unwrap_settings *s;
@@ -19,7 +17,7 @@ struct unwrap {
 	bool outer_bad, begun, over;
 	struct err failed; /* code 0: not yet */
 	uint64_t db_max;
-	uint64_t n_entries, n_companions, companions_size;
+	uint64_t n_entries;
 	uint64_t db_got, db_size; /* read so far; told before, or UINT64_MAX */
 	struct layers layers;
 	unsigned n_said;
@@ -31,8 +29,7 @@ struct unwrap {
 	const char *first_passed;
 	unsigned n_passed;
 	const char *reason; /* why the first that should have been one was none */
-	const char *paths[PATHS_MAX];
-	struct buf bytes;
+	struct companions companions;
 };
 
 static int outer_read(void *ctx, size_t *got, void *bytes, size_t room, struct err *e)
@@ -164,64 +161,29 @@ static int begin(struct unwrap_entry *entry, struct unwrap *u, bool *taken, stru
 	return 0;
 }
 
-/* The two halves of an archive may not both have a say on one name. */
-static int check_new(struct unwrap *u, const char *name, const char *inside, struct err *e)
-{
-	const char *path = inside ? arena_print(u->s->arena, "%s//%s", inside, name) : name;
-
-	if (u->n_companions == PATHS_MAX)
-		return err_set(e, ERR_SPACE, "more than %d companions", PATHS_MAX);
-	for (uint64_t i = 0; i < u->n_companions; i++) {
-		if (!strcmp(u->paths[i], path))
-			return err_set(e, ERR_FORMAT, "%s comes twice in it", name);
-	}
-	u->paths[u->n_companions++] = path;
-	return 0;
-}
-
 static int take_companion(struct unwrap_entry *entry, struct unwrap *u, const char *name,
 	const char *node, bool *taken, struct err *e)
 {
 	const struct layer *l = layers_top(&u->layers);
-	uint8_t bytes[4096];
-	size_t got;
+	struct span bytes;
 
-	if (l->now.size != UINT64_MAX && l->now.size > UNWRAP_COMPANION_MAX) {
+	if (companion_read(&bytes, taken, &u->companions, u->s->arena, l, name, e))
+		return e->code;
+	if (!*taken) {
 		say(u, name, "longer than 4 MiB");
 		return 0;
 	}
-	if (check_new(u, name, l->inside, e))
-		return e->code;
-	buf_clear(&u->bytes);
-	do {
-		if (stream_read(&l->member, &got, bytes, sizeof bytes, e))
-			return err_wrap(e, "%s", name);
-		if (u->bytes.len + got > UNWRAP_COMPANION_MAX) {
-			say(u, name, "longer than 4 MiB");
-			return 0;
-		}
-		if (buf_add(&u->bytes, bytes, got, e))
-			return e->code;
-	} while (got);
-	if (l->now.size != UINT64_MAX && l->now.size != u->bytes.len)
-		return err_set(e, ERR_FORMAT, "%s: %zu bytes, where %ju were told", name,
-			u->bytes.len, (uintmax_t)l->now.size);
-	u->companions_size += u->bytes.len;
-	if (u->companions_size > UNWRAP_COMPANIONS_MAX)
-		return err_set(e, ERR_SPACE, "more than %d MiB of companions",
-			UNWRAP_COMPANIONS_MAX >> 20);
 	*entry = (struct unwrap_entry){
 		.role = UNWRAP_COMPANION,
 		.name = name,
 		.node = node,
 		.inside = l->inside,
 		.wrapping = layers_words(&u->layers, u->s->arena),
-		.size = u->bytes.len,
+		.size = bytes.len,
 		.modified = l->now.modified,
 		.mode = l->now.mode,
-		.bytes = { (uint8_t *)arena_copy(u->s->arena, buf_text(&u->bytes)), u->bytes.len },
+		.bytes = bytes,
 	};
-	*taken = true;
 	return 0;
 }
 
@@ -344,7 +306,7 @@ static int judge(struct unwrap *u, struct err *e)
 			"several databases: name the node whose it shall be, or unpack the one you "
 			"want: %s",
 			list(u, u->found, u->n_found));
-	if (u->db[0] || u->db[1] || (u->s->companions && u->n_companions))
+	if (u->db[0] || u->db[1] || (u->s->companions && u->companions.n))
 		return 0;
 	if (u->s->entry)
 		return err_set(e, ERR_NOTFOUND, "no database named %s in it", u->s->entry);
@@ -361,10 +323,8 @@ static int next(struct unwrap_entry *entry, struct unwrap *u, struct err *e)
 {
 	bool taken = false;
 
-	if (!u->begun) {
-		if (begin(entry, u, &taken, e))
-			return e->code;
-	}
+	if (!u->begun && begin(entry, u, &taken, e))
+		return e->code;
 	while (!taken) {
 		if (layers_leave(&u->layers, e))
 			return e->code;
@@ -417,7 +377,7 @@ int unwrap_open(struct unwrap **unwrap, const struct unwrap_settings *settings,
 	u->db_max = settings->db_max ? settings->db_max : DB_MAX;
 	u->layers.memory = settings->memory ? settings->memory : UNWRAP_MEMORY;
 	u->layers.unpacked_max = 4 * u->db_max + (256u << 20);
-	u->bytes = BUF(UNWRAP_COMPANION_MAX);
+	u->companions = COMPANIONS;
 	*unwrap = u;
 	return 0;
 }
@@ -433,6 +393,6 @@ void unwrap_close(struct unwrap *u)
 		return;
 	while (u->layers.n)
 		layers_pop(&u->layers);
-	buf_free(&u->bytes);
+	companions_free(&u->companions);
 	free(u);
 }
