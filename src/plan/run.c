@@ -25,12 +25,7 @@ const char *plan_run_step(enum run_step step)
 	return step < RUN_STEPS ? words[step] : "";
 }
 
-static int stopped(const struct run *r, struct err *e)
-{
-	return r->stopped ? r->stopped(r->ctx, e) : 0;
-}
-
-static void open_commit(struct run *r)
+static int open_commit(struct run *r, struct err *e)
 {
 	r->commit = (struct commit){
 		.arena = r->arena,
@@ -42,6 +37,7 @@ static void open_commit(struct run *r)
 		.stopped = r->stopped,
 		.ctx = r->ctx,
 	};
+	return commit_open(&r->commit, e);
 }
 
 /* Which node, which disk, and what the journal on it says. */
@@ -77,8 +73,7 @@ static int identify(struct run *r, struct err *e)
 		event_done(r->listener, "identify",
 			r->site.settled ? "a disk that this program has worked on"
 					: "a disk with a restore that is not finished");
-		open_commit(r);
-		if (commit_open(&r->commit, e) || r->site.interrupted)
+		if (open_commit(r, e) || r->site.interrupted)
 			return e->code;
 		/* A journal without a layout is that of a node without an etcd. */
 		bare = said == PLAN_ROLE_PURGE_ONLY ||
@@ -89,8 +84,7 @@ static int identify(struct run *r, struct err *e)
 	if (bare) {
 		if (run_bare(r, e) || !r->site.bare)
 			return e->code;
-		open_commit(r);
-		return commit_open(&r->commit, e);
+		return open_commit(r, e);
 	}
 	if (plan_rewrite(&r->rewrite, &r->site.target.files, r->plan, r->who, e) ||
 		run_role_of_node(r, e))
@@ -107,8 +101,7 @@ static int identify(struct run *r, struct err *e)
 			r->site.target.volume->content->uuid);
 	if (!run_restores(r) && run_role_decide(r, e))
 		return e->code;
-	open_commit(r);
-	return commit_open(&r->commit, e);
+	return open_commit(r, e);
 }
 
 static int refuse(struct run *r, struct err *e, const char *why)
@@ -200,10 +193,7 @@ static int make_writable(struct run *r, struct err *e)
 	const struct journal seen = r->commit.journal;
 
 	if (site_write(&r->site, e) ||
-		commit_hold(&r->held, r->site.roots[0].root, r->site.state, e))
-		return e->code;
-	open_commit(r);
-	if (commit_open(&r->commit, e))
+		commit_hold(&r->held, r->site.roots[0].root, r->site.state, e) || open_commit(r, e))
 		return e->code;
 	if (!is_same(&seen, &r->commit.journal))
 		return err_set(e, ERR_MISMATCH,
@@ -317,7 +307,8 @@ static int stage(struct run *r, struct err *e)
 		return e->code;
 	r->took_ms[RUN_FETCH] = monotonic_ms() - began;
 	began = monotonic_ms();
-	if (stopped(r, e) || (run_restores(r) ? run_files(r, e) : run_role_stage(r, e)))
+	if ((r->stopped && r->stopped(r->ctx, e)) ||
+		(run_restores(r) ? run_files(r, e) : run_role_stage(r, e)))
 		return e->code;
 	/* A volume that is attached for this goes before anything is committed: whoever finds the
 	 * restore done looks for none. */
@@ -385,15 +376,9 @@ int plan_run(struct run *r, struct err *e)
 		return err_set(e, ERR_NOTFOUND,
 			"what this program has done here was taken back, and no control plane is "
 			"recognised");
-	switch (d) {
-	case DECIDED_DONE:
-		return look_again(r, e);
-	case DECIDED_RESUME:
-		return resume(r, e);
-	case DECIDED_RESTORE:
-		return restore(r, e);
-	}
-	return 0;
+	return d == DECIDED_DONE     ? look_again(r, e)
+	       : d == DECIDED_RESUME ? resume(r, e)
+				     : restore(r, e);
 }
 
 void plan_run_close(struct run *r)
