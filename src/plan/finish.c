@@ -254,13 +254,14 @@ static int clean_up(struct finish_api *api, struct finish *f, struct err *e)
 			continue;
 		}
 		c.removed = 0;
+		c.cut = false;
 		if (try(rows[i].clean, &c, f, &why)) {
 			err_wrap(&why, "%s", s->name);
 			event_warning(f->listener, step, "%s", why.text);
 			if (!first.code)
 				first = why;
 		} else {
-			if (rows[i].once)
+			if (rows[i].once && !c.cut)
 				finish_lease_note(api, s->name);
 			event_done(f->listener, step,
 				arena_print(f->arena, "%s: %zu", s->name, c.removed));

@@ -29,7 +29,7 @@ struct finish_api {
 	struct arena *arena;
 	const char *server, *config; /* NULL: not found yet */
 	const char *holder;
-	const char *mark; /* of this restore, alike on all masters; NULL: nothing is noted */
+	const char *mark; /* of this restore, alike on all masters; NULL: notes stay as they are */
 	struct finish_peer peer;
 	/* Of a Lease of somebody else: what it said, and since when. */
 	char seen[64];

@@ -123,8 +123,8 @@ int finish_clean_nodes(struct finish_clean *c, struct err *e)
 	CLEAN_ROUND struct round r = ROUND(c);
 
 	for (int look = 0; look < LOOKS_MAX; look++) {
-		const int64_t left = finish_wait_left(c->wait);
-		if (look && (!r.n || left < c->patience_s * 1000))
+		c->cut = look && r.n && finish_wait_left(c->wait) < c->patience_s * 1000;
+		if (look && (!r.n || c->cut))
 			break;
 		if (look && settle(c, e))
 			return e->code;
@@ -344,7 +344,8 @@ int finish_clean_cronjobs(struct finish_clean *c, struct err *e)
 		const int64_t told = r.due ? (r.due - time(NULL) + c->patience_s + 1) * 1000 : 0;
 		/* One that runs less often than that goes on by itself, or is for a person. */
 		const int64_t wait = r.n ? again : told && told < left ? told : 0;
-		if (!wait || left < wait)
+		c->cut = wait && left < wait;
+		if (!wait || c->cut)
 			return 0;
 		if (finish_clean_rest(c, wait, e))
 			return e->code;

@@ -34,6 +34,7 @@ struct finish_clean {
 	int64_t patience_s;       /* FINISH_SETTLE_S, or an eighth of all the time there is */
 	int64_t turn_s;           /* for each redeployment */
 	size_t removed;           /* so far, of all kinds */
+	bool cut;                 /* something was left, for there was no time */
 	struct finish_csrs *csrs; /* looked at while it waits (plan/finish_csr.h); NULL: not */
 };
 

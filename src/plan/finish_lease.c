@@ -182,15 +182,15 @@ static uint64_t turns_of(const struct finish_api *api, const struct doc_node *tu
 	return n;
 }
 
-/* Of another restore is as if nothing were. */
+/* Of another restore is as if nothing were; who knows no mark leaves it as it is. */
 static void read_done(struct finish_api *api, const struct doc_node *root)
 {
 	const struct str text = doc_text(doc_get(meta(root), "annotations"), DONE);
 	const size_t n = api->mark ? strlen(api->mark) : 0;
 
 	*api->done = '\0';
-	if (n && text.len < sizeof api->done && str_starts(text, str_from(api->mark)) &&
-		(text.len == n || text.p[n] == ' '))
+	if (text.len < sizeof api->done && (!n || (str_starts(text, str_from(api->mark)) &&
+							  (text.len == n || text.p[n] == ' '))))
 		snprintf(api->done, sizeof api->done, "%.*s", STR_ARG(text));
 }
 
@@ -198,7 +198,7 @@ bool finish_lease_did(const struct finish_api *api, const char *what)
 {
 	struct str rest = str_from(api->done), word;
 
-	while (str_word(&word, &rest)) {
+	while (api->mark && str_word(&word, &rest)) {
 		if (str_is(word, what))
 			return true;
 	}
@@ -210,7 +210,7 @@ void finish_lease_note(struct finish_api *api, const char *what)
 	const char *before = *api->done ? api->done : api->mark;
 	char text[sizeof api->done];
 
-	if (!before || finish_lease_did(api, what))
+	if (!api->mark || finish_lease_did(api, what))
 		return;
 	const int n = snprintf(text, sizeof text, "%s %s", before, what);
 	if (n > 0 && (size_t)n < sizeof text)

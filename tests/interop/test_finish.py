@@ -235,6 +235,10 @@ def test_what_one_master_has_done_the_next_is_spared(master, finish):
     left, text = ends(snapshot="5" * 64, node="m2", layout="csm", **{"stuck-pods": False})
     assert left and "cronjobs: 0" in text, text
     assert m.call("GET", path)["metadata"]["annotations"] == {"etcd-rescue/done": f"{done} cronjobs"}
+    # Who joined knows of no snapshot: it is spared nothing, and takes no note away.
+    left, text = ends(node="m3")
+    assert not left, text
+    assert m.call("GET", path)["metadata"]["annotations"] == {"etcd-rescue/done": f"{done} cronjobs"}
     left, text = ends(snapshot="6" * 64)
     assert not left, text
 

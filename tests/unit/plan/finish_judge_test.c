@@ -204,6 +204,11 @@ static void what_is_done_is_noted_under_the_restores_mark(void **state)
 	assert_memory_equal(api.done, before, sizeof before);
 	finish_lease_note(&nothing, "nodes");
 	assert_string_equal(nothing.done, "");
+	/* Who joins does not know of which restore it is. */
+	strcpy(nothing.done, "mark 1 nodes");
+	finish_lease_note(&nothing, "cronjobs");
+	assert_string_equal(nothing.done, "mark 1 nodes");
+	assert_false(finish_lease_did(&nothing, "nodes"));
 }
 
 static void names_do_not_lead_elsewhere(void **state)
