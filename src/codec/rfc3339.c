@@ -110,7 +110,6 @@ bool duration_parse(uint64_t *seconds, struct str text)
 		char unit;
 		uint64_t seconds;
 	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
-	const uint64_t most = 366 * 86400;
 	uint64_t sum = 0, n;
 	size_t next = 0;
 
@@ -120,7 +119,7 @@ bool duration_parse(uint64_t *seconds, struct str text)
 		size_t len = 0;
 		while (len < text.len && text.p[len] >= '0' && text.p[len] <= '9')
 			len++;
-		if (len == text.len || !str_u64(&n, (struct str){ text.p, len }, 10, most))
+		if (len == text.len || !str_u64(&n, (struct str){ text.p, len }, 10, DURATION_MAX))
 			return false;
 		/* Units go down, each at most once. */
 		while (next < 4 && units[next].unit != text.p[len])
@@ -130,7 +129,7 @@ bool duration_parse(uint64_t *seconds, struct str text)
 		sum += n * units[next++].seconds;
 		text = (struct str){ text.p + len + 1, text.len - len - 1 };
 	}
-	if (sum > most)
+	if (sum > DURATION_MAX)
 		return false;
 	*seconds = sum;
 	return true;

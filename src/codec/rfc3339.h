@@ -16,11 +16,12 @@
 
 #include "base/str.h"
 
-enum { RFC3339_SIZE = 24 };
+enum { RFC3339_SIZE = 24, DURATION_MAX = 366 * 24 * 3600 };
 
 bool rfc3339_parse(int64_t *seconds, struct str text);
 
 /* "2026-11-20T18:00:30Z" */
 void rfc3339_format(char out[RFC3339_SIZE], int64_t seconds);
 
+/* Up to DURATION_MAX. */
 bool duration_parse(uint64_t *seconds, struct str text);

@@ -4,9 +4,10 @@
 
 #include "codec/doc.h"
 #include "codec/json.h"
+#include "codec/rfc3339.h"
 #include "etcd/ident.h"
 
-enum { VERSION_KNOWN = 1, DEADLINE_MAX = 7 * 24 * 3600 };
+enum { VERSION_KNOWN = 1 };
 
 static const struct {
 	const char *key;
@@ -183,10 +184,10 @@ int finish_record_parse(struct finish_record *r, struct arena *a, struct str tex
 		memcpy((char *)&r->wanted + switches[i].field, &value, sizeof value);
 	}
 	if (!r->layout || !str_u64(&restored, doc_text(root, "restored"), 10, INT64_MAX) ||
-		!str_u64(&r->deadline_s, doc_text(root, "deadline"), 10, DEADLINE_MAX))
+		!str_u64(&r->deadline_s, doc_text(root, "deadline"), 10, DURATION_MAX))
 		return bad(e, "layout, time or deadline are missing");
 	if (doc_text(root, "redeploy-deadline").len &&
-		!str_u64(&r->redeploy_s, doc_text(root, "redeploy-deadline"), 10, DEADLINE_MAX))
+		!str_u64(&r->redeploy_s, doc_text(root, "redeploy-deadline"), 10, DURATION_MAX))
 		return bad(e, "a deadline that is none");
 	r->restored = (int64_t)restored;
 	if (!are_below(&r->kubeconfigs) || !are_below(&r->files))

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "codec/rfc3339.h"
+
 static struct arena arena = ARENA(64 << 20);
 
 static struct finish_record full(void)
@@ -82,6 +84,21 @@ static void what_is_printed_is_read_again(void **state)
 	assert_true(str_equal(buf_text(&out), buf_text(&again)));
 }
 
+/* Else the first boot would not read what a plan was taken with. */
+static void a_deadline_is_as_long_as_a_plan_may_say(void **state)
+{
+	CLEAN_BUF struct buf out = BUF(FINISH_RECORD_MAX);
+	struct finish_record was = full(), is;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_true(duration_parse(&was.deadline_s, STR("366d")));
+	assert_true(duration_parse(&was.redeploy_s, STR("8d")));
+	assert_int_equal(finish_record_print(&out, &was, &e), 0);
+	assert_int_equal(finish_record_parse(&is, &arena, buf_text(&out), &e), 0);
+	assert_true(is.deadline_s == was.deadline_s && is.redeploy_s == was.redeploy_s);
+}
+
 static void what_is_no_record_is_refused(void **state)
 {
 	static const char *const bad[] = { "", "[]", "{}", "{\"version\":1}",
@@ -134,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_printed_is_read_again),
+		cmocka_unit_test(a_deadline_is_as_long_as_a_plan_may_say),
 		cmocka_unit_test(what_is_no_record_is_refused),
 		cmocka_unit_test(a_switch_turns_its_step_off),
 	};
