@@ -136,7 +136,7 @@ static int settle(bool *there, struct bolt_cursor *c, bool back, struct err *e)
 			return 0;
 		}
 		do {
-			if (c->db->ahead && f->page->flags == BOLT_BRANCH)
+			if (c->db->behind && f->page->flags == BOLT_BRANCH)
 				bolt_db_behind(c->db, f->page);
 			if (!--c->depth)
 				break;

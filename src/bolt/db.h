@@ -26,7 +26,8 @@ struct bolt_db {
 	struct bolt_meta meta;
 	unsigned meta_page;    /* where `meta` came from, 0 or 1 */
 	struct err other_meta; /* what is wrong with one of the two; code 0: nothing */
-	bool ahead;            /* tell the kernel which pages a walk will want, and has done with */
+	bool ahead;            /* tell the kernel which pages a walk will want, */
+	bool behind;           /* and which it has done with, where nobody reads them again */
 	uint64_t *seen;        /* one bit a page, set when it is read; NULL: do not watch */
 };
 

@@ -204,7 +204,7 @@ static int make_member(
 	struct etcd_status status;
 
 	/* The copy has left the page cache, or soon will. */
-	db.ahead = true;
+	db.ahead = db.behind = true;
 	if (etcd_status_brief(&status, r->arena, &db, e) || decide_edits(r, c, &status, &db, e) ||
 		(c == r->clusters && check_stored(r, c, e)))
 		return e->code;
