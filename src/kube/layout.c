@@ -12,14 +12,15 @@ const struct kube_layout *const kube_layouts[] = { &kube_layout_kubeadm, &kube_l
 	&kube_layout_icp, &kube_layout_salt, &kube_layout_openshift42, &kube_layout_openshift46,
 	NULL };
 
-/* Is one of them there?  What cannot be looked at is not taken for missing. */
-static int first_of(
-	const char **found, const char *const *paths, const struct root *root, struct err *e)
+/* Is one of them there?  What cannot be looked at is not taken for missing; with O_NOFOLLOW nor is
+ * a link that leads to another file system. */
+static int first_of(const char **found, const char *const *paths, const struct root *root,
+	int follow, struct err *e)
 {
 	*found = NULL;
 	for (const char *const *m = paths; m && *m && !*found; m++) {
 		CLOSE_FD int fd = -1;
-		if (!root_open_at(&fd, root, *m, O_PATH, e))
+		if (!root_open_at(&fd, root, *m, O_PATH | follow, e))
 			*found = *m;
 		else if (e->errnum != ENOENT && e->errnum != ENOTDIR && e->errnum != ELOOP)
 			return e->code;
@@ -31,13 +32,13 @@ static int first_of(
 static int marker_of(const char **marker, const struct kube_layout *layout, const struct root *root,
 	struct err *e)
 {
-	if (first_of(marker, layout->unless, root, e))
+	if (first_of(marker, layout->unless, root, 0, e))
 		return e->code;
 	if (*marker) {
 		*marker = NULL;
 		return 0;
 	}
-	return first_of(marker, layout->markers, root, e);
+	return first_of(marker, layout->markers, root, 0, e);
 }
 
 int kube_layout_find(const struct kube_layout **layout, const char **marker,
@@ -73,8 +74,8 @@ int kube_layout_bare(const struct kube_layout **layout, const char **marker,
 	for (const struct kube_layout *const *l = kube_layouts; *l; l++) {
 		const char *part;
 		if ((forced && strcmp((*l)->name, forced)) ||
-			first_of(marker, (*l)->bare, root, e) ||
-			first_of(&part, (*l)->never, root, e)) {
+			first_of(marker, (*l)->bare, root, 0, e) ||
+			first_of(&part, (*l)->never, root, O_NOFOLLOW, e)) {
 			if (e->code)
 				return e->code;
 			continue;

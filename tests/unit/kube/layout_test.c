@@ -128,7 +128,7 @@ static void a_node_without_an_etcd_has_nothing_of_a_master(void **state)
 
 	(void)state;
 	for (size_t i = 0; i <= sizeof masters / sizeof *masters; i++) {
-		char dir[] = "/tmp/layout-test-XXXXXX", command[64];
+		char dir[] = "/tmp/layout-test-XXXXXX", command[128];
 		struct err e = { 0 };
 		assert_non_null(mkdtemp(dir));
 		{
@@ -151,6 +151,15 @@ static void a_node_without_an_etcd_has_nothing_of_a_master(void **state)
 					kube_layout_bare(&layout, &marker, &root, NULL, &e),
 					ERR_DECLINED);
 				assert_non_null(strstr(e.text, "is a master's"));
+			} else {
+				/* To a disk of its own, which is not there now. */
+				snprintf(command, sizeof command,
+					"mkdir -p %s/var/lib && ln -s /data/etcd %s/var/lib/etcd",
+					dir, dir);
+				assert_int_equal(system(command), 0);
+				assert_int_equal(
+					kube_layout_bare(&layout, &marker, &root, NULL, &e),
+					ERR_DECLINED);
 			}
 		}
 		snprintf(command, sizeof command, "rm -rf %s", dir);
