@@ -4,6 +4,7 @@
 #include "cmd/applets.h"
 #include "cmd/signals.h"
 #include "codec/json.h"
+#include "codec/rfc3339.h"
 #include "node/anchors.h"
 #include "os/file.h"
 #include "os/kmsg.h"
@@ -167,6 +168,8 @@ static int finish_applet(struct app *app, struct err *e)
 		.wait = { .stopped = go_on } };
 	struct err printed = { 0 };
 
+	if (o->deadline > DURATION_MAX)
+		return err_set(e, ERR_USAGE, "--deadline takes up to %d seconds", DURATION_MAX);
 	if (root_open(&root, o->root ? o->root : "/", e))
 		return e->code;
 	if (finish_read(&f, e))

@@ -198,6 +198,25 @@ static int add_recover(struct kube_node *node, const struct kube_wanted_cluster 
 	return kube_change(file, &recover, e);
 }
 
+/* What the variables say is not believed beside these. */
+static int refuse_flags(struct kube_files *files, struct err *e)
+{
+	static const char *const flags[] = { "initial-cluster", "initial-cluster-state" };
+	struct kube_pod_etcd etcd;
+	struct kube_slot slot;
+
+	if (kube_pod_etcd(&etcd, files, manifest(files), e))
+		return e->code;
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+		if (kube_flag(&slot, &etcd.args, flags[i]))
+			return kube_refuse(etcd.pod.file, etcd.container->start, e,
+				"etcd is told --%s here, which a node that joins has in %s; take "
+				"that flag away by hand",
+				flags[i], CONFIG);
+	}
+	return 0;
+}
+
 /* Who is told the members does not ask the name server for them: a line of etcd's own in its
  * script; the init container, which finds out who this node is, keeps its. */
 static int strip_discovery(struct kube_files *files, struct err *e)
@@ -254,7 +273,7 @@ static int rewrite(struct kube_node *node, const struct kube_wanted *wanted, str
 				"how this member comes into the cluster", e))
 			return e->code;
 		const bool joins = c->state && !strcmp(c->state, "existing");
-		if (joins && strip_discovery(files, e))
+		if (joins && (refuse_flags(files, e) || strip_discovery(files, e)))
 			return e->code;
 		if (joins && !config_value(files, "ETCD_INITIAL_CLUSTER_STATE") &&
 			add_recover(node, c, members, e))

@@ -260,6 +260,8 @@ static int clean_up(struct finish_api *api, struct finish *f, struct err *e)
 			event_warning(f->listener, step, "%s", why.text);
 			if (!first.code)
 				first = why;
+			if (api->lost)
+				break;
 		} else {
 			if (rows[i].once && !c.cut)
 				finish_lease_note(api, s->name);

@@ -35,7 +35,7 @@ struct finish_api {
 	char seen[64];
 	int64_t seen_ms, renewed_ms;
 	char done[256]; /* the mark and what has been done, a word each; empty: nothing */
-	bool held;
+	bool held, lost; /* the lock: ours; another one's, who found it unrenewed */
 	bool old; /* no Leases are served */
 };
 

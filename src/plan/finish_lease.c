@@ -264,7 +264,10 @@ int finish_lease_keep(struct finish_api *api, struct err *e)
 {
 	if (!api->held || monotonic_ms() - api->renewed_ms < FINISH_LEASE_S * 1000 / 3)
 		return 0;
-	return finish_lease_take(api, e) ? err_wrap(e, "the lock kube-system/" LOCK_NAME) : 0;
+	if (!finish_lease_take(api, e))
+		return 0;
+	api->lost = e->code == ERR_DECLINED;
+	return err_wrap(e, "the lock kube-system/" LOCK_NAME);
 }
 
 void finish_lease_drop(struct finish_api *api)

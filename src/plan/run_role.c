@@ -125,8 +125,14 @@ static int stand_aside(struct run *r, struct err *e)
 {
 	static const char *const pods[] = { "etc/kubernetes/manifests/etcd-pod.yaml",
 		"etc/kubernetes/manifests/kube-apiserver-pod.yaml" };
+	const struct target_place *data = &r->site.target.clusters[0].data.place;
 	struct commit_place place;
 
+	/* What lies in a lower layer would be there again. */
+	if (data->n_lower)
+		return err_set(e, ERR_UNSUPPORTED,
+			"%s lies on an overlay, where this role cannot put a member aside",
+			data->path);
 	if (site_directory(&place, &r->site, &r->site.target.clusters[0].data, e))
 		return e->code;
 	place.path = arena_print(r->arena, "%s%smember", place.path, *place.path ? "/" : "");

@@ -234,6 +234,21 @@ def test_a_log_apart_on_an_overlay_is_refused(program, tmp_path):
     assert run(program, root, plan)[0]["outcome"] == "restored"
 
 
+def test_a_flag_that_would_make_it_a_cluster_of_its_own_is_refused(program, tmp_path):
+    """A variable beside its own flag is not believed."""
+    root = before_of("openshift-4.2", tmp_path)
+    path = root / CASES["openshift-4.2"]["manifests"][0]
+    text = path.read_text()
+    flag = "        --initial-advertise-peer-urls="
+    assert flag in text
+    path.write_text(text.replace(flag, f"        --initial-cluster-state=new \\\n{flag}"))
+    plan = plan_of(program, root, tmp_path)[0]
+    before = own_contents(root)
+    outcome, said = run(program, root, plan, status=1)
+    assert outcome["outcome"] == "untouched" and "take that flag away by hand" in said, said
+    assert own_contents(root) == before
+
+
 def test_nobody_to_ask_is_told(program, tmp_path):
     root = before_of("kubeadm", tmp_path)
     manifest = root / "etc/kubernetes/manifests/etcd.yaml"
