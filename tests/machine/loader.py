@@ -31,9 +31,10 @@ INITRD = Path(__file__).with_name("initrd")
 WORDS = "console=tty0 console=ttyS0,115200 net.ifnames=0 no_timer_check panic=20"
 
 # In the initrd with all they need; by the kernel's names. The checksum comes first: others ask for it by
-# an alias.
-DRIVERS = ("crc32c_generic", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ahci", "ata_piix", "nvme", "e1000", "e1000e",
-           "ext4", "xfs", "btrfs", "vfat", "nls_ascii", "nls_cp437", "efivarfs", "af_packet", "ipv6", "rtc_cmos")
+# an alias. Large ones, for which an emulated processor takes seconds, are loaded where they are needed only.
+DRIVERS = ("crc32c_generic", "virtio_blk", "virtio_scsi", "virtio_net", "sd_mod", "ahci", "ata_piix", "nvme", "ext4", "vfat",
+           "nls_ascii", "nls_cp437", "efivarfs", "af_packet", "ipv6", "rtc_cmos")
+ON_DEMAND = ("e1000", "e1000e", "xfs", "btrfs")
 IN_CORE = ("biosdisk", "part_gpt", "part_msdos", "ext2", "xfs", "btrfs", "normal", "configfile", "linux", "search",
            "search_fs_uuid", "search_label", "serial", "terminal", "echo", "ls", "test", "sleep", "reboot", "halt", "loadenv")
 # Offsets in GRUB's first sector and in the first sector of its core.
@@ -66,7 +67,8 @@ def kernel():
 
 @functools.lru_cache(maxsize=None)
 def modules():
-    """[(name, bytes)] of DRIVERS and what they need, in an order in which they can be loaded. Built in ones are left out."""
+    """[(name, bytes)] of DRIVERS and what they need, in an order in which they can be loaded. Built in ones are left out. A
+    driver of ON_DEMAND, and what it needs beside those, is in a folder of its name."""
     folder = kernel_tree() / "lib" / "modules" / kernel()[1]
     needs = {}
     for line in (folder / "modules.dep").read_text().splitlines():
@@ -75,24 +77,30 @@ def modules():
     name_of = {Path(path).name.split(".")[0].replace("-", "_"): path for path in needs}
     soft = [line.split() for line in (folder / "modules.softdep").read_text().splitlines() if line.startswith("softdep ")]
     before = {words[1]: [w for w in words[words.index("pre:") + 1:] if not w.endswith(":")] for words in soft if "pre:" in words}
-    order = []
 
-    def add(path):
+    def add(order, path):
         if path in order:
             return
         for other in before.get(Path(path).name.split(".")[0].replace("-", "_"), []):
             if other.replace("-", "_") in name_of:
-                add(name_of[other.replace("-", "_")])
+                add(order, name_of[other.replace("-", "_")])
         for other in needs[path]:
-            add(other)
+            add(order, other)
         if path not in order:
             order.append(path)
 
+    always = []
     for driver in DRIVERS:
         if driver in name_of:
-            add(name_of[driver])
+            add(always, name_of[driver])
+    found = [("", path) for path in always]
+    for driver in ON_DEMAND:
+        order = list(always)
+        add(order, name_of[driver])
+        found += [(f"{driver}/", path) for path in order[len(always):]]
     # Unpacked here, where it costs nothing: an emulated processor takes seconds for it.
-    return [(Path(path).name.removesuffix(".xz"), lzma.decompress((folder / path).read_bytes())) for path in order]
+    return [(f"{place}{number:03d}-{Path(path).name.removesuffix('.xz')}", lzma.decompress((folder / path).read_bytes()))
+            for number, (place, path) in enumerate(found)]
 
 
 @functools.lru_cache(maxsize=None)
@@ -101,7 +109,7 @@ def initrd():
     if not BUSYBOX.exists():
         raise DiskError("build/x86_64/busybox is not there; ./build.sh image makes it")
     programs = {"bin/busybox": BUSYBOX.read_bytes(), "init": (INITRD / "init").read_bytes()}
-    files = {f"modules/{number:03d}-{name}": data for number, (name, data) in enumerate(modules())}
+    files = {f"modules/{name}": data for name, data in modules()}
     return cpio.append(cpio.archive(programs, 0o100755), cpio.archive(files))
 
 
