@@ -34,9 +34,9 @@ struct finish_api {
 	/* Of a Lease of somebody else: what it said, and since when. */
 	char seen[64];
 	int64_t seen_ms, renewed_ms;
-	char done[256]; /* the mark and what has been done, a word each; empty: nothing */
+	char done[256];  /* the mark and what has been done, a word each; empty: nothing */
 	bool held, lost; /* the lock: ours; another one's, who found it unrenewed */
-	bool old; /* no Leases are served */
+	bool old;        /* no Leases are served */
 };
 
 /* Tries each kubeconfig; the first that may read Leases is taken. */
