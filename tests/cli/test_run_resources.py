@@ -136,6 +136,21 @@ def test_a_damaged_half_is_no_backup(program, tree, place, plan, spoil):
     assert not (tree.parent / "etc/shadow").exists()
 
 
+@pytest.mark.parametrize("end, half, why", [("", "2026-11-20_060201", "mixed pair"),
+                                            ("__POSSIBLY_DIRTY__", STAMP + "__POSSIBLY_DIRTY__", "operators were at work")])
+def test_a_bad_pair_is_refused_by_name_too(program, tree, place, plan, end, half, why):
+    """The wrong one was chosen: the reason is told, and the disk stays as it was."""
+    name = f"snapshot_{STAMP}{end}.db"
+    if end:
+        (place / f"snapshot_{STAMP}.db").rename(place / name)
+    (place / f"static_kuberesources_{half}.tar.gz").write_bytes(archive(resources(COMPONENTS)))
+    plan.write_text(plan.read_text() + f"snapshot: {name}\n")
+    before = contents(tree)
+    done = call(program, "run", "--root", tree, "--file", plan, "--yes", "--json", status=6)
+    assert json.loads(done.stdout.splitlines()[-1])["outcome"] == "untouched" and why in done.stderr, done.stderr
+    assert contents(tree) == before
+
+
 def test_the_pair_before_is_taken_when_the_newest_is_damaged(program, tree, place, plan):
     whole = archive(resources(COMPONENTS))
     (place / f"static_kuberesources_{STAMP}.tar.gz").write_bytes(whole[:-20])
