@@ -144,7 +144,7 @@ static int read_all(void **all, size_t *n, struct ec2 *ec2, struct arena *a,
 		if (bad || !more)
 			continue;
 		uint8_t *both = arena_array(a, *n + more, list->size);
-		if (*n)
+		if (*all)
 			memcpy(both, *all, *n * list->size);
 		memcpy(both + *n * list->size, some, more * list->size);
 		*all = both;

@@ -86,12 +86,13 @@ static int web_open(struct source **source, const struct source_settings *settin
 		out_of_memory(sizeof *w);
 	w->arena = ARENA(TEXTS_MAX);
 	w->settings = settings;
+	*source = &w->source;
 	if (set_address(w, e)) {
-		web_close(&w->source);
+		web_close(*source);
+		*source = NULL;
 		return e->code;
 	}
 	w->session = http_session_open();
-	*source = &w->source;
 	return 0;
 }
 
