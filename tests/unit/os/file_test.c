@@ -5,11 +5,13 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -150,7 +152,10 @@ static void what_is_read_once_is_whole_and_leaves_memory(void **state)
 		assert_int_equal(file_write(fd, block, PIECE, &e), 0);
 	}
 	assert_int_equal(fsync(fd), 0);
-	assert_true(file_is_cached(fd, (uint64_t)PIECE * PIECES));
+	/* An emulator of another processor may not know the system call. */
+	const struct iovec byte = { block, 1 };
+	const bool tells = preadv2(fd, &byte, 1, 0, RWF_NOWAIT) == 1 || errno != ENOSYS;
+	assert_int_equal(file_is_cached(fd, (uint64_t)PIECE * PIECES), tells);
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	for (unsigned i = 0; i < PIECES; i++) {
 		assert_int_equal(file_read_once(&got, fd, block, PIECE, &e), 0);
@@ -162,7 +167,8 @@ static void what_is_read_once_is_whole_and_leaves_memory(void **state)
 	assert_int_equal(got, 0);
 	/* A file system in memory has nowhere else to keep it. */
 	assert_int_equal(fstatfs(fd, &fs), 0);
-	assert_int_equal(file_is_cached(fd, (uint64_t)PIECE * PIECES), fs.f_type == TMPFS_MAGIC);
+	assert_int_equal(
+		file_is_cached(fd, (uint64_t)PIECE * PIECES), tells && fs.f_type == TMPFS_MAGIC);
 	close(fd);
 	free(block);
 }
