@@ -88,7 +88,7 @@ class Killed:
 
     def from_image(self, name, disk, **more):
         return Vm(name, self.work / name, self.accel, memory=512, kernel=self.image / "vmlinuz", initrd=self.initrd,
-                  append=LINE + " rescue.wait=3", disks=[disk], nic="restrict=on", **more)
+                  append=LINE + " rescue.wait=3", disks=[disk], flushed=True, nic="restrict=on", **more)
 
     def save(self):
         """The machine as it is when the countdown begins."""
@@ -149,7 +149,7 @@ class Killed:
 
     def start_disk(self, disk, state):
         """None, or what is wrong with the machine that its own disk starts."""
-        with Vm("kills-disk", self.work / "kills-disk", self.accel, memory=512, cpu="max", disks=[disk.file]) as vm:
+        with Vm("kills-disk", self.work / "kills-disk", self.accel, memory=512, cpu="max", disks=[disk.file], flushed=True) as vm:
             vm.console.expect(f"{NAME}: started from its own disk", BOOT, stop_at="Kernel panic")
             vm.console.wake(BOOT)
             vm.console.run("ip address add 10.252.1.7/24 dev lo")

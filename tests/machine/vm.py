@@ -32,14 +32,15 @@ class Vm:
     def __init__(self, name, work, accel, *, memory=512, machine="pc", cpu="qemu64", firmware=None, kernel=None,
                  initrd=None, append=None, cdrom=None, usb_disk=None, efi_app=None,
                  nic=None, http_boot=None, serial=("read",), usb_keyboard=False,
-                 disks=(), disk_first=False, wires=(), reboot=False, extra=(), qemu="qemu-system-x86_64"):
+                 disks=(), flushed=False, disk_first=False, wires=(), reboot=False, extra=(), qemu="qemu-system-x86_64"):
         """
         work: directory for this machine's files, emptied at the end but for the transcript.
         firmware: None for SeaBIOS, or a Firmware whose variables are copied for this machine.
         cdrom, usb_disk: images, never written to. nic: None, or options of -netdev user ("" for plain).
         serial: one entry a UART: "read" has a reader, "stuck" has one that never reads.
         disks: images that are written to, as virtio disks; the firmware tries them after whatever else boots, or with
-        disk_first before. wires: (socket, MAC) of each card at
+        disk_first before. flushed: what the machine flushes is, which a test of power cuts counts on; else it is left in this
+        host's memory, where it outlives a machine that is killed. wires: (socket, MAC) of each card at
         a Switch (switch.py). reboot: a reset starts the machine again instead of ending it.
         """
         self.name, self.memory = name, memory
@@ -79,8 +80,8 @@ class Vm:
             argv += self._http_boot(http_boot)
         for number, path in enumerate(disks):
             turn = 0 if disk_first and number == 0 else number + 5
-            # A machine that is killed has written what it has, to this host's memory. Its flushes need not wait for a disk.
-            argv += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file={path}",
+            cache = "writeback" if flushed else "unsafe"
+            argv += ["-drive", f"if=none,id=disk{number},format=raw,cache={cache},file={path}",
                      "-device", f"virtio-blk-pci,drive=disk{number},serial=DISK-{number},bootindex={turn}"]
         for number, (sock, mac) in enumerate(wires):
             argv += ["-netdev", f"dgram,id=wire{number},local.type=fd,local.str={self._inherit(sock)}",
