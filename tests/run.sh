@@ -48,9 +48,9 @@ all_lanes() {
 		return 1
 	}
 	lane boot "$@"
-	lane scenario "$@"
+	lane scenario sources target "$@"
 	trap 'kill -INT $lanes 2>/dev/null' EXIT INT TERM
-	rest=$(printf "%s\n" */test_*.py | cut -d/ -f1 | uniq | grep -vx -e boot -e scenario)
+	rest=$(printf "%s\n" */test_*.py | cut -d/ -f1 | uniq | grep -vx -e boot -e scenario -e sources -e target)
 	status=0
 	# shellcheck disable=SC2086
 	run_pytest $rest --durations=25 "$@" || status=$?
