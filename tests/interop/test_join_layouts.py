@@ -13,7 +13,8 @@ import threading
 import pytest
 
 import requirement
-from interop.nodes import MANIFEST, STATE, Kubelet, Master, settled, summary
+from interop.nodes import MANIFEST, STATE, Kubelet, Master, settled
+from interop.test_join import finish  # noqa: F401
 from machine.csm import CsmMaster
 from machine.master import Cluster
 from sources.servers import Process
@@ -72,14 +73,6 @@ class Blank(Master):
     def __init__(self, machine, version):
         super().__init__(machine, version)
         self.root = machine.tree(fresh=True)
-
-
-@pytest.fixture
-def finish(image_file):
-    def run(node, *more):
-        return summary(subprocess.run([image_file("etcd-rescue"), "finish", "--root", node.root, "--json", *map(str, more)],
-            capture_output=True, text=True, timeout=300, check=False))
-    return run
 
 
 @pytest.fixture
