@@ -2,6 +2,8 @@
 
 import fnmatch
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent
 ARTEFACTS = TOP / "build" / "test-artefacts"
 
+FAILED = pytest.StashKey[bool]()
 REQUIRED = pytest.StashKey[dict]()
 SKIPPED = pytest.StashKey[list]()
 LONG = pytest.StashKey[int]()
@@ -53,6 +56,9 @@ def matches(name, pattern):
 
 
 def pytest_configure(config):
+    # A shell starts what it puts into the background with SIGINT ignored, and that is inherited: lanes of
+    # run.sh could not be stopped, and programs that are interrupted here would not notice.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[REQUIRED] = read_required()
     config.stash[SKIPPED] = []
     config.stash[LONG] = 0
@@ -90,10 +96,19 @@ def pytest_runtest_setup(item):
         requirement.need(*mark.args)
 
 
+def clear_away(path):
+    """What a test that passed has left behind: disks and databases, more than 50 GB for all of them."""
+    if path:
+        subprocess.run(["rm", "-rf", "--one-file-system", path], stderr=subprocess.DEVNULL)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A skip of a test that must run is a failure, so that pytest's own last line counts it as one."""
     report = (yield).get_result()
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    if report.when == "teardown" and not item.stash[FAILED]:
+        clear_away(item.funcargs.get("tmp_path"))
     if not report.skipped or hasattr(report, "wasxfail"):
         return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

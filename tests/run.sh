@@ -36,24 +36,27 @@ peers() {
 # Debian's pytest; pyenv and the like may shadow the interpreter that it belongs to. What is delivered
 # is what is tested, not the debug program that `check` has made. In one word: of two, pytest would
 # take the second for a place where tests are.
+# run_pytest LANE PYTEST-ARGUMENT...
 run_pytest() {
-	/usr/bin/python3 -m pytest --image="$top/out" "$@"
+	place=$places/$1
+	shift
+	/usr/bin/python3 -m pytest --image="$top/out" --basetemp="$place" "$@"
 }
 
 # Machines that boot and clusters that vote wait much, so that three lanes keep two processors busy.
 # The last one is seen while it runs; what the others have said follows.
 all_lanes() {
-	run_pytest --collect-only -q "$@" >"$logs/tests-names.log" 2>&1 || {
+	run_pytest names --collect-only -q "$@" >"$logs/tests-names.log" 2>&1 || {
 		cat "$logs/tests-names.log"
 		return 1
 	}
 	lane boot "$@"
 	lane scenario sources target "$@"
-	trap 'kill -INT $lanes 2>/dev/null' EXIT INT TERM
+	trap 'kill -INT $lanes 2>/dev/null || :' EXIT INT TERM
 	rest=$(printf "%s\n" */test_*.py | cut -d/ -f1 | uniq | grep -vx -e boot -e scenario -e sources -e target)
 	status=0
 	# shellcheck disable=SC2086
-	run_pytest $rest --durations=25 "$@" || status=$?
+	run_pytest rest $rest --durations=25 "$@" || status=$?
 	for one in $lanes; do
 		wait "$one" || status=$?
 	done
@@ -65,7 +68,7 @@ all_lanes() {
 # lane DIRECTORY PYTEST-ARGUMENT...: in the background.
 lane() {
 	printf '== %s: the log is build/log/tests-%s.log until all is done\n' "$1" "$1"
-	run_pytest "$@" --durations=25 >"$logs/tests-$1.log" 2>&1 &
+	run_pytest "$1" "$@" --durations=25 >"$logs/tests-$1.log" 2>&1 &
 	lanes="$lanes $!"
 }
 
@@ -85,7 +88,12 @@ main() {
 	cd "$top/tests"
 	logs=$top/build/log lanes=
 	mkdir -p "$logs"
-	if is_whole "$@"; then all_lanes "$@"; else run_pytest "$@"; fi
+	# Sockets want a short path. What a test has left there is kept when one has failed.
+	places=$(mktemp -d "${TMPDIR:-/tmp}/etcd-rescue.XXXXXX")
+	status=0
+	if is_whole "$@"; then all_lanes "$@"; else run_pytest one "$@"; fi || status=$?
+	[ "$status" -ne 0 ] || rm -rf --one-file-system "$places"
+	return "$status"
 }
 
 main "$@"
