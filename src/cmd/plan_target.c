@@ -81,17 +81,25 @@ static void json_identity(struct json *j, const struct identity *id)
 	json_close(j, ']');
 }
 
-/* What the first boot will do; none of it when it is not laid down. */
+/* What the first boot will do; none of it when it is not laid down, as where a node only stands
+ * aside. */
 static bool first_boot(struct finish_step steps[FINISH_ACTIONS], const struct plan_rewrite *r)
 {
 	const struct plan *p = r->plan;
+	struct plan_role_found found = { .role = PLAN_ROLE_AUTO };
+	struct err refused = { 0 };
 
 	if (!p || !p->finish.install)
 		return false;
+	/* What is refused is told elsewhere. */
+	if (plan_role_find(&found, r, &refused))
+		found.role = PLAN_ROLE_AUTO;
+	if (found.role == PLAN_ROLE_STAND_ASIDE || found.role == PLAN_ROLE_PURGE_ONLY)
+		return false;
 	finish_steps(steps, r->node.layout->name,
 		&(struct finish_wanted){ p->finish.cronjobs, p->finish.stuck_pods, p->finish.nodes,
-			p->finish.redeploy, p->finish.csr });
-	steps[FINISH_NODES].done &= r->wanted.n_replace > 0 || finish_loses(r->node.layout->name);
+			p->finish.redeploy, p->finish.csr },
+		&(struct finish_part){ found.role == PLAN_ROLE_JOIN, r->wanted.n_replace > 0 });
 	return true;
 }
 

@@ -27,26 +27,18 @@ static struct finish_wait *waits(struct finish *f)
 	return &f->wait;
 }
 
-/* Who was restored alone is joined by the others, who may come while it is at work. */
-static void set_joining(struct finish *f)
+static void set_steps(struct finish *f)
 {
+	/* Who was restored alone is joined by the others, who may come while it is at work. */
 	const bool alone = f->record.role && !strcmp(f->record.role, "single");
-	bool joins = false;
+	struct finish_part part = { .replaces = f->record.lost.n };
 
 	for (size_t i = 0; i < f->record.n_clusters; i++) {
 		f->record.clusters[i].grows = alone;
-		joins |= f->record.clusters[i].urls.n;
+		part.joins |= f->record.clusters[i].urls.n > 0;
 	}
-	if (!joins)
-		return;
-	f->steps[FINISH_ETCD].text =
-		"adds this node's member to the cluster, starts its etcd, and waits until it "
-		"serves";
-	/* Whom a restore has lost is known to those who were restored. */
-	if (!f->record.lost.n)
-		f->steps[FINISH_NODES].done = false;
-	f->steps[FINISH_MEMBERS].text = "compares the cluster's id with that of who let it in";
-	f->steps[FINISH_PODS].done = f->record.n_held;
+	finish_steps(f->steps, f->record.layout, &f->record.wanted, &part);
+	f->steps[FINISH_PODS].done &= !part.joins || f->record.n_held;
 }
 
 int finish_read(struct finish *f, struct err *e)
@@ -64,10 +56,7 @@ int finish_read(struct finish *f, struct err *e)
 		return err_set(e, ERR_NOTFOUND, "nothing is left to finish here");
 	if (finish_record_parse(&f->record, f->arena, buf_text(&text), e))
 		return err_wrap(e, "%s", f->state);
-	finish_steps(f->steps, f->record.layout, &f->record.wanted);
-	if (!f->record.lost.n && !finish_loses(f->record.layout))
-		f->steps[FINISH_NODES].done = false;
-	set_joining(f);
+	set_steps(f);
 	return 0;
 }
 
@@ -289,7 +278,8 @@ static int use_api(struct finish *f, struct err *e)
 	struct arena scratch = ARENA(SCRATCH * 4);
 	struct finish_api api = { .arena = &scratch,
 		.holder = f->record.node ? f->record.node : "etcd-rescue",
-		.mark = mark_of(f) };
+		.mark = mark_of(f),
+		.nodes = f->steps[FINISH_NODES].done };
 	bool ours = true;
 
 	if (!open_api(&api, f, e) && !take_lease(&ours, &api, f, e)) {

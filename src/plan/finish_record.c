@@ -301,28 +301,35 @@ bool finish_loses(const char *layout)
 }
 
 void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
-	const struct finish_wanted *wanted)
+	const struct finish_wanted *wanted, const struct finish_part *part)
 {
 	static const char *const with_nodes[] = { "kubeadm", "csm", "openshift-4.2",
 		"openshift-4.6", NULL };
 	static const char *const with_cronjobs[] = { "csm", NULL };
 	static const char *const with_operators[] = { "openshift-4.6", NULL };
+	/* Whom a restore has lost is known to those who were restored. */
+	const bool lost = part->replaces || (finish_loses(layout) && !part->joins);
 	const bool nodes = is_one(layout, with_nodes), csm = is_one(layout, with_cronjobs),
 		   operators = is_one(layout, with_operators);
 	const struct finish_step all[FINISH_ACTIONS] = {
-		[FINISH_ETCD] = { "etcd", NULL, "waits until this node's etcd serves", true,
-			false },
+		[FINISH_ETCD] = { "etcd", NULL,
+			part->joins ? "adds this node's member to the cluster, starts its etcd, "
+				      "and waits until it serves"
+				    : "waits until this node's etcd serves",
+			true, false },
 		[FINISH_MEMBERS] = { "members", NULL,
-			"compares cluster id and members with what was restored", true, false },
+			part->joins ? "compares the cluster's id with that of who let it in"
+				    : "compares cluster id and members with what was restored",
+			true, false },
 		[FINISH_PODS] = { "pods", NULL,
 			"puts the other static pods in place, after the deadline in any case",
-			finish_holds(layout), false },
+			finish_holds(layout) || part->joins, false },
 		[FINISH_NODES] = { "nodes", "finish.nodes",
 			finish_loses(layout)
 				? "deletes Node objects of masters that are not ready: replaced "
 				  "by the plan, or no members any more"
 				: "deletes Node objects of masters that the plan replaced",
-			nodes && wanted->nodes, true },
+			nodes && lost && wanted->nodes, true },
 		[FINISH_STUCK_PODS] = { "stuck-pods", "finish.stuck-pods",
 			"deletes pods that have been stuck since before the restore",
 			csm && wanted->stuck_pods, true },

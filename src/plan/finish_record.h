@@ -91,8 +91,14 @@ struct finish_step {
 	bool done, api; /* of this layout and plan; through the Kubernetes API */
 };
 
+/* Of the node itself. */
+struct finish_part {
+	bool joins;    /* instead of being restored: the rest is left to those who were */
+	bool replaces; /* the plan has replaced masters */
+};
+
 void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
-	const struct finish_wanted *wanted);
+	const struct finish_wanted *wanted, const struct finish_part *part);
 
 /* Are the other static pods of this layout held back until etcd serves? */
 bool finish_holds(const char *layout);

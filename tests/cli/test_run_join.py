@@ -20,7 +20,7 @@ HELD = f"{STATE}/held"
 # The plan's members as the tree's disks name them; what waits, and who carries the members.
 CASES = {
     "kubeadm": dict(manifests=["etc/kubernetes/manifests/etcd.yaml"], data=["mnt/fast/etcd"], port=2379),
-    "icp": dict(manifests=["etc/cfc/pods/etcd.json"], data=["var/lib/etcd"], port=4001),
+    "icp": dict(manifests=["etc/cfc/pods/etcd.json"], data=["var/lib/etcd"], logs=["var/lib/etcd-wal/wal"], port=4001),
     "salt": dict(manifests=["etc/kubernetes/manifests/etcd.manifest", "etc/kubernetes/manifests/etcd-events.manifest"],
                  data=["mnt/master-pd/var/etcd/data", "mnt/master-pd/var/etcd/data-events"], port=2379),
     "openshift-4.2": dict(manifests=["etc/kubernetes/manifests/etcd-member.yaml"], data=["var/lib/etcd"], port=2379),
@@ -47,6 +47,32 @@ def plan_of(program, root, tmp_path, more=""):
     listed = "".join(f"    - {{name: {name}, peer: \"{peer}\"}}\n" for name, peer in rows.items())
     path.write_text(f"source: file:/nowhere/at-all\nrole: join\n{more}cluster:\n  members:\n{listed}")
     return path, rows, own["name"]
+
+
+def shown(said):
+    """What the first boot is to do."""
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    steps, = [line["first_boot"] for line in lines if "first_boot" in line]
+    return steps
+
+
+@pytest.mark.parametrize("command", [("plan",), ("run", "--dry-run")])
+def test_lost_nodes_are_left_to_who_restores(program, command, tmp_path):
+    """Who is lost is known to who was restored; and of a node that joins its first boot is shown as it will be."""
+    root = before_of("openshift-4.2", tmp_path)
+    plan, _, _ = plan_of(program, root, tmp_path)
+    joins = plan.read_text()
+    said = call(program, *command, "--root", root, "--file", plan, "--json").stdout
+    assert shown(said) == ["etcd", "members", "pods", "remove"]
+    said = call(program, *command, "--root", root, "--file", plan).stdout
+    assert "  etcd        adds this node's member to the cluster" in said and "  nodes " not in said
+    # By the plan's recovery-host, too.
+    plan.write_text(joins.replace("role: join", "recovery-host: zz-other"))
+    said = call(program, *command, "--root", root, "--file", plan, "--json").stdout
+    assert shown(said) == ["etcd", "members", "pods", "remove"]
+    plan.write_text(joins.replace("role: join", "role: single"))
+    said = call(program, "plan", "--root", root, "--file", plan, "--json").stdout
+    assert shown(said) == ["etcd", "members", "nodes", "remove"]
 
 
 @pytest.mark.parametrize("layout", CASES)
@@ -110,15 +136,31 @@ def test_one_that_has_joined_is_done_and_can_be_taken_back(program, layout, old,
     root = before_of(layout, tmp_path)
     for data in CASES[layout]["data"] if old != "data" else ():
         shutil.rmtree(root / data / "member" if old == "directories" else root / data)
+    if old != "nothing":
+        write(root, {f"{wal}/{old}.wal": "the old log" for wal in CASES[layout].get("logs", []) if old == "data"})
+        for wal in CASES[layout].get("logs", []):
+            (root / wal).mkdir(parents=True, exist_ok=True)
     plan, _, _ = plan_of(program, root, tmp_path)
     before = own_contents(root)
     run(program, root, plan)
     first_boot(root, json.loads((root / STATE / "finish.json").read_text()))
     for data in CASES[layout]["data"]:
         write(root, {f"{data}/member/snap/db": "joined"})
+    # Where etcd keeps its log apart, its directory is not the one that was there: etcd renames a new one into place.
+    logs = [root / wal.lstrip("/") for wal in CASES[layout].get("logs", [])]
+    for wal in logs:
+        write(root, {f"{wal.relative_to(root)}.tmp/0.wal": "its new log"})
+        shutil.rmtree(wal, ignore_errors=True)
+        wal.with_name(wal.name + ".tmp").rename(wal)
     still = marks(root)
     result, _ = run(program, root, plan)
     assert (result["outcome"], result["served"]) == ("already-restored", True) and marks(root) == still
+    call(program, "rollback", "--root", root)
+    assert own_contents(root) == before
+    for wal in logs:
+        assert (wal.with_name(f"{wal.name}.rolled-back-{result['plan_id'][:8]}") / "0.wal").read_text() == "its new log"
+    # Once more, and once more back: nobody is in the way.
+    run(program, root, plan, "--again")
     call(program, "rollback", "--root", root)
     assert own_contents(root) == before
 

@@ -87,6 +87,7 @@ def test_openshift_master_stands_aside(program, openshift, tmp_path, how):
     shown = marks(openshift)
     said = call(program, "run", "--root", openshift, "--file", plan, "--dry-run").stdout
     assert re.search(r"^role +stand-aside: etcd and its API server stay away", said, re.M) and marks(openshift) == shown
+    assert "first boot" not in said
 
     result, _ = run(program, openshift, plan)
     assert (result["outcome"], result["role"], result["clusters"]) == ("restored", "stand-aside", [])

@@ -132,19 +132,44 @@ static void what_is_no_record_is_refused(void **state)
 static void a_switch_turns_its_step_off(void **state)
 {
 	const struct finish_wanted all = { true, true, true, true, true }, none = { 0 };
+	const struct finish_part replaces = { .replaces = true };
 	struct finish_step steps[FINISH_ACTIONS];
 
 	(void)state;
-	finish_steps(steps, "csm", &all);
+	finish_steps(steps, "csm", &all, &replaces);
 	assert_true(steps[FINISH_CRONJOBS].done && steps[FINISH_STUCK_PODS].done);
 	assert_true(steps[FINISH_NODES].done && !steps[FINISH_PODS].done);
-	finish_steps(steps, "csm", &none);
+	finish_steps(steps, "csm", &none, &replaces);
 	for (size_t i = 0; i < FINISH_ACTIONS; i++) {
 		assert_non_null(steps[i].text);
 		assert_true(!steps[i].key || !steps[i].done);
 	}
-	finish_steps(steps, "icp", &all);
+	finish_steps(steps, "icp", &all, &replaces);
 	assert_true(steps[FINISH_PODS].done && !steps[FINISH_CRONJOBS].done);
+}
+
+/* Where masters are made anew it is all that are not ready; else those that the plan replaced. */
+static void whose_nodes_go_is_known_to_who_was_restored(void **state)
+{
+	static const struct {
+		const char *layout;
+		struct finish_part part;
+		bool goes;
+	} rows[] = { { "openshift-4.2", { false, false }, true },
+		{ "openshift-4.2", { true, false }, false },
+		{ "openshift-4.2", { true, true }, true }, { "kubeadm", { false, false }, false },
+		{ "kubeadm", { false, true }, true }, { "kubeadm", { true, false }, false },
+		{ "salt", { false, true }, false } };
+	const struct finish_wanted all = { true, true, true, true, true };
+	struct finish_step steps[FINISH_ACTIONS];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		finish_steps(steps, rows[i].layout, &all, &rows[i].part);
+		assert_int_equal(steps[FINISH_NODES].done, rows[i].goes);
+		assert_int_equal(
+			strstr(steps[FINISH_ETCD].text, "adds") != NULL, rows[i].part.joins);
+	}
 }
 
 int main(void)
@@ -154,6 +179,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_is_as_long_as_a_plan_may_say),
 		cmocka_unit_test(what_is_no_record_is_refused),
 		cmocka_unit_test(a_switch_turns_its_step_off),
+		cmocka_unit_test(whose_nodes_go_is_known_to_who_was_restored),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
