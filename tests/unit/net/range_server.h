@@ -9,6 +9,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -53,7 +54,7 @@ static struct range_server {
 	atomic_uint refuse_at; /* this request is told that its token expired; 0: none */
 	atomic_uint rate_ms;   /* between two pieces of 16 KiB */
 	/* counted */
-	atomic_uint requests, faulty, connections;
+	atomic_uint requests, faulty, connections, open;
 	atomic_ullong sent;
 } server;
 
@@ -91,17 +92,26 @@ static bool range_body(int fd, const uint8_t *p, size_t len, size_t stop, bool c
 			n = stop - at;
 		if (chunked && !range_send(fd, mark, (size_t)sprintf(mark, "%zx\r\n", n)))
 			return false;
+		/* Counted first: who has all of it may look at once. */
+		atomic_fetch_add(&server.sent, n);
 		if (n && !range_send(fd, p + at, n))
 			return false;
 		if (chunked && !range_send(fd, "\r\n", 2))
 			return false;
-		atomic_fetch_add(&server.sent, n);
 		if (at + n >= stop && stop < len)
 			return false;
 		if (server.rate_ms)
 			usleep(server.rate_ms * 1000);
 	}
 	return !chunked || range_send(fd, "0\r\n\r\n", 5);
+}
+
+/* Whether the client goes away within this time: no silence is shorter than its patience. */
+static bool range_hangs_up(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, ms) > 0;
 }
 
 static enum fault range_fault(void)
@@ -219,13 +229,13 @@ static bool range_answer(int fd, const char *asked)
 	if (cut >= 0 && (size_t)cut < until - from && atomic_exchange(&server.cut_at, -1) >= 0)
 		stop = (size_t)cut;
 	const bool whole = range_body(fd, p + from, until - from, stop, chunked);
-	if (fault == FAULT_STALL)
-		usleep(700000);
-	for (int i = 0; fault == FAULT_TRICKLE && i < 7; i++) {
-		usleep(100000);
-		if (!range_send(fd, p + from + stop + i, 1))
+	/* The last byte never comes. */
+	while (fault == FAULT_TRICKLE && stop + 1 < until - from && !range_hangs_up(fd, 100)) {
+		if (!range_send(fd, p + from + stop++, 1))
 			break;
 	}
+	if (fault == FAULT_STALL || fault == FAULT_TRICKLE)
+		range_hangs_up(fd, 60000);
 	if (!whole)
 		range_abort(fd);
 	return whole;
@@ -250,6 +260,7 @@ static void *range_serve(void *ctx)
 		have = 0;
 	}
 	close(fd);
+	atomic_fetch_sub(&server.open, 1);
 	return NULL;
 }
 
@@ -262,22 +273,41 @@ static void *range_accept(void *ctx)
 		if (fd < 0)
 			return NULL;
 		atomic_fetch_add(&server.connections, 1);
+		atomic_fetch_add(&server.open, 1);
 		if (pthread_create(&thread, NULL, range_serve, (void *)(intptr_t)fd))
-			close(fd);
-		else
-			pthread_detach(thread);
+			abort();
+		pthread_detach(thread);
 	}
 }
 
-/* Twice the size: behind the object lies the other one. */
+/* What a client that gave up has left behind is answered, and counted, in its own test: who
+ * connects last is accepted last, and ends when he does. */
+static void range_settle(void)
+{
+	const struct sockaddr_in here = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)server.port),
+		.sin_addr.s_addr = htonl(0x7f000001) };
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char none;
+
+	if (connect(fd, (const struct sockaddr *)&here, sizeof here) || shutdown(fd, SHUT_WR) ||
+		read(fd, &none, 1))
+		abort();
+	close(fd);
+	while (server.open)
+		usleep(1000);
+}
+
 static void range_reset(void)
 {
+	range_settle();
 	server.faults = server.only = server.change_at = server.refuse_at = server.rate_ms = 0;
 	server.cut_at = -1;
 	server.requests = server.faulty = server.connections = 0;
 	server.sent = 0;
 }
 
+/* Twice the size: behind the object lies the other one. */
 static int range_start(size_t size)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
@@ -296,6 +326,8 @@ static int range_start(size_t size)
 		getsockname(server.fd, (struct sockaddr *)&here, &len))
 		return -1;
 	server.port = ntohs(here.sin_port);
+	if (pthread_create(&thread, NULL, range_accept, NULL) || pthread_detach(thread))
+		return -1;
 	range_reset();
-	return pthread_create(&thread, NULL, range_accept, NULL) || pthread_detach(thread);
+	return 0;
 }
