@@ -108,8 +108,8 @@ int commit_add_moved(struct commit *c, const struct commit_place *place, const c
 	const struct commit_place *aside, struct err *e);
 
 /* A directory is to go away: it gets the old one's name, and nothing takes its place, which may
- * be taken by others afterwards.  What is in a mount's own top goes the same way.  Nothing there is
- * nothing to do. */
+ * be taken by others afterwards.  What is in a mount's own top goes the same way.  Where there is
+ * none, a rollback takes away what others have put there since. */
 int commit_add_gone(struct commit *c, const struct commit_place *place, struct err *e);
 
 /* Bytes of a tree on its file system; 0: there is none. */

@@ -57,7 +57,8 @@ static bool is_past(const struct commit *c)
 		if (i->kind == JOURNAL_DIRECTORY || i->kind == JOURNAL_MOVED) {
 			if (is != COMMIT_NEW)
 				return false;
-			has_new = true;
+			/* Where nothing was, nothing has gone. */
+			has_new |= !commit_is_gone(i) || i->existed;
 		}
 	}
 	return has_fence && has_new;

@@ -1,4 +1,6 @@
-/* A directory that goes away: one rename to the name of what is old, and back. */
+/* A directory that goes away: one rename to the name of what is old, and back.  Where there is
+ * none, there is nothing to do but on the way back: what has come to be there then was not there
+ * before. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -27,6 +29,20 @@ static bool is_top(const struct commit_mount *its, const struct commit_mount *ab
 	return its->top || its->id != above->id;
 }
 
+/* The name is nobody's, but what goes away has one in every journal. */
+static int add_nothing(struct commit *c, const struct commit_place *place, struct err *e)
+{
+	struct journal_item *item;
+
+	if (commit_new_item(&item, c, place, e))
+		return e->code;
+	item->kind = JOURNAL_DIRECTORY;
+	if (commit_free_name(item, c, e))
+		return e->code;
+	c->journal.n_items++;
+	return 0;
+}
+
 int commit_add_gone(struct commit *c, const struct commit_place *place, struct err *e)
 {
 	struct commit_mount its, above;
@@ -42,7 +58,7 @@ int commit_add_gone(struct commit *c, const struct commit_place *place, struct e
 	if (root_open_at(&old, at.root, *at.path ? at.path : ".",
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &none)) {
 		if (none.code == ERR_NOTFOUND)
-			return 0;
+			return add_nothing(c, place, e);
 		return err_set(e, ERR_DECLINED, "%s is no directory that could be put aside: %s",
 			at.path, none.text);
 	}
@@ -83,7 +99,7 @@ int commit_put_gone(struct commit *c, const struct journal_item *i, struct err *
 				: commit_other(i, e);
 }
 
-/* Who came to its place since is kept, too. */
+/* Who came to its place since is kept, too, also where nobody was. */
 int commit_put_gone_back(struct commit *c, const struct journal_item *i, struct err *e)
 {
 	struct commit_spot at, kept, to;
@@ -98,5 +114,5 @@ int commit_put_gone_back(struct commit *c, const struct journal_item *i, struct 
 	if (commit_exists(at) &&
 		(commit_rolled_back(&to, c, at, e) || commit_move(c, at, to, RENAME_NOREPLACE, e)))
 		return e->code;
-	return commit_move(c, kept, at, RENAME_NOREPLACE, e);
+	return i->existed ? commit_move(c, kept, at, RENAME_NOREPLACE, e) : 0;
 }

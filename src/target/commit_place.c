@@ -125,7 +125,8 @@ static int look_gone(enum commit_is *is, const struct commit *c, const struct jo
 
 	if (commit_kept_at(&kept, c, i, e) || commit_inode(&away, kept, e))
 		return e->code;
-	*is = inode == i->old_inode                          ? COMMIT_OLD
+	*is = !i->existed                                    ? COMMIT_NEW
+	      : inode == i->old_inode                        ? COMMIT_OLD
 	      : away == i->old_inode || c->journal.forgotten ? COMMIT_NEW
 							     : COMMIT_OTHER;
 	return 0;

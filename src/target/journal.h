@@ -61,7 +61,8 @@ struct journal_item {
 			       `path` is to go away (of a mount's top: an empty one) */
 	const char *kept;   /* the old one afterwards; NULL: there was none.  Of files and
 			       fences below the journal's top; a drop-in's own content */
-	bool existed;       /* of a drop-in: its directory */
+	bool existed;       /* of a drop-in: its directory; a directory that did not and has nothing
+			       staged: what comes to be there goes with a rollback */
 	uint64_t old_inode, new_inode; /* of directories: which is which after a power cut */
 	const char *elsewhere;      /* of what is moved: the file system of `staged` and `kept` */
 	const char *before, *after; /* SHA-256: of a file; of a directory over all that is in

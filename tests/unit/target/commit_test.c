@@ -765,9 +765,11 @@ static const struct scene gone = { old_gone, stage_gone, fence_plain, NULL };
 static int stage_gone_same(struct commit *c, struct err *e)
 {
 	const struct commit_place member = { "", "var/lib/etcd/member" },
-				  pods = { "", "var/lib/kubelet/pods" };
+				  pods = { "", "var/lib/kubelet/pods" },
+				  none = { "", "var/lib/nothing" };
 
 	return commit_add_gone(c, &member, e) || commit_add_gone(c, &pods, e) ||
+			       commit_add_gone(c, &none, e) ||
 			       stage_waiting(c, "etc/kubernetes/manifests/etcd.yaml",
 				       "old manifest", e) ||
 			       stage_waiting(c, "etc/kubernetes/manifests/etcd-events.yaml",
@@ -808,6 +810,8 @@ static void join(const char *manifest)
 	put(at("%s/" STATE "/held/etcd.yaml", dir), manifest);
 	release("etcd.yaml");
 	put(at("%s/var/lib/etcd/member/snap/db", dir), "joined");
+	/* Where nothing was before. */
+	put(at("%s/var/lib/nothing/0.wal", dir), "its log");
 }
 
 static int not_idle(void *ctx, struct err *e)
@@ -863,6 +867,8 @@ static void what_goes_away_may_be_followed_by_others(void **state)
 			access(at("%s/var/lib/etcd/member.rolled-back-%.8s/snap/db", dir, ID),
 				F_OK),
 			0);
+		assert_int_equal(
+			access(at("%s/var/lib/nothing.rolled-back-%.8s/0.wal", dir, ID), F_OK), 0);
 	}
 	/* What is forgotten is gone; nothing is missed. */
 	learn(&gone);
