@@ -330,7 +330,9 @@ static int64_t read_idly(struct download_request *q)
 		len += got;
 		if (i == 1) {
 			inside += monotonic_ms();
-			usleep(q->stall_ms * 1300);
+			/* Not even then is there anything at once. */
+			server.still_ms = monotonic_ms() + q->stall_ms * 3 / 2;
+			usleep(q->stall_ms * 1250);
 			inside -= monotonic_ms();
 		}
 	}

@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
+
 enum fault {
 	FAULT_NONE,
 	FAULT_RESET,      /* the connection ends somewhere in the body */
@@ -53,6 +55,7 @@ static struct range_server {
 	atomic_uint change_at; /* from this request on it is another object; 0: never */
 	atomic_uint refuse_at; /* this request is told that its token expired; 0: none */
 	atomic_uint rate_ms;   /* between two pieces of 16 KiB */
+	atomic_llong still_ms; /* until this time there is none */
 	/* counted */
 	atomic_uint requests, faulty, connections, open;
 	atomic_ullong sent;
@@ -92,6 +95,8 @@ static bool range_body(int fd, const uint8_t *p, size_t len, size_t stop, bool c
 			n = stop - at;
 		if (chunked && !range_send(fd, mark, (size_t)sprintf(mark, "%zx\r\n", n)))
 			return false;
+		while (monotonic_ms() < server.still_ms)
+			usleep(1000);
 		/* Counted first: who has all of it may look at once. */
 		atomic_fetch_add(&server.sent, n);
 		if (n && !range_send(fd, p + at, n))
@@ -303,6 +308,7 @@ static void range_reset(void)
 	range_settle();
 	server.faults = server.only = server.change_at = server.refuse_at = server.rate_ms = 0;
 	server.cut_at = -1;
+	server.still_ms = 0;
 	server.requests = server.faulty = server.connections = 0;
 	server.sent = 0;
 }
