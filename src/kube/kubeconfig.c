@@ -95,11 +95,11 @@ static int data(struct str *pem, struct kube_file *file, const struct doc_node *
 	return 0;
 }
 
-static const char *file_of(struct arena *a, const struct doc_node *user, const char *key)
+static const char *text_of(struct arena *a, const struct doc_node *map, const char *key)
 {
-	const struct str name = doc_text(user, key);
+	const struct str text = doc_text(map, key);
 
-	return name.len ? arena_copy(a, name) : NULL;
+	return text.len ? arena_copy(a, text) : NULL;
 }
 
 int kube_kubeconfig_read(struct kube_kubeconfig *c, struct kube_file *file, struct err *e)
@@ -120,9 +120,12 @@ int kube_kubeconfig_read(struct kube_kubeconfig *c, struct kube_file *file, stru
 	c->cluster = arena_copy(a, doc_text(context, "cluster"));
 	c->user = arena_copy(a, doc_text(context, "user"));
 	c->server = arena_copy(a, doc_text(cluster, "server"));
-	c->ca_file = file_of(a, cluster, "certificate-authority");
-	c->cert_file = file_of(a, user, "client-certificate");
-	c->key_file = file_of(a, user, "client-key");
+	c->server_name = text_of(a, cluster, "tls-server-name");
+	c->ca_file = text_of(a, cluster, "certificate-authority");
+	c->cert_file = text_of(a, user, "client-certificate");
+	c->key_file = text_of(a, user, "client-key");
+	c->token_file = text_of(a, user, "tokenFile");
+	c->token = text_of(a, user, "token");
 	return data(&c->ca, file, cluster, "certificate-authority-data", e) ||
 			       data(&c->cert, file, user, "client-certificate-data", e) ||
 			       data(&c->key, file, user, "client-key-data", e)

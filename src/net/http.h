@@ -41,6 +41,7 @@ struct http_request {
 	const struct http_auth *auth; /* NULL: none; never sent to another host */
 	const struct trust *trust;    /* NULL: no https */
 	const char *proxy;
+	const char *connect_to; /* "HOST:PORT" that is connected to, for the URL's; NULL: that */
 	struct http_session *session;
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	bool head;                  /* headers only */

@@ -183,7 +183,7 @@ static void set_trust(CURL *curl, const struct trust *trust)
 		curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, trust->pin);
 }
 
-static void add_header(struct transfer *t, const char *name, const char *value)
+static void add_line(struct curl_slist **list, const char *name, const char *value)
 {
 	CLEAN_BUF struct buf line = BUF(HEADER_MAX);
 	struct err ignored = { 0 };
@@ -191,10 +191,10 @@ static void add_header(struct transfer *t, const char *name, const char *value)
 	/* Longer than any server takes, it would only be refused there. */
 	if (buf_print(&line, &ignored, "%s%s", name, value))
 		return;
-	struct curl_slist *more = curl_slist_append(t->headers, (const char *)line.p);
+	struct curl_slist *more = curl_slist_append(*list, (const char *)line.p);
 	if (!more)
 		out_of_memory(line.len);
-	t->headers = more;
+	*list = more;
 }
 
 static void set_range(CURL *curl, const struct http_request *q)
@@ -240,7 +240,7 @@ static int sign(struct transfer *t, const struct url *url)
 
 	if (!sigv4_sign(lines, &a, &what, t->e)) {
 		for (size_t i = 0; lines[i]; i++)
-			add_header(t, lines[i], "");
+			add_line(&t->headers, lines[i], "");
 		/* What was signed is what is sent. */
 		curl_easy_setopt(t->curl, CURLOPT_PATH_AS_IS, 1L);
 	}
@@ -322,12 +322,16 @@ static int set_up(struct transfer *t, const struct url *url)
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
 	if (q->proxy)
 		curl_easy_setopt(curl, CURLOPT_PROXY, q->proxy);
+	if (q->connect_to) {
+		add_line(&t->connect_to, "::", q->connect_to);
+		curl_easy_setopt(curl, CURLOPT_CONNECT_TO, t->connect_to);
+	}
 	if (q->trust)
 		set_trust(curl, q->trust);
 	set_method(curl, q);
 	set_range(curl, q);
 	for (const char *const *h = q->headers; h && *h; h++)
-		add_header(t, *h, "");
+		add_line(&t->headers, *h, "");
 	if (q->auth && set_auth(t, url))
 		return t->e->code;
 	if (t->headers)
@@ -390,7 +394,8 @@ int transfer_end(struct transfer *t, CURLcode code)
 	if (t->e->code && t->request)
 		err_wrap(t->e, "%s", url_text_shown(&shown, t->request->url));
 	curl_slist_free_all(t->headers);
-	t->headers = NULL;
+	curl_slist_free_all(t->connect_to);
+	t->headers = t->connect_to = NULL;
 	arena_free(&shown);
 	return t->e->code;
 }

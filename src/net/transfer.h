@@ -25,7 +25,7 @@ struct transfer {
 	CURL *curl;
 	const struct http_request *request;
 	struct http_response *response;
-	struct curl_slist *headers;
+	struct curl_slist *headers, *connect_to;
 	bool started;   /* the answer was looked at */
 	bool any_range; /* all of it is as good as the range */
 	struct err *e;

@@ -2,8 +2,8 @@
  * under which one master at a time acts
  *
  * A kubeconfig's path may hold one `*`, which stands for the highest number: the newest revision of
- * OpenShift's static pods.  Its certificates are in it, or in files beside it, from the root, or as
- * the containers of these pods see them.
+ * OpenShift's static pods.  Its certificates and its token are in it, or in files beside it, from
+ * the root, or as the containers of these pods see them.
  *
  * The Lease is kube-system/etcd-rescue, its holder the node.  One that was not renewed for its
  * duration, by our own clock, is taken over; one that is let go of has no holder.  Where no Leases
@@ -30,6 +30,7 @@ struct finish_api {
 	const char *server, *config; /* NULL: not found yet */
 	const char *holder;
 	const char *mark; /* of this restore, alike on all masters; NULL: notes stay as they are */
+	bool nodes;       /* are to be deleted: who may not is not let in */
 	struct finish_peer peer;
 	/* Of a Lease of somebody else: what it said, and since when. */
 	char seen[64];
@@ -39,7 +40,8 @@ struct finish_api {
 	bool old;        /* no Leases are served */
 };
 
-/* Tries each kubeconfig; the first that may read Leases is taken. */
+/* Tries each kubeconfig; the first that may read Leases, and delete Nodes where that is to be
+ * done, is taken. */
 int finish_api_open(struct finish_api *api, const struct root *root,
 	const struct finish_record *record, struct err *e);
 void finish_api_close(struct finish_api *api);

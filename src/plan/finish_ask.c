@@ -16,11 +16,14 @@ int finish_ask(struct buf *out, unsigned *status, const struct finish_peer *peer
 {
 	char type[96];
 	const char *const headers[] = { "Accept: application/json", type, NULL };
+	const struct http_auth auth = { .kind = HTTP_AUTH_BEARER, .secret = peer->token };
 	const struct http_request request = {
 		.url = q->url,
 		.method = q->method,
 		.body = { (const uint8_t *)q->body.p, q->body.len },
 		.trust = peer->trust.anchors.len ? &peer->trust : NULL,
+		.auth = peer->token ? &auth : NULL,
+		.connect_to = peer->connect_to,
 		.proxy = "",
 		.session = peer->session,
 		.headers = headers,

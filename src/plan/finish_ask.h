@@ -18,6 +18,8 @@ enum { FINISH_ANSWER_MAX = 32 << 20 };
 struct finish_peer {
 	struct trust trust;
 	struct http_session *session;
+	const char *token;      /* sent to this server alone; NULL: none */
+	const char *connect_to; /* "localhost:6443", whatever the URL says; NULL: as that says */
 };
 
 struct finish_question {

@@ -2,11 +2,12 @@
 #include <string.h>
 
 #include "kube/kubeconfig.h"
+#include "net/url.h"
 #include "os/file.h"
 #include "os/names.h"
 #include "plan/finish_api.h"
 
-enum { PEM_MAX = 1 << 20 };
+enum { PEM_MAX = 1 << 20, TOKEN_MAX = 1 << 15 };
 
 #define RESOURCES "etc/kubernetes/static-pod-resources/"
 
@@ -59,33 +60,97 @@ static int fill(struct str *pem, struct arena *a, const struct root *root, const
 	return 0;
 }
 
+/* What stands in the file goes first, as with other clients: it is renewed there. */
+static int read_token(const char **token, struct arena *a, const struct root *root,
+	const char *config, const struct kube_kubeconfig *c, struct err *e)
+{
+	struct str text = { "", 0 };
+	struct err why = { 0 };
+
+	if (fill(&text, a, root, config, c->token_file, &why) && !c->token) {
+		*e = why;
+		return e->code;
+	}
+	text = str_trim(text.len ? text : str_from(c->token ? c->token : ""));
+	*token = text.len ? arena_copy(a, text) : NULL;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] <= ' ' || text.p[i] > '~' || text.len > TOKEN_MAX)
+			return err_set(e, ERR_FORMAT, "the token of %s is none", config);
+	}
+	return 0;
+}
+
+/* Who is called otherwise than it is reached. */
+static int set_name(struct finish_api *api, const char *name, struct err *e)
+{
+	struct arena *a = api->arena;
+	struct url url;
+
+	if (url_parse(&url, str_from(api->server), e))
+		return e->code;
+	if (!finish_api_is_name(str_from(name)))
+		return err_set(e, ERR_FORMAT, "its tls-server-name is none");
+	const unsigned port = url.port ? url.port : 443;
+	api->peer.connect_to =
+		arena_print(a, memchr(url.host.p, ':', url.host.len) ? "[%.*s]:%u" : "%.*s:%u",
+			STR_ARG(url.host), port);
+	api->server = arena_print(a, "https://%s:%u%.*s", name, port, STR_ARG(url.path));
+	return 0;
+}
+
+/* Else another kubeconfig is better: one may read all, and change little. */
+static int may_delete_nodes(struct finish_api *api, struct err *e)
+{
+	static const char body[] =
+		"{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SelfSubjectAccessReview\","
+		"\"spec\":{\"resourceAttributes\":{\"verb\":\"delete\",\"resource\":\"nodes\"}}}";
+	struct finish_answer answer;
+
+	if (finish_api_call(&answer, api, "POST",
+		    "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body, e))
+		return e->code;
+	return str_is(doc_text(doc_get(answer.root, "status"), "allowed"), "true")
+		       ? 0
+		       : err_set(e, ERR_AUTH, "the API server does not let it delete Nodes");
+}
+
 static int enter(struct finish_api *api, const struct root *root, const char *path, struct err *e)
 {
 	struct arena *a = api->arena;
 	struct kube_files files = kube_files(a, root);
 	struct kube_kubeconfig c;
 	struct kube_file *file;
+	const char *token = NULL;
 
 	if (kube_file(&file, &files, path, e) || kube_kubeconfig_read(&c, file, e) ||
 		fill(&c.ca, a, root, path, c.ca_file, e) ||
 		fill(&c.cert, a, root, path, c.cert_file, e) ||
-		fill(&c.key, a, root, path, c.key_file, e))
+		fill(&c.key, a, root, path, c.key_file, e) ||
+		read_token(&token, a, root, path, &c, e))
 		return e->code;
 	if (!c.ca.len)
 		return err_set(e, ERR_UNSUPPORTED, "%s holds no CA of its server", path);
-	if (!c.cert.len || !c.key.len)
-		return err_set(e, ERR_UNSUPPORTED, "%s holds no client certificate", path);
+	const bool both = c.cert.len && c.key.len;
+	if (!both && !token)
+		return err_set(e, ERR_UNSUPPORTED,
+			"%s holds neither a client certificate nor a token", path);
+	if (token && !str_starts(str_from(c.server), STR("https://")))
+		return err_set(e, ERR_UNSUPPORTED, "%s would send its token in the clear", path);
 	api->server = c.server;
 	while (str_ends(str_from(api->server), STR("/")))
 		api->server = arena_print(a, "%.*s", (int)strlen(api->server) - 1, api->server);
 	api->peer.trust = (struct trust){
 		.anchors = { (const uint8_t *)c.ca.p, c.ca.len },
-		.cert = { (const uint8_t *)c.cert.p, c.cert.len },
-		.key = { (const uint8_t *)c.key.p, c.key.len },
+		.cert = { (const uint8_t *)c.cert.p, both ? c.cert.len : 0 },
+		.key = { (const uint8_t *)c.key.p, both ? c.key.len : 0 },
 	};
+	api->peer.token = token;
+	api->peer.connect_to = NULL;
+	if (c.server_name && set_name(api, c.server_name, e))
+		return e->code;
 	http_session_close(api->peer.session);
 	api->peer.session = http_session_open();
-	return finish_lease_find(api, e);
+	return finish_lease_find(api, e) || (api->nodes && may_delete_nodes(api, e)) ? e->code : 0;
 }
 
 /* "DIR/NAME-*" + "/REST": the one with the highest number; NULL: there is none. */
@@ -137,6 +202,7 @@ int finish_api_open(struct finish_api *api, const struct root *root,
 		}
 		err_wrap(&why, "%s", path);
 		api->peer.trust = (struct trust){ 0 };
+		api->peer.token = api->peer.connect_to = NULL;
 		api->server = NULL;
 		arena_release(api->arena, mark);
 		if (why.code != ERR_NOTFOUND || first.code == ERR_NOTFOUND)

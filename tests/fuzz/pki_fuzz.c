@@ -61,8 +61,19 @@ static void as_kubeconfig(struct arena *a, struct str text)
 	struct kube_kubeconfig config = { 0 };
 	struct err e = { 0 };
 
-	if (kube_kubeconfig_read(&config, &file, &e) && !*e.text)
-		abort();
+	if (kube_kubeconfig_read(&config, &file, &e)) {
+		if (!*e.text)
+			abort();
+		return;
+	}
+	/* Whatever else is read is a text of its own, no longer than what it was read from. */
+	const char *const texts[] = { config.cluster, config.server, config.user, config.ca_file,
+		config.cert_file, config.key_file, config.token_file, config.token,
+		config.server_name };
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		if (texts[i] && strlen(texts[i]) > text.len)
+			abort();
+	}
 }
 
 static void as_encryption(struct arena *a, struct str text)
