@@ -334,7 +334,7 @@ static void http_get_gives_up_a_silent_server(void **state)
 	(void)state;
 	assert_int_equal(http_get(&r, &q, &e), ERR_NET);
 	assert_int_equal(r.status, 0);
-	assert_true(r.took_ms < 10000);
+	assert_true(r.took_ms < 30000); /* when the server would have spoken */
 }
 
 int main(void)

@@ -84,7 +84,8 @@ static void process_run_ends_what_takes_too_long(void **state)
 	assert_int_equal(process_run(&status, argv, 1000, NULL, &e), ERR_IO);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	assert_string_equal(e.text, "/bin/sleep: no end after 1 seconds");
-	assert_true(after.tv_sec - before.tv_sec < 10);
+	/* It has been ended, and has not ended. */
+	assert_true(after.tv_sec - before.tv_sec < 60);
 }
 
 static void process_run_tells_the_signal(void **state)
