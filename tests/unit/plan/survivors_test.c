@@ -72,7 +72,8 @@ static struct survivors_answer ask(unsigned silent, unsigned patience_ms, unsign
 		.own = &members[0],
 		.old_id = OLD,
 		.connect_ms = 2000,
-		.total_ms = 300,
+		/* Who speaks may be slow about it. */
+		.total_ms = silent ? 300 : 60000,
 		.patience_ms = patience_ms,
 		.go_on = stops ? no_more : NULL,
 		.ctx = stops };
