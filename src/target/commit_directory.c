@@ -37,8 +37,7 @@ int commit_rolled_back(
 	return err_set(e, ERR_DECLINED, "%s has too many rolled-back copies", at.path);
 }
 
-/* By one exchange; where a file system knows none, by two renames: etcd is fenced. */
-static int swap(struct commit *c, struct commit_spot in, struct commit_spot at,
+int commit_swap(struct commit *c, struct commit_spot in, struct commit_spot at,
 	struct commit_spot out, struct err *e)
 {
 	struct err why = { 0 };
@@ -80,7 +79,8 @@ int commit_put_directory(struct commit *c, const struct journal_item *i, struct 
 		return e->code;
 	if (is == COMMIT_OTHER)
 		return commit_other(i, e);
-	if (is == COMMIT_OLD && (expect(i->new_inode, staged, e) || swap(c, staged, at, kept, e)))
+	if (is == COMMIT_OLD &&
+		(expect(i->new_inode, staged, e) || commit_swap(c, staged, at, kept, e)))
 		return e->code;
 	if (is == COMMIT_MISSING &&
 		((i->existed && expect(i->old_inode, kept, e)) || expect(i->new_inode, staged, e) ||
@@ -116,7 +116,7 @@ int commit_put_directory_back(struct commit *c, const struct journal_item *i, st
 		return e->code;
 	if (is != COMMIT_OLD && expect(i->old_inode, kept, e))
 		return e->code;
-	if (is == COMMIT_NEW && swap(c, kept, at, to, e))
+	if (is == COMMIT_NEW && commit_swap(c, kept, at, to, e))
 		return e->code;
 	if (is == COMMIT_MISSING && commit_move(c, kept, at, RENAME_NOREPLACE, e))
 		return e->code;

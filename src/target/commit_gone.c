@@ -99,20 +99,24 @@ int commit_put_gone(struct commit *c, const struct journal_item *i, struct err *
 				: commit_other(i, e);
 }
 
-/* Who came to its place since is kept, too, also where nobody was. */
+/* Who came to its place since is kept, too, also where nobody was.  The two change places, so that
+ * there is always one. */
 int commit_put_gone_back(struct commit *c, const struct journal_item *i, struct err *e)
 {
 	struct commit_spot at, kept, to;
 	enum commit_is is;
 
-	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e) || commit_kept_at(&kept, c, i, e))
+	if (commit_look(&is, c, i, e) || commit_at(&at, c, i, e) ||
+		commit_kept_at(&kept, c, i, e) || commit_rolled_back(&to, c, at, e))
 		return e->code;
-	if (is == COMMIT_OLD)
-		return 0;
-	if (is != COMMIT_NEW)
+	if (is != COMMIT_OLD && is != COMMIT_NEW)
 		return commit_other(i, e);
-	if (commit_exists(at) &&
-		(commit_rolled_back(&to, c, at, e) || commit_move(c, at, to, RENAME_NOREPLACE, e)))
+	const bool has_come = is == COMMIT_NEW && commit_exists(at);
+	if (!i->existed)
+		return has_come ? commit_move(c, at, to, RENAME_NOREPLACE, e) : 0;
+	if (has_come ? commit_swap(c, kept, at, to, e)
+		     : is == COMMIT_NEW && commit_move(c, kept, at, RENAME_NOREPLACE, e))
 		return e->code;
-	return i->existed ? commit_move(c, kept, at, RENAME_NOREPLACE, e) : 0;
+	/* After an exchange the one that came has the old one's name. */
+	return commit_exists(kept) ? commit_move(c, kept, to, RENAME_NOREPLACE, e) : 0;
 }

@@ -105,6 +105,11 @@ struct commit_mount {
 };
 int commit_mount(struct commit_mount *mount, int fd, const char *path, struct err *e);
 
+/* `in` and `at` change places by one exchange; where a file system knows none, by two renames, `at`
+ * to `out`: etcd is fenced. */
+int commit_swap(struct commit *c, struct commit_spot in, struct commit_spot at,
+	struct commit_spot out, struct err *e);
+
 /* A tree with its metadata, synced; what is at `to` is removed first. */
 int commit_copy(struct commit *c, struct commit_spot from, struct commit_spot to, struct err *e);
 
