@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from crash import blocklog, states, workload
+from crash import blocklog, role, states, workload
 
 
 def record(tool, directory, kind, work):
@@ -48,13 +48,14 @@ def record(tool, directory, kind, work):
             raise SystemExit("the log is wrong: all of it replayed is not the disk that was recorded")
         if start == final:
             raise SystemExit("the log is wrong: nothing happened")
-    return base, log, entries, states.Frame(first, last, work.fence, work.moved)
+    return base, log, entries, states.Frame(first, last, work.fence, work.moved, work.member, work.made)
 
 
 def cuts(entries, count, seed):
     """(n, seed) in the order of n; seed 0: all of the first n entries are done.
 
-    Where few blocks may be lost, about every choice of them is drawn; where many may, the rest of `count`.
+    Where few blocks may be lost, about every choice of them is drawn; where many may, the rest of `count`.  Both ends
+    are always among them.
     """
     source = random.Random(seed)
     few, many, pending = [], [], 0
@@ -67,7 +68,7 @@ def cuts(entries, count, seed):
             pending = 0 if entries.kinds[n] == "f" else pending + max(1, entries.blocks[n])
     chosen = [(n, 0) for n in range(len(entries) + 1)] + [(n, source.randrange(1, 1 << 48)) for n in few]
     if len(chosen) > count:
-        chosen = source.sample(chosen, count)
+        chosen = [(0, 0), (len(entries), 0)] + source.sample(chosen, count - 2)
     chosen += [(n, source.randrange(1, 1 << 48)) for n in source.choices(many, k=count - len(chosen) if many else 0)]
     return sorted(chosen)
 
@@ -113,7 +114,7 @@ def replay(tool, directory, kind, work, wanted, resume, seed):
                         why = work.resume(top)
                     if not why:
                         try:
-                            end = frame.where(states.look(top))
+                            end = frame.where(states.look(top), again=True)
                             why = None if end == "last" else f"run again, it is {end}"
                         except states.Mixed as mixed:
                             why = f"run again: {mixed}"
@@ -131,7 +132,7 @@ def main():
     directory = Path(tempfile.mkdtemp(prefix=f"power-cuts-{os.getpid()}-", dir=asked["memory"]))
     began = time.monotonic()
     try:
-        work = workload.WORKLOADS[asked["workload"]](asked)
+        work = {**workload.WORKLOADS, **role.WORKLOADS}[asked["workload"]](asked)
         result = replay(asked["tool"], directory, asked["kind"], work, asked["cuts"], asked["resume"], asked["seed"])
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -1,10 +1,12 @@
 """What a disk holds after a cut: all of the first state, all of the last one, etcd fenced off, or what must never be.
 
     look(top)               every file and directory: kind, owner, mode, labels and ACLs, content
-    Frame(first, last)      the states at both ends; where(now) says first, fenced or last, or raises Mixed
+    Frame(first, last)      the states at both ends; where(now) says first, fenced or last, or raises Mixed; of one
+                            that was run again, what each run makes anew (`made`: keys) may be another
 
     first, last     every file that is not etcd-rescue's own is as at that end, byte by byte, and the member of the
-                    other end is complete somewhere (nothing is deleted), unless it was not there yet
+                    other end is complete somewhere (nothing is deleted), unless it was not there yet; in the first
+                    state there may be directories of the last one that hold nothing but what is staged
     fenced          no manifest of etcd's where the kubelet looks: then each file may be of either end, but `member` is
                     one of the two, whole, and both members are on the disk, whole.  Where both do not fit on the file
                     system of `member` there may be none for a while: both are on the other one
@@ -23,7 +25,8 @@ MEMBER = DATA + "/member"
 ASIDE = "srv/spare"     # where the old member goes when both do not fit
 # What etcd-rescue keeps for itself; nobody else reads there.
 OWN = re.compile(r"(var/lib/etcd-rescue|var/log/etcd-rescue|var/lib/etcd/\.etcd-rescue"
-                 r"|var/lib/etcd/member\.(before|rolled-back|next)-[0-9a-f]+(-[0-9]+)?|var/lib/etcd/member\.etcd-rescue-(in|out)"
+                 r"|var/lib/(etcd/member|kubelet/pods)\.(before|rolled-back|next)-[0-9a-f]+(-[0-9]+)?"
+                 r"|var/lib/etcd/member\.etcd-rescue-(in|out)"
                  r"|([^\n]*/)?\.[^/\n]+\.etcd-rescue-new|srv/spare/etcd|(var/lib/etcd/)?lost\+found|other)(/|$)")
 CHUNK = 1 << 16
 ZEROS = bytes(CHUNK)
@@ -122,24 +125,37 @@ def differs(path, old, new, now):
 class Frame:
     """The two ends."""
 
-    def __init__(self, first, last, fence=FENCE, moved=False):
+    def __init__(self, first, last, fence=FENCE, moved=False, member=MEMBER, made=None):
         self.first, self.last, self.fence, self.moved = foreign(first), foreign(last), fence, moved
-        self.members = below(first, MEMBER), below(last, MEMBER)
+        self.member, self.made = member, made
+        self.members = below(first, member), below(last, member)
         self.both = self.first.keys() | self.last.keys()
 
     def whole(self, now, member):
-        """Is this member on the disk, under whatever name?"""
-        return member is None or any(below(now, path) == member for path in now
-                                     if path.startswith((DATA + "/", ASIDE + "/")) and f"{path}/wal" in now)
+        """Is this member on the disk, under whatever name?  An empty one is no loss."""
+        if not member or len(member) == 1:
+            return True
+        near, name = (os.path.dirname(self.member) + "/", ASIDE + "/"), max(member)
+        return any(below(now, path) == member for path in now if path.startswith(near) and f"{path}/{name}" in now)
+
+    def alike(self, found):
+        """Without what is in the files that each run makes anew."""
+        return {path: thing._replace(content="anew") if self.made.match(path) and thing.content else thing
+                for path, thing in found.items()}
 
     def between(self, now):
         """The instant, which a cut may make long, at which the one is away and the other not there yet."""
-        return self.moved and MEMBER not in now
+        return self.moved and self.member not in now
 
-    def where(self, now):
+    def where(self, now, again=False):
+        if again and self.made:
+            anew = Frame(self.alike(self.first), self.alike(self.last), self.fence, self.moved, self.member)
+            return anew.where(self.alike(now))
         theirs = foreign(now)
-        if theirs == self.first:
-            # The last member may not be made yet.
+        # The last member may not be made yet; directories may, in which it is staged.
+        made = {path for path in theirs if path not in self.first and theirs[path] == self.last.get(path)
+                and theirs[path].kind == stat.S_IFDIR}
+        if {path: thing for path, thing in theirs.items() if path not in made} == self.first:
             return "first"
         if theirs == self.last:
             if not self.whole(now, self.members[0]):
@@ -147,13 +163,13 @@ class Frame:
             return "last"
         wrong = [differs(p, self.first.get(p), self.last.get(p), theirs.get(p)) for p in sorted(self.both | theirs.keys())
                  if theirs.get(p) not in (self.first.get(p), self.last.get(p)) and not (p == self.fence and p not in now)
-                 and not (self.between(now) and (p + "/").startswith(MEMBER + "/"))]
+                 and not (self.between(now) and (p + "/").startswith(self.member + "/"))]
         if wrong:
             raise Mixed("; ".join(wrong[:4]))
         if not self.fence or self.fence in now:
             first = sum(theirs.get(p) == self.first.get(p) for p in self.both)
             raise Mixed(f"a mixture: {first} of {len(self.both)} paths are the first's, and etcd would start")
-        if below(now, MEMBER) not in self.members and not self.between(now):
+        if below(now, self.member) not in self.members and not self.between(now):
             raise Mixed("fenced, but the member is neither whole one")
         for member, end in zip(self.members, ("first", "last")):
             if not self.whole(now, member):

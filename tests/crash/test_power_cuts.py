@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 import requirement
-from crash import blocklog, workload
+from crash import blocklog, role, workload
 
 KINDS = ["ext4", "xfs", "btrfs"]
 TESTS = Path(__file__).resolve().parent.parent
@@ -111,17 +111,18 @@ def test_the_harness_finds_nothing_where_all_is_synced(play, kinds):
 @pytest.fixture(scope="module")
 def real(play, image_file, tmp_path_factory):
     """The same with the program: real(kind, workload, cuts)."""
+    program = str(image_file("etcd-rescue"))
     plans = workload.write_plans(tmp_path_factory.mktemp("plans"))
-    return lambda kind, name, cuts, seed=SEED: play(kind, name, cuts, program=str(image_file("etcd-rescue")),
-                                                    plans=str(plans), seed=seed)
+    role.write_plans(plans, program)
+    return lambda kind, name, cuts, seed=SEED: play(kind, name, cuts, program=program, plans=str(plans), seed=seed)
 
 
-def judge(jobs):
+def judge(jobs, between=True):
     """No job has found anything bad, and all have seen both ends and what lies between."""
     for (kind, name), job in jobs.items():
         result = job.result()
         assert not result["bad"], f"{kind}, {name}: {result['bad']} bad: " + "\n".join(result["examples"])
-        assert result["first"] and result["fenced"] and result["last"], (kind, name, result)
+        assert result["first"] and result["last"] and bool(result["fenced"]) == between, (kind, name, result)
         assert result["resumed"] == result["trees"], (kind, name, result)
 
 
@@ -153,6 +154,16 @@ def test_power_cuts_where_two_members_do_not_fit(real, kinds, kind, count):
     """For a while there is no member where etcd looks, and it must be fenced then."""
     names = ("moved", "moved-back") if count > 100 else ("moved",)
     judge({(kind, name): real(kind, name, count) for name in names})
+
+
+@pytest.mark.parametrize("kind, every", [
+    ("ext4", False), *(pytest.param(kind, True, marks=pytest.mark.long) for kind in KINDS)])
+@pytest.mark.parametrize("name, few, many", [("fresh", 16, 400), ("stand-aside", 50, 1500), ("purge-only", 50, 1500)])
+@pytest.mark.needs("gcc", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
+def test_power_cuts_where_no_snapshot_is_restored(real, kinds, name, few, many, kind, every):
+    """A disk that was never a master's joins; a master stands aside; a node is purged of its pods, by one rename."""
+    names = (name, f"{name}-back") if every else (name,)
+    judge({(kind, name): real(kind, name, many if every else few) for name in names}, between=name != "purge-only")
 
 
 @pytest.mark.long

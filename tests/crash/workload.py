@@ -34,7 +34,7 @@ def exchange(one, other):
 class Staged:
     """Stage, fsync everything, exchange, fsync the parent: as it should be done, six files of 200 kB."""
 
-    fence = None
+    fence, member, made = None, states.MEMBER, None
     moved = False
 
     def __init__(self, _asked):
@@ -166,6 +166,10 @@ def make_master(program, top):
     shutil.rmtree(made)
     for path in sorted((top / states.DATA).rglob("*")):
         os.chown(path, 997, 996)
+    set_labels(top)
+
+
+def set_labels(top):
     for folder, label in LABELS.items():
         for path in [top / folder, *(top / folder).rglob("*")]:
             os.setxattr(path, "security.selinux", label)
@@ -185,7 +189,7 @@ def labels_wrong(last):
 class Run:
     """`run`, with a snapshot in a file, on a master that other etcds know under another name and address."""
 
-    fence = states.FENCE
+    fence, member, made = states.FENCE, states.MEMBER, None
     moved = False
     plan = "renamed"
 
