@@ -7,6 +7,7 @@ import pytest
 
 from interop.finished import Master
 from machine import pki
+from said import pytest_runtest_makereport # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -34,5 +35,6 @@ def finish(image_file):
             capture_output=True, text=True, timeout=300, check=False)
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         did = [line for line in lines if line.get("event") == "finish" and "outcome" in line]
+        print(done.stdout + done.stderr, end="")
         return done.returncode, did[-1] if did else None, done.stdout + done.stderr
     return run

@@ -165,6 +165,8 @@ class Master(Node):
 def summary(done):
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     did = [line for line in lines if "outcome" in line]
+    # Of a test that fails, pytest shows it.
+    print(done.stdout + done.stderr, end="")
     return done.returncode, did[-1] if did else None, done.stdout + done.stderr
 
 

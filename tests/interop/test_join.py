@@ -109,6 +109,7 @@ def join(image_file):
                 node.start(f"--initial-cluster={said['initial-cluster']}", "--initial-cluster-state=existing", wait=False)
         text = child.stderr.read()
         child.wait(30)
+        print("".join(lines) + text, end="")
         return child.returncode, json.loads(lines[-1]) if lines else None, "".join(lines) + text
     return run
 
