@@ -1,5 +1,6 @@
 #include "net/download_lane.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -7,6 +8,8 @@
 #include "base/monotonic.h"
 #include "net/retry.h"
 #include "net/url.h"
+
+enum { TOLD_MS = 5000 };
 
 static struct part *part_of(struct download *d, uint64_t i)
 {
@@ -267,6 +270,22 @@ static bool worth_another(struct lane *lane)
 	       (lane->e.code == ERR_MISMATCH && r->status / 100 == 2);
 }
 
+/* Whoever waits is told why; not for every connection, and not at every try. */
+static void tell(struct download *d, const struct part *p, const char *why, unsigned wait_ms)
+{
+	const int64_t now = monotonic_ms();
+	char again[80];
+
+	snprintf(again, sizeof again, "trying again from byte %" PRIu64 " in %u.%u s",
+		p->at + p->have, wait_ms / 1000, wait_ms % 1000 / 100);
+	if (d->told_at && now - d->told_at < TOLD_MS) {
+		event_debug(d->q.listener, "fetch", "%s; %s", why, again);
+		return;
+	}
+	d->told_at = now;
+	event_warning(d->q.listener, "fetch", "%s; %s", why, again);
+}
+
 static void try_again(struct lane *lane)
 {
 	struct download *d = lane->d;
@@ -294,8 +313,7 @@ static void try_again(struct lane *lane)
 	d->stats->retries++;
 	p->retry_at = monotonic_ms() + wait / d->q.hurry;
 	p->state = PART_WAITS;
-	event_debug(d->q.listener, "fetch", "%s; trying again in %u.%u s", lane->e.text,
-		wait / 1000, wait % 1000 / 100);
+	tell(d, p, lane->e.text, wait);
 }
 
 void lane_end(struct lane *lane, CURLcode code)

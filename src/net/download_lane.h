@@ -60,6 +60,7 @@ struct download {
 	bool plain;           /* no ranges: one connection, one body */
 	bool ended;           /* plain, and all of the body came */
 	int64_t clock, entered;
+	int64_t told_at; /* when a person was last told of a failure; 0: not yet */
 	char etag[128], modified[64];
 	unsigned generation; /* of credentials; */
 	bool has_worked;     /* the present ones */

@@ -175,6 +175,7 @@ static int look(struct web *w, struct http_response *r, struct first_bytes *firs
 		if (n == TRIES || !retry_worth(e->code, r->status))
 			return web_why(w, r, e);
 		const unsigned wait = retry_wait_ms(n, r->retry_ms, n);
+		event_info(w->settings->listener, "source", "%s; trying again", e->text);
 		nanosleep(&(struct timespec){ wait / 1000, (long)(wait % 1000) * 1000000 }, NULL);
 	}
 }

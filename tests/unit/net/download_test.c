@@ -134,6 +134,21 @@ static void download_says_that_nothing_tells_versions(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* Once, however many connections break at the same time. */
+static void download_says_why_it_waits(void **state)
+{
+	unsigned n = 0;
+	const struct listener listener = { count_warnings, &n };
+	struct download_request q = asked("/o");
+
+	(void)state;
+	q.listener = &listener;
+	server.cut_at = 100;
+	expect_same("/o", &q);
+	assert_true(stats.retries > 0);
+	assert_int_equal(n, 1);
+}
+
 static void download_reads_without_ranges(void **state)
 {
 	struct download_request q = asked("/plain");
@@ -415,6 +430,7 @@ int main(void)
 		cmocka_unit_test_setup(download_puts_parts_in_order, clear),
 		cmocka_unit_test_setup(download_keeps_headers_to_itself, clear),
 		cmocka_unit_test_setup(download_says_that_nothing_tells_versions, clear),
+		cmocka_unit_test_setup(download_says_why_it_waits, clear),
 		cmocka_unit_test_setup(download_reads_without_ranges, clear),
 		cmocka_unit_test_setup(download_of_nothing_is_empty, clear),
 		cmocka_unit_test_setup(download_goes_on_where_it_was_interrupted, clear),
