@@ -107,6 +107,7 @@ static int act(bool *done, struct finish_join *j, struct err *e)
 
 	j->id = j->list.cluster;
 	j->own = v.what != JOIN_STALE && v.member ? v.member->id : 0;
+	j->added |= j->asked_add && j->own;
 	switch (v.what) {
 	case JOIN_STALE:
 		return join_remove(j, v.member, e);
@@ -121,6 +122,7 @@ static int act(bool *done, struct finish_join *j, struct err *e)
 		return e->code;
 	if (v.member->learner)
 		return join_promote(j, v.member, e);
+	j->promoted |= j->asked_promote;
 	*done = true;
 	return 0;
 }

@@ -61,6 +61,7 @@ struct finish_join {
 	uint64_t silent; /* who did not answer, and how often in a row */
 	unsigned n_silent;
 	bool looked, final;
+	bool asked_add, asked_promote; /* which may be done though the answer was lost */
 };
 
 int finish_join(struct finish_join *join, struct err *e);

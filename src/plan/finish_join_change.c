@@ -172,6 +172,7 @@ int join_add(struct finish_join *j, struct err *e)
 	event_step(j->listener, step,
 		arena_print(
 			j->scratch, "adding %s as a %s", j->name, learner ? "learner" : "voter"));
+	j->asked_add = true;
 	if (finish_etcd_call(
 		    &out, &j->etcd, j->scratch, "/cluster/member/add", (const char *)body.p, e))
 		return refused(j, arena_print(j->scratch, "%s is not added", j->name), e);
@@ -185,7 +186,7 @@ int join_promote(struct finish_join *j, const struct join_member *m, struct err 
 		event_step(j->listener, step,
 			arena_print(
 				j->scratch, "%s has started, and learns; promoting it", j->name));
-	j->learns = true;
+	j->learns = j->asked_promote = true;
 	if (change(j, "/cluster/member/promote", m,
 		    arena_print(j->scratch, "%s is not promoted", j->name), e))
 		return e->code;

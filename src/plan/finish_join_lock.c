@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/monotonic.h"
@@ -13,7 +14,7 @@
 #include "codec/text.h"
 #include "os/file.h"
 
-enum { ANSWER_MAX = 1 << 20, BODY_MAX = 64 << 10, BOOT = 64 };
+enum { ANSWER_MAX = 1 << 20, BODY_MAX = 64 << 10, BOOT = 64, DROP_MS = 5000 };
 
 static void read_boot(char boot[BOOT])
 {
@@ -201,18 +202,31 @@ int join_lock_keep(struct join_lock *lock, struct finish_etcd *s, struct arena *
 	return err_set(e, ERR_MISMATCH, "the lock was lost: its lease ran out");
 }
 
-void join_lock_drop(struct join_lock *lock, struct finish_etcd *s, struct arena *a)
+static int revoke(
+	const struct join_lock *lock, struct finish_etcd *s, struct arena *a, struct err *e)
 {
 	static const char *const paths[] = { "/lease/revoke", "/kv/lease/revoke" };
 	CLEAN_BUF struct buf out = BUF(ANSWER_MAX);
-	struct err e = { 0 };
 
-	for (size_t i = 0; lock->lease && i < sizeof paths / sizeof *paths; i++) {
-		e = (struct err){ 0 };
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		*e = (struct err){ 0 };
 		finish_etcd_call(&out, s, a, paths[i],
-			arena_print(a, "{\"ID\":\"%" PRIu64 "\"}", lock->lease), &e);
-		if (e.code != ERR_NOTFOUND)
+			arena_print(a, "{\"ID\":\"%" PRIu64 "\"}", lock->lease), e);
+		if (e->code != ERR_NOTFOUND)
 			break;
 	}
+	return e->code;
+}
+
+void join_lock_drop(struct join_lock *lock, struct finish_etcd *s, struct arena *a)
+{
+	const int64_t end = monotonic_ms() + DROP_MS;
+	const struct timespec pause = { .tv_nsec = 300000000 };
+	struct err e;
+
+	/* A cluster that just got a member may be busy with a new leader; others wait for us. */
+	while (lock->lease && revoke(lock, s, a, &e) && e.code != ERR_NOTFOUND &&
+		monotonic_ms() < end)
+		nanosleep(&pause, NULL);
 	*lock = (struct join_lock){ 0 };
 }

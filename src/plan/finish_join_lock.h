@@ -35,7 +35,7 @@ int join_lock_take(struct join_lock *lock, struct finish_etcd *s, struct arena *
 /* When it is time; one that was lost is no longer `held`, and then it is ERR_MISMATCH. */
 int join_lock_keep(struct join_lock *lock, struct finish_etcd *s, struct arena *a, struct err *e);
 
-/* What fails here ends with the lease. */
+/* Asked for some seconds; what fails even then ends with the lease. */
 void join_lock_drop(struct join_lock *lock, struct finish_etcd *s, struct arena *a);
 
 /* The answer to the transaction: 0 and `*held` what stands there (NULL: it is ours now), or
