@@ -8,11 +8,6 @@
 #include "target/commit_part.h"
 #include "target/file.h"
 
-static const char *copy(const struct commit *c, const char *text)
-{
-	return arena_copy(c->arena, str_from(text));
-}
-
 /* Written and given the metadata; synced with all the others. */
 static int write_staged(
 	struct commit_spot at, int like, int above, mode_t mode, struct span content, struct err *e)
@@ -179,11 +174,11 @@ int commit_add_file(struct commit *c, const struct commit_file *file, struct err
 	if (item->existed) {
 		if (commit_sum(sum, at, e))
 			return e->code;
-		item->before = copy(c, sum);
+		item->before = arena_copy(c->arena, str_from(sum));
 	}
 	if (!file->remove) {
 		digest_span(sum, file->content);
-		item->after = copy(c, sum);
+		item->after = arena_copy(c->arena, str_from(sum));
 	}
 	/* Neither there nor wanted, or there already: nothing to do. */
 	if (!item->before && !item->after)
@@ -214,7 +209,7 @@ int commit_add_dropin(
 		return e->code;
 	digest_span(sum, content);
 	item->kind = JOURNAL_DROPIN;
-	item->after = copy(c, sum);
+	item->after = arena_copy(c->arena, str_from(sum));
 	if (*is && strcmp(is, sum))
 		return err_set(e, ERR_DECLINED, "%s is there already, and not ours", at.path);
 	const char *slash = strrchr(at.path, '/');
