@@ -91,6 +91,9 @@ int transfer_error(struct transfer *t, CURLcode code)
 		curl_easy_getinfo(t->curl, CURLINFO_HTTP_CONNECTCODE, &status);
 		if (status >= 300)
 			return proxy_refusal(t->e, (unsigned)status);
+		/* An end without a goodbye, for which mbedTLS has no word. */
+		if (strstr(why, "(-0x0000)"))
+			why = "the connection ended in the middle";
 		return err_set(t->e, ERR_NET, "%s", why);
 	}
 }
