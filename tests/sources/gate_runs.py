@@ -7,8 +7,8 @@ through against the rule. As a program: gate_runs.py PROGRAM PLACE FIRST COUNT [
 import collections
 import concurrent.futures
 import contextlib
-import json
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -20,10 +20,13 @@ if __name__ == "__main__":
 
 from sources.gate_store import Store
 
-EVERY, WAIT = 0.1, 7  # seconds: between two rounds of a node, and until it gives up
+EVERY, WAIT = 0.1, 600  # seconds: between two rounds of a node, and until it gives up, which it does not live to see
 FRESH = 12 * EVERY
+# Of each node, after the last change there was: what has not come by then never does. A note is fresh for less.
+STILL_ROUNDS = 40
+HOLDING = 5
 # A note that was written now may have been read at the beginning of a round that ends later, on a slow machine.
-SLACK = 1.5
+SLACK, SLACK_LAGS = 1.5, 20
 PLAN = """source: file:/none
 generation: {generation}
 gate: s3://bucket/gate
@@ -46,6 +49,7 @@ class Node(threading.Thread):
         self.world, self.index, self.name_ = world, index, f"m{index + 1}"
         self.dice = random.Random(f"{world.seed} {index}")
         self.exits, self.error, self.committed, self.last_bytes = [], None, None, None
+        self.waits, self.ended = False, False  # in its last life; after all of them
         self.lives = self.dice.choices([0, 1, 2, 3], [2, 10, 4, 2] if world.n > 1 else [0, 1, 1, 1])[0]
 
     def bytes(self):
@@ -66,21 +70,33 @@ class Node(threading.Thread):
         """Stand at the gate; a life that is not the last one is cut short. True: released."""
         what = self.last_bytes = self.bytes()
         with open(self.world.place / f"{self.name_}.log", "ab") as log:
-            child = subprocess.Popen(self.command(what, "--wait", str(WAIT)), stdout=subprocess.PIPE, stderr=log)
-        cut = None if last else self.dice.uniform(0.1, 2.5)
+            child = subprocess.Popen(self.command(what, "--wait", str(WAIT)), stdout=subprocess.DEVNULL, stderr=log)
         try:
-            said, _ = child.communicate(timeout=cut)
+            if last:
+                self.to_the_end(child)
+            else:
+                child.communicate(timeout=self.dice.uniform(0.1, 2.5))
         except subprocess.TimeoutExpired:
             child.kill()
-            said, _ = child.communicate()
+            child.communicate()
             # It may have been let through in the very moment; a killed one commits nothing.
             self.exits.append("killed")
             return False
         if child.returncode == 0:
             self.world.releases.append(Release(time.monotonic(), self.name_, what))
-        self.exits.append(child.returncode)
-        self.said = [json.loads(line) for line in said.splitlines()]
+        self.exits.append(HOLDING if child.returncode == -signal.SIGKILL else child.returncode)
         return child.returncode == 0
+
+    def to_the_end(self, child):
+        """Until it ends; who is left holding is ended."""
+        self.waits = True
+        self.world.changed()
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.communicate(timeout=0.2)
+                return
+            if self.world.is_still():
+                child.kill()
 
     def commit(self):
         """From here on its disk is the new one, whatever the store gets to know of it."""
@@ -106,6 +122,9 @@ class Node(threading.Thread):
                         return
         except Exception as error:  # pylint: disable=broad-except
             self.error = error
+        finally:
+            self.ended = True
+            self.world.changed()
 
 
 class World:
@@ -119,21 +138,49 @@ class World:
         self.cuts = [(dice.randrange(self.n), dice.uniform(0, 3), dice.uniform(0.3, 2.5))
                      for _ in range(dice.randrange(self.n))]
         self.store = Store(self.n, dice.random() < 0.5, self.faults, seed)
+        self.nodes, self.calm, self.still, self.lag = [], False, False, 0.0
+        self.lock, self.since = threading.Lock(), None
+
+    def changed(self):
+        """From here the rounds count anew."""
+        with self.lock:
+            self.since = list(self.store.requests)
+
+    def is_still(self):
+        """Nobody comes, goes or is cut off any more, and those who wait have looked often enough since."""
+        with self.lock:
+            done = [now - then for now, then in zip(self.store.requests, self.since)]
+            self.still = self.still or self.calm and all(node.ended or node.waits and done[node.index] >= STILL_ROUNDS * self.n
+                                                         for node in self.nodes)
+            return self.still
+
+    def watch(self):
+        """How late this machine is with what was to be done by now."""
+        while not self.still and not all(node.ended for node in self.nodes):
+            before = time.monotonic()
+            time.sleep(0.02)
+            self.lag = max(self.lag, time.monotonic() - before - 0.02)
 
     def play(self):
         began = time.monotonic()
-        nodes = [Node(self, i) for i in range(self.n)]
+        nodes = self.nodes = [Node(self, i) for i in range(self.n)]
+        self.changed()
         for node in nodes:
             node.start()
+        watcher = threading.Thread(target=self.watch, daemon=True)
+        watcher.start()
         events = sorted([(at, True, i) for i, at, _ in self.cuts] + [(at + long, False, i) for i, at, long in self.cuts])
         for at, shut, i in events:
             time.sleep(max(0, began + at - time.monotonic()))
             (self.store.shut.add if shut else self.store.shut.discard)(i)
+        self.changed()
+        self.calm = True
         for node in nodes:
-            node.join(180)
+            node.join(400)
             assert not node.is_alive(), f"seed {self.seed}: {node.name_} does not end"
             if node.error:
                 raise node.error
+        watcher.join()
         return nodes
 
     def said(self, name, what, since, until):
@@ -145,31 +192,32 @@ class World:
         return False
 
     def check(self, nodes):
+        slack = SLACK + SLACK_LAGS * self.lag
         names = [f"m{n + 1}" for n in range(self.n)]
         committed = {node.name_: node.committed for node in nodes if node.committed}
         assert len(set(committed.values())) <= 1, f"seed {self.seed}: two clusters: {committed}"
         for release in self.releases if self.n > 1 else []:
             opened = any(note["phase"] == "committed" and (note["ready"], note["plan"]) == release.bytes
                          and at <= release.time for at, _, note in self.store.history)
-            there = [n for n in names if self.said(n, release.bytes, release.time - FRESH - SLACK, release.time)]
+            there = [n for n in names if self.said(n, release.bytes, release.time - FRESH - slack, release.time)]
             wanted = self.n if self.missing == "wait" else need(self.n)
             assert opened or len(there) >= wanted, f"seed {self.seed}: {release} with only {there}"
-        self.check_openers()
+        self.check_openers(slack)
         for node in nodes:
             kinds = set(e for e in node.exits if isinstance(e, int))
-            assert kinds <= {0, 5, 6}, f"seed {self.seed}: {node.name_} ended with {kinds}"
+            assert kinds <= {0, HOLDING, 6}, f"seed {self.seed}: {node.name_} ended with {kinds}"
             assert self.diverging or 6 not in kinds, f"seed {self.seed}: {node.name_} was stopped by nobody's bytes"
         if self.n == 1:
             assert not any(self.store.requests), "one master needs no gate"
 
-    def check_openers(self):
+    def check_openers(self, slack):
         """The first `released` of the same bytes is by the rule, with nothing to lean on but who is there."""
         first = {}
         for at, path, note in self.store.history:
             if note["phase"] == "released":
                 first.setdefault((note["ready"], note["plan"]), (at, path))
         for what, (at, path) in first.items():
-            there = [f"m{n + 1}" for n in range(self.n) if self.said(f"m{n + 1}", what, at - FRESH - SLACK, at)]
+            there = [f"m{n + 1}" for n in range(self.n) if self.said(f"m{n + 1}", what, at - FRESH - slack, at)]
             wanted = self.n if self.missing == "wait" else need(self.n)
             assert len(there) >= wanted, f"seed {self.seed}: {path} opened with only {there}"
 
@@ -191,7 +239,7 @@ def run(program, place, seed):
     return {"seed": seed, "n": world.n, "missing": world.missing, "diverging": world.diverging,
             "cuts": len(world.cuts), "must": world.must_open(nodes), "committed": sum(bool(n.committed) for n in nodes),
             "up": sum(bool(n.lives) for n in nodes), "released": len(world.releases),
-            "stopped": sum(e == 6 for n in nodes for e in n.exits), "holding": sum(e == 5 for e in last),
+            "stopped": sum(e == 6 for n in nodes for e in n.exits), "holding": sum(e == HOLDING for e in last),
             "killed": sum(e == "killed" for n in nodes for e in n.exits),
             "died": sum(e == "died before its commit" for n in nodes for e in n.exits)}
 
