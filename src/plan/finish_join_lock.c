@@ -202,7 +202,7 @@ int join_lock_keep(struct join_lock *lock, struct finish_etcd *s, struct arena *
 	return err_set(e, ERR_MISMATCH, "the lock was lost: its lease ran out");
 }
 
-static int revoke(
+static int revoke_it(
 	const struct join_lock *lock, struct finish_etcd *s, struct arena *a, struct err *e)
 {
 	static const char *const paths[] = { "/lease/revoke", "/kv/lease/revoke" };
@@ -225,7 +225,7 @@ void join_lock_drop(struct join_lock *lock, struct finish_etcd *s, struct arena 
 	struct err e;
 
 	/* A cluster that just got a member may be busy with a new leader; others wait for us. */
-	while (lock->lease && revoke(lock, s, a, &e) && e.code != ERR_NOTFOUND &&
+	while (lock->lease && revoke_it(lock, s, a, &e) && e.code != ERR_NOTFOUND &&
 		monotonic_ms() < end)
 		nanosleep(&pause, NULL);
 	*lock = (struct join_lock){ 0 };
