@@ -248,3 +248,19 @@ bool kube_leaf_is_good(const char **why, struct arena *a, struct kube_ca *ca, st
 	mbedtls_x509_crt_free(&cert);
 	return !*why;
 }
+
+bool kube_leaf_serves(struct span pem, const char *organization, int64_t now)
+{
+	static const char oid[] = MBEDTLS_OID_AT_ORGANIZATION;
+	mbedtls_x509_crt cert;
+
+	mbedtls_x509_crt_init(&cert);
+	const bool good = pem.len && !parse_cert(&cert, pem) &&
+			  kube_cert_seconds(&cert.valid_from) <= now &&
+			  kube_cert_seconds(&cert.valid_to) > now + DAY &&
+			  str_is(subject_part(&cert, oid, MBEDTLS_OID_SIZE(oid)), organization) &&
+			  !mbedtls_x509_crt_check_extended_key_usage(&cert, MBEDTLS_OID_CLIENT_AUTH,
+				  MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH));
+	mbedtls_x509_crt_free(&cert);
+	return good;
+}

@@ -58,5 +58,9 @@ int kube_leaf_issue(const char **cert, char **key, struct arena *a, struct kube_
 bool kube_leaf_is_good(const char **why, struct arena *a, struct kube_ca *ca, struct span cert,
 	struct span key, const struct kube_leaf *leaf);
 
+/* Is this a client's certificate of that organization, valid for more than a day?  Who signed it is
+ * not asked. */
+bool kube_leaf_serves(struct span cert, const char *organization, int64_t now);
+
 /* The serial number that 8 random bytes make: positive, without zero bytes in front; its length. */
 size_t kube_leaf_serial(uint8_t serial[8], const uint8_t random[8]);

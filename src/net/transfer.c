@@ -322,10 +322,9 @@ static int set_up(struct transfer *t, const struct url *url)
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
 	if (q->proxy)
 		curl_easy_setopt(curl, CURLOPT_PROXY, q->proxy);
-	if (q->connect_to) {
+	if (q->connect_to)
 		add_line(&t->connect_to, "::", q->connect_to);
-		curl_easy_setopt(curl, CURLOPT_CONNECT_TO, t->connect_to);
-	}
+	curl_easy_setopt(curl, CURLOPT_CONNECT_TO, t->connect_to);
 	if (q->trust)
 		set_trust(curl, q->trust);
 	set_method(curl, q);

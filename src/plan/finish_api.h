@@ -46,6 +46,13 @@ int finish_api_open(struct finish_api *api, const struct root *root,
 	const struct finish_record *record, struct err *e);
 void finish_api_close(struct finish_api *api);
 
+/* "DIR/NAME-*" + "/REST": the one with the highest number; NULL: there is none. */
+const char *finish_config_newest(struct arena *a, const struct root *root, const char *path);
+/* Has this kubeconfig of a system that is not running a client certificate of `organization`, with
+ * its key, that is valid for more than a day? */
+bool finish_config_would_do(struct arena *a, const struct root *root, const char *path,
+	const char *organization, int64_t now);
+
 struct finish_answer {
 	unsigned status;
 	struct str text;

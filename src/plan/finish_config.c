@@ -1,6 +1,7 @@
 /* Into the API with one of this node's own kubeconfigs. */
 #include <string.h>
 
+#include "kube/cert.h"
 #include "kube/kubeconfig.h"
 #include "net/url.h"
 #include "os/file.h"
@@ -114,19 +115,27 @@ static int may_delete_nodes(struct finish_api *api, struct err *e)
 		       : err_set(e, ERR_AUTH, "the API server does not let it delete Nodes");
 }
 
+static int read_config(struct kube_kubeconfig *c, struct arena *a, const struct root *root,
+	const char *path, struct err *e)
+{
+	struct kube_files files = kube_files(a, root);
+	struct kube_file *file;
+
+	return kube_file(&file, &files, path, e) || kube_kubeconfig_read(c, file, e) ||
+			       fill(&c->ca, a, root, path, c->ca_file, e) ||
+			       fill(&c->cert, a, root, path, c->cert_file, e) ||
+			       fill(&c->key, a, root, path, c->key_file, e)
+		       ? e->code
+		       : 0;
+}
+
 static int enter(struct finish_api *api, const struct root *root, const char *path, struct err *e)
 {
 	struct arena *a = api->arena;
-	struct kube_files files = kube_files(a, root);
 	struct kube_kubeconfig c;
-	struct kube_file *file;
 	const char *token = NULL;
 
-	if (kube_file(&file, &files, path, e) || kube_kubeconfig_read(&c, file, e) ||
-		fill(&c.ca, a, root, path, c.ca_file, e) ||
-		fill(&c.cert, a, root, path, c.cert_file, e) ||
-		fill(&c.key, a, root, path, c.key_file, e) ||
-		read_token(&token, a, root, path, &c, e))
+	if (read_config(&c, a, root, path, e) || read_token(&token, a, root, path, &c, e))
 		return e->code;
 	if (!c.ca.len)
 		return err_set(e, ERR_UNSUPPORTED, "%s holds no CA of its server", path);
@@ -153,8 +162,7 @@ static int enter(struct finish_api *api, const struct root *root, const char *pa
 	return finish_lease_find(api, e) || (api->nodes && may_delete_nodes(api, e)) ? e->code : 0;
 }
 
-/* "DIR/NAME-*" + "/REST": the one with the highest number; NULL: there is none. */
-static const char *newest(struct arena *a, const struct root *root, const char *path)
+const char *finish_config_newest(struct arena *a, const struct root *root, const char *path)
 {
 	const char *star = strchr(path, '*');
 	const struct str before = { path, (size_t)(star - path) };
@@ -184,6 +192,19 @@ static const char *newest(struct arena *a, const struct root *root, const char *
 	return found;
 }
 
+bool finish_config_would_do(struct arena *a, const struct root *root, const char *path,
+	const char *organization, int64_t now)
+{
+	struct kube_kubeconfig c;
+	struct err none = { 0 };
+
+	if (strchr(path, '*') && !(path = finish_config_newest(a, root, path)))
+		return false;
+	return !read_config(&c, a, root, path, &none) && c.key.len &&
+	       kube_leaf_serves(
+		       (struct span){ (const uint8_t *)c.cert.p, c.cert.len }, organization, now);
+}
+
 int finish_api_open(struct finish_api *api, const struct root *root,
 	const struct finish_record *record, struct err *e)
 {
@@ -194,7 +215,7 @@ int finish_api_open(struct finish_api *api, const struct root *root,
 		const char *path = record->kubeconfigs.v[i];
 		const struct arena_mark mark = arena_mark(api->arena);
 		struct err why = { 0 };
-		if (strchr(path, '*') && !(path = newest(api->arena, root, path)))
+		if (strchr(path, '*') && !(path = finish_config_newest(api->arena, root, path)))
 			continue;
 		if (!enter(api, root, path, &why)) {
 			api->config = path;

@@ -327,7 +327,9 @@ void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
 		[FINISH_NODES] = { "nodes", "finish.nodes",
 			finish_loses(layout)
 				? "deletes Node objects of masters that are not ready: replaced "
-				  "by the plan, or no members any more"
+				  "by the plan, or no members any more; where no kubeconfig of "
+				  "the disk serves, with a certificate for a day from the "
+				  "snapshot's kube-control-plane-signer"
 				: "deletes Node objects of masters that the plan replaced",
 			nodes && lost && wanted->nodes, true },
 		[FINISH_STUCK_PODS] = { "stuck-pods", "finish.stuck-pods",

@@ -17,7 +17,9 @@
 #include "kube/layout.h"
 
 enum { FINISH_RECORD_MAX = 1 << 20 };
-#define FINISH_RECORD "finish.json"
+#define FINISH_RECORD     "finish.json"
+/* The last of `kubeconfigs`, and the first of `files`, where the restore has made it. */
+#define FINISH_KUBECONFIG "finish.kubeconfig"
 
 struct finish_member {
 	const char *name;

@@ -170,6 +170,10 @@ int run_pods(struct run *run, struct err *e);        /* the kubelet's directorie
 int run_join_decide(struct run *run, struct err *e); /* members, seeds, configuration */
 int run_join_stage(struct run *run, struct err *e);
 int run_signer(struct run *run, struct err *e); /* certificates from the snapshot's signers */
+struct bolt_db;
+/* "NAMESPACE/NAME", a Secret; `cert` is what it says, for the arena. */
+int run_signer_ca(struct kube_ca **ca, struct str *cert, struct arena *a, const struct bolt_db *db,
+	const char *secret, struct err *e);
 int run_choose(struct run *run, struct err *e); /* the places where snapshots are */
 const char *run_held_name(const struct run *run, const char *path); /* below that */
 int run_resolve(struct run *run, struct err *e);   /* the plan's id, into the journal */
@@ -206,6 +210,9 @@ struct finish_record;
 int run_hold(
 	struct run *run, struct finish_record *record, struct err *e); /* what waits for etcd */
 int run_join_hold(struct run *run, struct finish_record *record, struct err *e);
+/* A kubeconfig for the first boot, where the disk has none that would do; what is missing for it is
+ * a warning. */
+int run_admit(struct run *run, struct finish_record *record, struct err *e);
 void run_known(struct finish_record *record, struct run *run); /* Nodes, and kubeconfigs */
 const char *run_state_there(const struct run *run); /* STATE, as the running system has it */
 bool run_finish_holds(const struct run *run, const char *path); /* a static pod that waits */

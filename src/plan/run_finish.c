@@ -167,7 +167,7 @@ int run_finish(struct run *r, struct err *e)
 	if (!r->plan->finish.install)
 		return 0;
 	set_record(&record, r);
-	if (run_join_hold(r, &record, e) || run_hold(r, &record, e) ||
+	if (run_join_hold(r, &record, e) || run_admit(r, &record, e) || run_hold(r, &record, e) ||
 		run_finish_start(r, &record, e) || finish_record_print(&text, &record, e) ||
 		add(r, arena_print(r->arena, "%s/" FINISH_RECORD, r->site.state), buf_span(&text),
 			0600, NULL, e) ||

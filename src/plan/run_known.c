@@ -8,6 +8,8 @@
 #define RESOURCES "etc/kubernetes/static-pod-resources/"
 /* Of system:admin, which the API server's operator lays down on each master. */
 #define LOCAL     RESOURCES "kube-apiserver-certs/secrets/node-kubeconfigs/"
+/* Of system:masters up to 4.3, with a token of cluster-admin's from 4.4 on. */
+#define SYNCER    "kube-apiserver-cert-syncer-kubeconfig/kubeconfig"
 
 static int by_bytes(const void *a, const void *b)
 {
@@ -33,8 +35,9 @@ static void set_known(struct finish_record *record, struct run *r)
 void run_known(struct finish_record *record, struct run *r)
 {
 	static const char *openshift[] = { LOCAL "localhost.kubeconfig", LOCAL "lb-int.kubeconfig",
-		RESOURCES
-		"kube-controller-manager-pod-*/configmaps/controller-manager-kubeconfig/kubeconfig",
+		RESOURCES "kube-apiserver-pod-*/configmaps/" SYNCER,
+		RESOURCES "kube-controller-manager-pod-*/configmaps/controller-manager-kubeconfig/"
+			  "kubeconfig",
 		"var/roothome/.kube/config", "var/home/core/.kube/config",
 		"etc/kubernetes/kubeconfig", "var/lib/kubelet/kubeconfig" };
 

@@ -91,27 +91,20 @@ static int own_name(const char **dns, const struct run *r, struct err *e)
 			      "into the plan: cluster.members");
 }
 
-static int read_ca(struct kube_ca **ca, struct str *cert, const struct signing *s,
-	const char *signer, struct err *e)
+int run_signer_ca(struct kube_ca **ca, struct str *cert, struct arena *a, const struct bolt_db *db,
+	const char *secret, struct err *e)
 {
 	CLEAN_BUF struct buf value = BUF(SECRET_MAX);
-	struct arena *a = s->r->arena;
-	const char *name = arena_print(a, "/kubernetes.io/secrets/openshift-config/%s", signer);
+	const char *name = arena_print(a, "/kubernetes.io/secrets/%s", secret);
 	struct etcd_live_key key;
 
-	if (etcd_live_get(&key, &value, s->db, (struct span){ (const uint8_t *)name, strlen(name) },
-		    0, e))
+	if (etcd_live_get(
+		    &key, &value, db, (struct span){ (const uint8_t *)name, strlen(name) }, 0, e))
 		return e->code;
 	if (!key.found)
-		return err_set(e, ERR_NOTFOUND,
-			"the snapshot holds no %s, whose key certificates of this master would be "
-			"signed with",
-			name);
+		return err_set(e, ERR_NOTFOUND, "the snapshot holds no %s", name);
 	if (kube_stored_read(key.kv.value).encrypted)
-		return err_set(e, ERR_UNSUPPORTED,
-			"%s is encrypted in the snapshot; put this master's certificates into /%s, "
-			"then start again",
-			name, s->dir);
+		return err_set(e, ERR_UNSUPPORTED, "%s is encrypted in the snapshot", name);
 	*cert = kube_stored_data(key.kv.value, "tls.crt");
 	const struct str private = kube_stored_data(key.kv.value, "tls.key");
 	const struct span c = { (const uint8_t *)cert->p, cert->len },
@@ -121,6 +114,25 @@ static int read_ca(struct kube_ca **ca, struct str *cert, const struct signing *
 	if (value.p)
 		explicit_bzero(value.p, value.room);
 	return bad;
+}
+
+static int read_ca(struct kube_ca **ca, struct str *cert, const struct signing *s,
+	const char *signer, struct err *e)
+{
+	struct arena *a = s->r->arena;
+	struct err why = { 0 };
+
+	if (!run_signer_ca(ca, cert, a, s->db, arena_print(a, "openshift-config/%s", signer), &why))
+		return 0;
+	if (why.code == ERR_NOTFOUND)
+		return err_set(e, why.code,
+			"%s, whose key certificates of this master would be signed with", why.text);
+	if (why.code == ERR_UNSUPPORTED)
+		return err_set(e, why.code,
+			"%s; put this master's certificates into /%s, then start again", why.text,
+			s->dir);
+	*e = why;
+	return e->code;
 }
 
 /* What the others and its own pods call it by. */

@@ -38,6 +38,8 @@ static void as_ca(struct arena *a, struct span text)
 	char *issued_key;
 	struct err e = { 0 };
 
+	if (kube_leaf_serves(cert, "", leaf.now) && !cert.len)
+		abort();
 	if (kube_ca_open(&ca, cert, key, "ca.crt", &e)) {
 		if (!e.code || !*e.text)
 			abort();

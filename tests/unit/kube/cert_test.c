@@ -272,6 +272,37 @@ static void serial_numbers_have_no_zero_bytes_in_front(void **state)
 	}
 }
 
+static bool serves(const char *cert, const char *organization, int64_t now)
+{
+	return kube_leaf_serves(bytes(cert), organization, now);
+}
+
+static void a_client_is_who_it_says_for_more_than_a_day(void **state)
+{
+	struct kube_leaf what = leaf;
+	const char *cert;
+	char *key;
+
+	(void)state;
+	what.lifetime = 3 * DAY;
+	issue(&cert, &key, &what);
+	assert_true(serves(cert, "system:masters", NOW));
+	assert_true(serves(cert, "system:masters", NOW + 2 * DAY - 1));
+	assert_false(serves(cert, "system:masters", NOW + 2 * DAY));
+	assert_false(serves(cert, "system:masters", NOW - DAY));
+	assert_false(serves(cert, "system:master", NOW));
+	assert_false(serves(cert, "node, with = and #", NOW));
+	assert_false(serves(key, "system:masters", NOW));
+	assert_false(serves("", "system:masters", NOW));
+	what.client = false;
+	issue(&cert, &key, &what);
+	assert_false(serves(cert, "system:masters", NOW));
+	what = leaf;
+	what.organization = NULL;
+	issue(&cert, &key, &what);
+	assert_false(serves(cert, "system:masters", NOW));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +313,7 @@ int main(void)
 		cmocka_unit_test(serial_numbers_have_no_zero_bytes_in_front),
 		cmocka_unit_test(no_ca_is_told_from_a_ca),
 		cmocka_unit_test(of_two_cas_the_keys_own_signs_and_both_are_believed),
+		cmocka_unit_test(a_client_is_who_it_says_for_more_than_a_day),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
