@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { TOKEN_LEAST = 24 };
+
 static const char hidden[] = "(hidden)";
 
 void redact_know(struct redact *r, struct str secret)
@@ -92,6 +94,26 @@ static size_t hash_end(struct str text, size_t at)
 	return dollars >= 3 && end - at > 20 ? end : 0;
 }
 
+static bool is_token(char c)
+{
+	return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+/* What an API server believes: a service account's token, "eyJ..." with two dots; OpenShift's
+ * "sha256~...". */
+static size_t token_end(struct str text, size_t at)
+{
+	const bool hashed = begins(text, at, "sha256~");
+	size_t end = at + (hashed ? 7 : 0), dots = 0;
+
+	if ((!hashed && text.p[at] != 'e') || (at && is_token(text.p[at - 1])) ||
+		(!hashed && !begins(text, at, "eyJ")))
+		return 0;
+	for (; end < text.len && is_token(text.p[end]); end++)
+		dots += text.p[end] == '.';
+	return end - at > TOKEN_LEAST && (hashed || dots == 2) ? end : 0;
+}
+
 /* Behind a name that tells: where its value begins, 0 when there is none. */
 static size_t telling_value(struct str text, size_t at)
 {
@@ -149,6 +171,7 @@ int redact_text(struct buf *out, const struct redact *r, struct str text, struct
 		size_t end = known_here(r, text, at);
 		end = end ? at + end : private_key_end(text, at);
 		end = end ? end : hash_end(text, at);
+		end = end ? end : token_end(text, at);
 		if (end) {
 			/* It may overlap with what a URL has hidden already. */
 			const size_t from = at > done ? at : done;

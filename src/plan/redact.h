@@ -4,6 +4,7 @@
  *   secret_key = abc            secret_key = (hidden)     any name with secret, password,
  *                               passphrase, session token, authorization or signature in it
  *   $6$salt$hash                (hidden)
+ *   eyJhb.. sha256~..           (hidden): tokens for a Kubernetes API
  *   -----BEGIN .. PRIVATE KEY   (hidden), up to its end
  *   every text that was named as a secret, wherever it stands
  *

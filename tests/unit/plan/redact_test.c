@@ -76,6 +76,20 @@ static void hashes_and_private_keys_are_hidden(void **state)
 	assert_string_equal(redacted("a\n-----BEGIN PRIVATE KEY-----\nMHcC"), "a\n(hidden)");
 }
 
+static void tokens_of_an_api_server_are_hidden(void **state)
+{
+	(void)state;
+	assert_string_equal(redacted("token: eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0.c2ln_nature-x\n"),
+		"token: (hidden)\n");
+	assert_string_equal(
+		redacted("{\"t\":\"sha256~0123456789abcdefghij_-\"}"), "{\"t\":\"(hidden)\"}");
+	static const char *const none[] = { "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0",
+		"heyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0.c2lnbmF0dXJl", "eyJ.a.b", "sha256~",
+		"sha256:0123456789abcdef0123456789abcdef", "e" };
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_string_equal(redacted(none[i]), none[i]);
+}
+
 static void known_secrets_are_hidden_wherever_they_stand(void **state)
 {
 	(void)state;
@@ -98,6 +112,7 @@ int main(void)
 		cmocka_unit_test(addresses_lose_user_and_query),
 		cmocka_unit_test(values_of_telling_names_are_hidden),
 		cmocka_unit_test(hashes_and_private_keys_are_hidden),
+		cmocka_unit_test(tokens_of_an_api_server_are_hidden),
 		cmocka_unit_test(known_secrets_are_hidden_wherever_they_stand),
 	};
 	return cmocka_run_group_tests_name("redact", tests, NULL, NULL);
