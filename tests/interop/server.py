@@ -5,25 +5,17 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
+
+from ports import free_ports # noqa: F401 (of every server of this kind)
 
 PEERS = Path(__file__).resolve().parents[2] / "build" / "peers" / "bin"
 
 
 def b64(text):
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
-
-
-def free_ports(count):
-    """Ports nobody listens on, held open together so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
 
 
 class GatewayError(Exception):

@@ -1,13 +1,13 @@
 """Certificates issued by `etcd-rescue certs` in the eyes of real etcd: three members, TLS for clients and peers."""
 
 import shutil
-import socket
 import subprocess
 import time
 
 import pytest
 
 import requirement
+from ports import free_ports
 
 MANIFEST = """apiVersion: v1
 kind: Pod
@@ -32,14 +32,6 @@ def openssl(*args):
 @pytest.fixture
 def program(image_file):
     return image_file("etcd-rescue")
-
-
-def free_ports(n):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from ports import free_ports
 
 TOP = Path(__file__).resolve().parents[2]
 BIN = TOP / "build" / "peers" / "bin"
@@ -21,14 +22,6 @@ networking: {serviceSubnet: 10.112.0.0/16, dnsDomain: cluster.example}
 apiServer:
   certSANs: [zeta.example.org]
 """
-
-
-def free_ports(n):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
 
 
 def field(number, content):

@@ -9,6 +9,7 @@ import time
 import urllib.request
 
 from net import authority
+from ports import free_port # noqa: F401 (of every server of this kind)
 
 PATIENCE = 60
 PR_SET_PDEATHSIG = 1
@@ -18,12 +19,6 @@ LIBC = ctypes.CDLL(None)
 def end_with_parent(how):
     """Tests that are killed close nothing: their servers are to end all the same."""
     return lambda: LIBC.prctl(PR_SET_PDEATHSIG, how)
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def accepts(port, host="127.0.0.1"):
