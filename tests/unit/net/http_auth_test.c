@@ -220,6 +220,31 @@ static void http_signs_for_aws(void **state)
 	assert_string_equal(r.region, "eu-west-9");
 }
 
+static void http_reaches_a_server_where_it_is_told(void **state)
+{
+	const struct http_auth auth = { .kind = HTTP_AUTH_BEARER, .secret = "canary" };
+	CLEAN_BUF struct buf body = BUF(20000);
+	struct http_session *session = http_session_open();
+	struct http_request q = at("/echo", &auth);
+	char there[64];
+
+	(void)state;
+	snprintf(there, sizeof there, "127.0.0.1:%u", port);
+	q.url = "http://no-such-host.invalid:1/echo";
+	q.connect_to = there;
+	q.session = session;
+	const char *text = sent(&body, &q);
+	assert_non_null(strstr(text, "Host: no-such-host.invalid:1\r\n"));
+	assert_non_null(strstr(text, "Authorization: Bearer canary\r\n"));
+	/* The next request knows nothing of it. */
+	q = at("/echo", NULL);
+	q.session = session;
+	text = sent(&body, &q);
+	assert_non_null(strstr(text, host));
+	assert_null(strstr(text, "Authorization"));
+	http_session_close(session);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +252,7 @@ int main(void)
 		cmocka_unit_test(http_stays_when_told_and_when_it_must),
 		cmocka_unit_test(http_takes_credentials_to_no_other_host),
 		cmocka_unit_test(http_signs_for_aws),
+		cmocka_unit_test(http_reaches_a_server_where_it_is_told),
 	};
 	return cmocka_run_group_tests(tests, start_server, end_server);
 }
