@@ -38,20 +38,20 @@ static int hold(
 	return i->existed ? commit_drop(c, at, e) : 0;
 }
 
-/* What the first boot would take away goes with the restore, and its directory if it was ours. */
-static int drop_passing(
+/* The directory of what the first boot would take away: only ours, and when nobody else uses it. */
+static int drop_made(
 	struct commit *c, const struct journal_item *i, struct commit_spot at, struct err *e)
 {
 	const char *slash = strrchr(at.path, '/');
 	const char *name;
 	CLOSE_FD int dir = -1;
 
-	if (commit_drop(c, at, e) || !slash || i->existed)
-		return e->code;
-	at.path = arena_print(c->arena, "%.*s", (int)(slash - at.path), at.path);
-	if (!str_ends(str_from(at.path), STR(".service.d")))
+	if (!slash || i->existed || !i->passing)
 		return 0;
-	if (commit_parent(&dir, &name, at, e))
+	at.path = arena_print(c->arena, "%.*s", (int)(slash - at.path), at.path);
+	if (!str_ends(str_from(at.path), STR(".service.d")) || !commit_exists(at))
+		return 0;
+	if (commit_parent(&dir, &name, at, e) || (c->watch && c->watch(c->ctx, "rmdir", e)))
 		return e->code;
 	return !unlinkat(dir, name, AT_REMOVEDIR) && fsync(dir) ? err_sys(e, "%s", at.path) : 0;
 }
@@ -107,11 +107,13 @@ int commit_put_file_back(struct commit *c, const struct journal_item *i, struct 
 	if (i->held && (is == COMMIT_OLD || is == COMMIT_NEW) &&
 		commit_exists(commit_held_at(c, i)))
 		return unhold(c, i, at, e);
+	/* Perhaps cut when the file was gone, and its directory not yet. */
 	if (is == COMMIT_OLD || is == COMMIT_SAME)
-		return 0;
+		return drop_made(c, i, at, e);
 	if (is != COMMIT_NEW)
 		return commit_other(i, e);
-	if (i->passing && (!i->existed || commit_exists(at)) && drop_passing(c, i, at, e))
+	if (i->passing && (!i->existed || commit_exists(at)) &&
+		(commit_drop(c, at, e) || drop_made(c, i, at, e)))
 		return e->code;
 	if (i->passing)
 		return i->existed ? commit_kept_at(&kept, c, i, e) ||

@@ -98,6 +98,14 @@ static void what_the_first_boot_did_with_its_own_is_as_it_should_be(void **state
 	release("dns.yaml");
 	finish(&held, BACK, old_state);
 	assert_int_not_equal(access(at("%s/etc/systemd/kubelet.service.d", dir), F_OK), 0);
+	/* Also when the file was gone, and its directory not yet. */
+	for (int m = 0;; m++) {
+		learn(&held);
+		if (!cut(&held, BACK, m))
+			break;
+		finish(&held, BACK, old_state);
+		assert_int_not_equal(access(at("%s/etc/systemd/kubelet.service.d", dir), F_OK), 0);
+	}
 
 	/* A pod that somebody changed is not taken for ours. */
 	learn(&held);
@@ -244,10 +252,13 @@ static void what_goes_away_may_be_followed_by_others(void **state)
 		for (int m = 0;; m++) {
 			learn(scene);
 			join(same ? "old manifest" : "join them");
+			put(at("%s/var/lib/kubelet/pods/5678/etc-hosts", dir), "new pod");
 			free(new_state);
 			new_state = look();
 			const bool was_cut = cut(scene, BACK, m);
 			is_safe(scene);
+			/* The one or the other, at any instant. */
+			assert_int_equal(access(at("%s/var/lib/kubelet/pods", dir), F_OK), 0);
 			if (!was_cut)
 				break;
 			finish(scene, BACK, old_state);
