@@ -126,6 +126,8 @@ int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e
 	json_identity(&j, &r->who.identity);
 	json_texts(&j, "addresses", &n->addresses);
 	json_texts(&j, "warnings", &n->warnings);
+	if (r->fresh.n)
+		json_texts(&j, "fresh", &r->fresh);
 	json_edits(&j, n->files);
 	if (first_boot(steps, r)) {
 		json_key(&j, "first_boot");
@@ -245,6 +247,11 @@ int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e
 	}
 	if (print_first_boot(out, r, e))
 		return e->code;
+	if (r->fresh.n &&
+		(buf_print(out, e,
+			 "\nnew here, with keys, certificates and kubeconfigs of its own\n") ||
+			print_texts(out, "  files", &r->fresh, e)))
+		return e->code;
 	for (const struct kube_file *f = n->files->first; f; f = f->next)
 		changes += f->n_changes;
 	if (buf_print(out, e, "\n%zu changes\n", changes))
@@ -273,8 +280,7 @@ static void tell_members(
 		r->members = members;
 }
 
-/* What `run` would do here, or why it would not. */
-static void tell_role(struct plan_rewrite *r, struct err *refused)
+void cmd_target_role(struct plan_rewrite *r, struct err *refused)
 {
 	static const struct plan none = { 0 };
 	struct plan_rewrite asked = *r;
@@ -290,42 +296,6 @@ static void tell_role(struct plan_rewrite *r, struct err *refused)
 	r->role_why = found.why;
 	if (found.warning)
 		kube_warn(&r->node, "%s", found.warning);
-}
-
-/* Of a disk without a control plane; `e` says that there is none. */
-static int show_bare(const struct cmd_target *t, struct kube_files *files,
-	const struct plan_machine *machine, struct err *e)
-{
-	static const struct plan none = { 0 };
-	CLEAN_BUF struct buf out = BUF(OUTPUT_MAX);
-	struct plan_role_found found;
-	struct err why = { 0 };
-	struct json j = JSON(&out);
-
-	if (e->code != ERR_NOTFOUND || t->apply || t->snapshot)
-		return e->code;
-	if (plan_role_bare(&found, files, t->plan ? t->plan : &none, machine, &why)) {
-		if (why.code != ERR_NOTFOUND)
-			*e = why;
-		return e->code;
-	}
-	*e = (struct err){ 0 };
-	if (t->json) {
-		json_open(&j, '{');
-		json_key_text(&j, "event", "target");
-		json_key_text(&j, "layout", NULL);
-		json_key_text(&j, "role", plan_role_word(found.role));
-		json_key_text(&j, "role_why", found.why);
-		json_close(&j, '}');
-		if (json_end(&j, e) || buf_add(&out, "\n", 1, e))
-			return e->code;
-	} else if (buf_print(&out, e, "%-12s%s: %s\n", "role", plan_role_word(found.role),
-			   found.why)) {
-		return e->code;
-	}
-	if (!t->json)
-		output_tame(&out);
-	return app_print(&out, e);
 }
 
 int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
@@ -346,9 +316,9 @@ int cmd_plan_target(struct app *app, const struct cmd_target *t, struct err *e)
 		plan_machine_ask(&machine, app->arena, NULL);
 	}
 	if (plan_rewrite(&r, &files, t->plan, t->machine ? &machine : NULL, e))
-		return show_bare(t, &files, t->machine ? &machine : NULL, e);
+		return cmd_plan_bare(app, t, &files, t->machine ? &machine : NULL, e);
 	if (!t->apply)
-		tell_role(&r, &refused);
+		cmd_target_role(&r, &refused);
 	if (t->snapshot && plan_stored_file(&snapshot, app->arena, t->snapshot, e))
 		return e->code;
 	/* Said once everything is shown. */

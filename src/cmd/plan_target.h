@@ -23,8 +23,18 @@ struct cmd_target {
 
 int cmd_plan_target(struct app *app, const struct cmd_target *target, struct err *e);
 
-/* What was found and every change: for people, with diffs; or one object. */
+/* The same of a disk without a control plane, which `e` says: a node without an etcd; a fresh
+ * master, with the archive of the plan's pki:, which is read; or the error stays. */
+struct kube_files;
+struct plan_machine;
+int cmd_plan_bare(struct app *app, const struct cmd_target *target, struct kube_files *files,
+	const struct plan_machine *machine, struct err *e);
+
+/* What `run` would do here, or why it would not. */
 struct plan_rewrite;
+void cmd_target_role(struct plan_rewrite *r, struct err *refused);
+
+/* What was found and every change: for people, with diffs; or one object. */
 int cmd_target_text(struct buf *out, const struct plan_rewrite *r, struct err *e);
 int cmd_target_json(struct buf *out, const struct plan_rewrite *r, struct err *e);
 

@@ -24,6 +24,7 @@ struct plan_rewrite {
 	const struct plan *plan; /* NULL: none */
 	/* For who asked plan/role.h; NULL: not known. */
 	const char *role, *role_why;
+	struct kube_texts fresh; /* files of an archive, of a disk that has none; for who asked */
 };
 
 /* `plan` NULL: the node as it is; `machine` NULL: the disk is looked at from elsewhere. */

@@ -331,9 +331,9 @@ static void abandon(struct run *r)
 
 static int restore(struct run *r, struct err *e)
 {
-	const bool whole = run_restores(r);
+	const bool whole = run_restores(r), shown = r->dry_run && r->until == RUN_IDENTIFY;
 
-	if (whole && (check_token(r, e) || run_overlay(r, e) || choose(r, e)))
+	if (whole && !shown && (check_token(r, e) || run_overlay(r, e) || choose(r, e)))
 		return e->code;
 	if (r->dry_run) {
 		r->outcome = RUN_REHEARSED;

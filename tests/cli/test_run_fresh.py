@@ -1,6 +1,7 @@
 """etcd-rescue run on a disk without /etc/kubernetes: another master's archive becomes this node's configuration."""
 
 import base64
+import json
 import shlex
 import shutil
 import subprocess
@@ -214,6 +215,28 @@ def test_rehearsal_writes_nothing(program, bare, plan):
     before = marks(bare)
     said = call(program, "run", "--root", bare, "--file", plan, "--dry-run")
     assert marks(bare) == before and "master-3" in said.stdout
+
+
+@pytest.mark.parametrize("more, role, why", [
+    ("", "restore", "the plan has a pki:"), ("role: join\n", "join", "the plan says so"),
+    ("recovery-host: master-1\n", "join", "recovery-host is master-1 and this is master-3"),
+    ("recovery-host: master-3\n", "single", "this is the recovery host")])
+def test_plan_shows_what_would_become_of_a_fresh_disk(program, healthy, bare, plan, more, role, why):
+    """From the archive alone: no snapshot is looked for, so that there may be none yet."""
+    plan.write_text(plan.read_text().replace("source: file:", "source: file:/nowhere") + more)
+    before = marks(bare)
+    found = json.loads(call(program, "plan", "--root", bare, "--file", plan, "--json").stdout)
+    assert (found["layout"], found["node"], found["role"]) == ("kubeadm", "master-3", role)
+    assert why in found["role_why"] and "no control plane is here" in found["role_why"]
+    assert {"etc/kubernetes/pki/ca.key", MANIFEST, "var/lib/kubelet/config.yaml"} <= set(found["fresh"])
+    assert "etc/kubernetes/pki/apiserver.key" not in found["fresh"], "another master's own"
+    text = call(program, "plan", "--root", bare, "--file", plan).stdout
+    assert f"\nrole        {role}: {found['role_why']}\n" in text and f"\n            {MANIFEST}\n" in text
+    assert ("adds this node's member to the cluster" in text) == (role == "join") and marks(bare) == before
+    # And why it would be refused.
+    (bare / "usr/bin/kubelet").unlink()
+    done = subprocess.run([program, "plan", "--root", bare, "--file", plan], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "no kubelet" in done.stderr and not done.stdout
 
 
 @pytest.mark.parametrize("lost", ["sa.key", "etcd/ca.key"])
