@@ -1,14 +1,11 @@
 """Backups as people really pack them, made by the real programs, and archives made to harm."""
 
-import contextlib
 import gzip
-import io
 import json
 import os
 import random
 import subprocess
 import tarfile
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,60 +14,13 @@ import pytest
 
 import requirement
 from sources import snapshots
+from sources.memory import peak
+from sources.packing import entry, tar, through, zipped
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DBS = [(GOLDEN / f"etcd-{version}/snapshot.db").read_bytes() for version in ("3.5", "3.4", "3.6")]
 DB = DBS[0]
 STAMP = "2020-03-18_220218"
-
-
-def through(*argv, data, **options):
-    """What the program makes of `data`, which comes through a pipe as backup scripts do it."""
-    argv = [requirement.need(argv[0]), *argv[1:]]
-    return subprocess.run(argv, input=data, stdout=subprocess.PIPE, check=True, timeout=120, **options).stdout
-
-
-def tar(*files, **how):
-    """Of (name, bytes) or a ready TarInfo."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", **how) as archive:
-        for file in files:
-            info, data = (file, b"") if isinstance(file, tarfile.TarInfo) else (tarfile.TarInfo(file[0]), file[1])
-            if data:
-                info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-def entry(name, kind, target="", **more):
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    for key, value in more.items():
-        setattr(info, key, value)
-    return info
-
-
-class Unseekable(io.RawIOBase):
-    """Makes zipfile write lengths behind the data, as Go's archive/zip always does."""
-
-    def __init__(self):
-        super().__init__()
-        self.bytes = bytearray()
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        self.bytes += data
-        return len(data)
-
-
-def zipped(*files, streamed=False, method=zipfile.ZIP_DEFLATED):
-    out = Unseekable() if streamed else io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, data in files:
-            archive.writestr(name, data)
-    return bytes(out.bytes) if streamed else out.getvalue()
 
 
 class Fetch:
@@ -426,20 +376,6 @@ def test_a_quine_ends(fetch):
     for _ in range(9):
         data = gzip.compress(data)
     assert "packed more than 8 times over" in fetch.fails("a.db.gz", data)
-
-
-def peak(argv):
-    """The most memory a program held, in MiB; wait4() would tell that of pytest, from before the exec."""
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as child:
-        most = 0
-        while child.poll() is None:
-            with contextlib.suppress(OSError):
-                words = Path(f"/proc/{child.pid}/status").read_text().split()
-                if "VmHWM:" in words and Path(f"/proc/{child.pid}/exe").resolve() == Path(argv[0]).resolve():
-                    most = max(most, int(words[words.index("VmHWM:") + 1]))
-            time.sleep(0.002)
-    assert child.returncode == 0 and most
-    return most >> 10
 
 
 @pytest.mark.parametrize("packer,most", [("gzip", 32), ("bzip2", 36), ("lz4", 36), ("zstd", 40), ("xz-window", 48)])
