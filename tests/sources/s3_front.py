@@ -6,6 +6,8 @@
     bytes             a page with status 200
 """
 
+import datetime
+import email.utils
 import http.client
 import http.server
 import ssl
@@ -108,3 +110,19 @@ class Front:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+
+
+class Skewed(Front):
+    """The server's own verdict on a clock that is `ahead` seconds before ours, and its Date on top."""
+
+    def __init__(self, server, ahead):
+        super().__init__(server)
+        self.ahead, self.healed = ahead, False
+
+    def pass_on(self, asked):
+        if self.healed:
+            return super().pass_on(asked)
+        self.healed = True
+        answer = self.server.request("GET", asked.path, asked.query, skew=-self.ahead)
+        now = datetime.datetime.now(datetime.timezone.utc).timestamp()
+        return answer.status, answer.body, "", {"Date": email.utils.formatdate(now + self.ahead, usegmt=True)}

@@ -1,95 +1,34 @@
 """s3:// against real servers, and against fronts that say what servers say that nobody has at hand."""
 
 import base64
-import contextlib
 import datetime
-import email.utils
 import hashlib
-import itertools
 import json
 import os
 import re
 import shutil
 import socket
 import subprocess
-import threading
 import urllib.parse
 
 import pytest
 
 from net import authority
 from sources import snapshots
-from sources.s3_front import Front, error
+from sources.answering import proxy_that_refuses
+from sources.s3_front import Front, Skewed, error
+from sources.s3_rescue import Rescue, content, fill
 
 KEYS = ["plain.db", "a b.db", "p+q.db", "100%.db", "%41.db", "h#sh.db", "q?x.db", "a&b=c.db", "ü/naïve €.db", "x/y.db",
         "quote'\"<>.db", "til~de*(1)!.db", "tab\tkey.db", "@at:colon;,$.db", "back\\slash.db"]
 # What a server over a directory cannot have.
 ODD_KEYS = ["/lead.db", "dir//double.db", "dots/../up.db", "./here.db", "x"]
-NUMBERS = itertools.count()
 CANARY = "CANARYcanary0/secret+0CANARY"
-
-
-class Rescue:
-    """The program under test at one server: .list(url) .fetch(url) .fails(url), with options by name and env in capitals."""
-
-    def __init__(self, run, program, work, server, **defaults):
-        self.run, self.program, self.work, self.server, self.defaults = run, program, work, server, defaults
-        self.said = ""
-
-    def call(self, verb, url, *more, **settings):
-        settings = {"endpoint": self.server.endpoint, **self.defaults, **settings}
-        env = {"AWS_ACCESS_KEY_ID": self.server.access, "AWS_SECRET_ACCESS_KEY": self.server.secret,
-               "AWS_REGION": self.server.region, "AWS_EC2_METADATA_DISABLED": "true"}
-        env.update({name: settings.pop(name) for name in list(settings) if name.isupper() or name.endswith("proxy")})
-        wrap = settings.pop("wrap", [])
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items() if value is not None]
-        done = self.run(*wrap, self.program, verb, "--json", "--verbose", *options, *more, url,
-                        env={name: value for name, value in env.items() if value is not None})
-        self.said = done.stdout + done.stderr
-        return done
-
-    def list(self, url, **settings):
-        """What lies there, in the order of the names; whether it makes a snapshot is not of interest here."""
-        done = self.call("list", url, "--all", **settings)
-        found = [json.loads(line) for line in done.stdout.splitlines()]
-        assert found, done.stderr
-        return sorted(found, key=lambda one: one["name"])
-
-    def names(self, url, **settings):
-        return [found["name"] for found in self.list(url, **settings)]
-
-    def fetch(self, url, **settings):
-        """The bytes of the one object that the address names."""
-        target = self.work / f"fetched-{next(NUMBERS)}"
-        done = self.call("fetch", url, "-o", target, **settings)
-        assert done.returncode == 0, done.stderr
-        return target.read_bytes()
-
-    def fails(self, url, verb="list", **settings):
-        """Its one line of error."""
-        more = ["-o", self.work / "not-fetched"] if verb == "fetch" else []
-        done = self.call(verb, url, *more, **settings)
-        assert done.returncode in (1, 2) and not done.stdout, done.stdout
-        errors = [event for event in map(json.loads, done.stderr.splitlines()) if event["event"] == "error"]
-        assert len(errors) == 1 and "\n" not in errors[0]["text"], done.stderr
-        return errors[0]["text"]
 
 
 @pytest.fixture
 def rescue(run, program, tmp_path):
     return lambda server, **defaults: Rescue(run, program, tmp_path, server, **defaults)
-
-
-def fill(server, keys):
-    """A bucket with snapshots of these names, each with content of its own."""
-    bucket = server.bucket()
-    for key in keys:
-        server.put(bucket, key, content(key))
-    return bucket
-
-
-def content(key):
-    return snapshots.make(1, key)
 
 
 def test_every_name_is_listed_and_read(s3, rescue):
@@ -328,22 +267,6 @@ def test_an_archived_object_says_so(moto, rescue):
         assert "lies in an archive (Glacier)" in rescue(moto, endpoint=front.endpoint).fails(f"s3://{bucket}/a.db", "fetch")
 
 
-class Skewed(Front):
-    """The server's own verdict on a clock that is `ahead` seconds before ours, and its Date on top."""
-
-    def __init__(self, server, ahead):
-        super().__init__(server)
-        self.ahead, self.healed = ahead, False
-
-    def pass_on(self, asked):
-        if self.healed:
-            return super().pass_on(asked)
-        self.healed = True
-        answer = self.server.request("GET", asked.path, asked.query, skew=-self.ahead)
-        now = datetime.datetime.now(datetime.timezone.utc).timestamp()
-        return answer.status, answer.body, "", {"Date": email.utils.formatdate(now + self.ahead, usegmt=True)}
-
-
 @pytest.mark.parametrize("ahead, words", [
     (3600, "1 h 0 min behind"), (-3600, "1 h 0 min ahead of"), (1200, "20 min 0 s behind"), (86400 * 400, "400 days behind"),
     (86400 * 20000, "20000 days behind")])
@@ -431,27 +354,6 @@ def test_a_store_that_is_not_there(moto, rescue):
     program = rescue(moto, endpoint=nobody)
     line = program.fails("s3://bucket/")
     assert "onnect to" in line and nobody in line and "; trying again" in program.said
-
-
-@contextlib.contextmanager
-def proxy_that_refuses():
-    """Answers everything with 407."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = listener.accept()
-                with peer:
-                    peer.recv(65536)
-                    peer.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n"
-                                 b"Connection: close\r\n\r\n")
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -1,67 +1,22 @@
 """https:// and http://: real servers' objects and index pages, their refusals, and proxies."""
 
 import base64
-import contextlib
 import datetime
-import http.server
-import json
-import socket
-import ssl
 import subprocess
-import threading
 import urllib.parse
 from pathlib import Path
 
 import pytest
 
 import requirement
-from net import authority
+from sources.answering import answering, proxy
 from sources.servers import free_port
+from sources.web_rescue import CANARY, Web
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DB = (GOLDEN / "etcd-3.5/snapshot.db").read_bytes()
 OLD = (GOLDEN / "etcd-3.4/snapshot.db").read_bytes()
-CANARY = "CANARYcanary0-secret-CANARY"
 ODD = ["etcd backup & co #1 100% 2026-11-01.db", "größe <odd> 'q' 2026-11-02.db", "query?x=1;a:b+c 2026-11-03.db"]
-
-
-class Web:
-    """The program: .list(url) and .fetch(url) as JSON, .fails(url) the one line of error; all that was said is looked through."""
-
-    def __init__(self, run, program, work):
-        self.run, self.program, self.work, self.n = run, program, work, 0
-
-    def call(self, verb, url, *options, env=None):
-        done = self.run(self.program, verb, "--json", "--verbose", *options, url, env=env)
-        assert CANARY not in done.stdout + done.stderr
-        self.warnings = [event["text"] for event in map(json.loads, done.stderr.splitlines()) if event["event"] == "warning"]
-        return done
-
-    def list(self, url, *options, **more):
-        done = self.call("list", url, "--all", *options, **more)
-        assert done.returncode == 0, done.stderr
-        return {found["name"]: found for found in map(json.loads, done.stdout.splitlines())}
-
-    def fetch(self, url, *options, **more):
-        self.n += 1
-        to = self.work / f"out-{self.n}"
-        done = self.call("fetch", url, "-o", to, *options, **more)
-        assert done.returncode == 0, done.stderr
-        return to.read_bytes()
-
-    def fails(self, url, *options, verb="list", **more):
-        options = [*options, "-o", self.work / "never"] if verb == "fetch" else options
-        done = self.call(verb, url, *options, **more)
-        errors = [event["text"] for event in map(json.loads, done.stderr.splitlines()) if event["event"] == "error"]
-        assert done.returncode in (1, 2) and not done.stdout and len(errors) == 1 and "\n" not in errors[0], done.stderr
-        assert not (self.work / "never").exists()
-        return errors[0]
-
-    def secret(self, text=CANARY):
-        path = self.work / "secret"
-        path.write_text(text + "\n")
-        path.chmod(0o600)
-        return path
 
 
 @pytest.fixture
@@ -228,54 +183,6 @@ def test_client_certificate(web, own, tls_server):
     assert "does not accept our client certificate" in line
 
 
-@contextlib.contextmanager
-def answering(handler, tls=None, want_certificate=None):
-    """A small server of the test's own: handler(request) answers; what came is kept in .seen."""
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            server.seen.append((self.path, dict(self.headers)))
-            status, headers, body = handler(self)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                with contextlib.suppress(OSError):
-                    self.wfile.write(body)
-
-        do_HEAD = do_GET
-
-        def log_message(self, *_):
-            pass
-
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_):
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.seen = []
-    if tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*tls)
-        if want_certificate:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(want_certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.url = f"{'https' if tls else 'http'}://localhost:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_a_handshake_that_ends_for_want_of_a_certificate(web, own):
     """Servers that refuse in the handshake, not with a page."""
     with answering(lambda _: (200, {}, DB), own.issue("strict"), own.ca) as server:
@@ -391,57 +298,6 @@ def test_an_index_that_points_away(web):
             assert list(web.list(server.url + "/b/")) == ["etcd-2026-11-20.db"]
             assert web.fetch(server.url + "/b/") == DB
         assert not other.seen
-
-
-@contextlib.contextmanager
-def proxy(answer=b"HTTP/1.1 200 Connection established\r\n\r\n"):
-    """CONNECT or a whole address; .asked holds first lines. Another answer than 200 is all it says."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    asked = []
-
-    def pump(source, sink):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
-    def serve(client):
-        with client, contextlib.suppress(OSError, ValueError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                piece = client.recv(4096)
-                if not piece:
-                    return
-                head += piece
-            asked.append(head.decode())
-            method, target, _ = head.split(b"\r\n")[0].decode().split()
-            if not answer.startswith(b"HTTP/1.1 200"):
-                client.sendall(answer + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
-                return
-            parts = urllib.parse.urlsplit(target if method != "CONNECT" else "//" + target)
-            with socket.create_connection((parts.hostname, parts.port)) as server:
-                if method == "CONNECT":
-                    client.sendall(answer)
-                else:
-                    server.sendall(head.replace(target.encode(), (parts.path or "/").encode(), 1))
-                back = threading.Thread(target=pump, args=(server, client), daemon=True)
-                back.start()
-                pump(client, server)
-                back.join()
-
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
 
 
 def test_through_a_proxy(web, plain, secure):
