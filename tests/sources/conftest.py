@@ -6,6 +6,11 @@ import subprocess
 
 import pytest
 
+import requirement
+
+from sources.disks import Disks, frozen_copy, loops_in
+from sources.ebs import EVENTS, MAIN, MIB, Site
+from sources.ec2 import Ec2
 from sources.faults import Proxy
 from sources.go_s3 import GoS3
 from sources.imds import Imds
@@ -132,3 +137,41 @@ def imds():
     """A metadata service for one test: .endpoint .environment .role_credentials() .requests, and more in sources/imds.py"""
     with Imds() as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """images("ext4", partition): that file system with both databases, frozen in use; made once."""
+    made = {}
+
+    def image(kind="ext4", partition=False, **files):
+        for tool in ("losetup", f"mkfs.{kind}", "unshare"):
+            requirement.need(tool)
+        key = (kind, partition, *sorted(files))
+        if key not in made:
+            content = {k.replace("__", "."): v for k, v in files.items()} or \
+                {"snapshot.db": MAIN.read_bytes(), "snapshot-events.db": EVENTS.read_bytes()}
+            made[key] = frozen_copy(tmp_path_factory.mktemp("image"), content, kind, (320 if kind == "xfs" else 64) * MIB,
+                                    partition)
+        return made[key]
+    return image
+
+
+@pytest.fixture
+def ec2(imds):
+    """A cloud with states, faults and signatures that knows the keys of the instance's role; see sources/ec2.py"""
+    with Ec2(imds.role_credentials()) as service:
+        yield service
+
+
+@pytest.fixture
+def site(program, imds, ec2, images, tmp_path):
+    """An instance of that cloud: site(verb, ...), .fetch(url), .disks, and more in sources/ebs.py"""
+    disks = Disks(tmp_path / "machine", images())
+    ec2.plug, ec2.unplug = disks.plug, disks.unplug
+    ec2.kept = {ec2.volume(attached=(ec2.instance, "/dev/sda1")), ec2.volume(tags={"etcd-rescue": "i-0another"}),
+                ec2.volume(tags={"Name": "etcd-rescue"})}
+    (tmp_path / "out").mkdir()
+    yield Site(program, imds, ec2.endpoint, disks, tmp_path / "out")
+    disks.close()
+    assert not loops_in(tmp_path)

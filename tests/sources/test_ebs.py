@@ -1,113 +1,19 @@
 """A snapshot out of an EBS snapshot: volumes that come as disks of a machine made of files, and go again, whatever happens.
 
 The disks are loop devices below a /sys and /dev of the program's own (disks.py); EC2 is one with states, faults and
-signatures (ec2.py), and moto. The same with a real kernel's NVMe disk is in test_ebs_vm.py.
+signatures (ec2.py), and moto. Killed and interrupted programs are in test_ebs_crash.py; the same with a real kernel's NVMe
+disk is in test_ebs_vm.py.
 """
 
-import hashlib
 import json
-import os
 import re
-import signal
-import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-import requirement
-
-from sources.disks import Disks, frozen_copy, loops_in
-from sources.ec2 import Ec2
-from sources.imds import Imds
-from sources.snapshots import make
-
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-MAIN, EVENTS = (GOLDEN / f"etcd-{v}/snapshot.db" for v in ("3.5", "3.6"))
-NAME, VALUE = "kubernetes.io/created-for/pvc/name", "kube-etcd-snapshot-pvc"
-TAG = {NAME: VALUE}
-MIB = 1 << 20
-
-
-@pytest.fixture(scope="session")
-def images(tmp_path_factory):
-    """images("ext4", partition): that file system with both databases, frozen in use; made once."""
-    made = {}
-
-    def image(kind="ext4", partition=False, **files):
-        for tool in ("losetup", f"mkfs.{kind}", "unshare"):
-            requirement.need(tool)
-        key = (kind, partition, *sorted(files))
-        if key not in made:
-            content = {k.replace("__", "."): v for k, v in files.items()} or \
-                {"snapshot.db": MAIN.read_bytes(), "snapshot-events.db": EVENTS.read_bytes()}
-            made[key] = frozen_copy(tmp_path_factory.mktemp("image"), content, kind, (320 if kind == "xfs" else 64) * MIB,
-                                    partition)
-        return made[key]
-    return image
-
-
-@pytest.fixture
-def imds():
-    with Imds() as service:
-        service.role_credentials()
-        yield service
-
-
-@pytest.fixture
-def ec2(imds):
-    keys = imds.credentials
-    with Ec2((keys["AccessKeyId"], keys["SecretAccessKey"], keys["Token"])) as service:
-        yield service
-
-
-class Site:
-    """An instance with its cloud: what is there before must be there after, and nothing else."""
-
-    def __init__(self, program, imds, endpoint, disks, out):
-        self.program, self.disks, self.out = program, disks, out
-        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", **imds.environment,
-                    "AWS_ENDPOINT_URL_EC2": endpoint}
-
-    def argv(self, *words):
-        return [*self.disks.wrapper, str(self.program), *map(str, words)]
-
-    def __call__(self, *words, timeout=120):
-        return subprocess.run(self.argv(*words), env=self.env, capture_output=True, text=True, timeout=timeout, check=False,
-                              stdin=subprocess.DEVNULL)
-
-    def start(self, *words):
-        return subprocess.Popen(self.argv(*words), env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                stdin=subprocess.DEVNULL)
-
-    def fetch(self, url="ebs:", *words):
-        return self(*self.fetching(url, *words))
-
-    def fetching(self, url="ebs:", *words):
-        return ["fetch", "--ebs-tag", f"{NAME}={VALUE}", "--force", "-o", f"{self.out}/", *words, url]
-
-    def arrived(self):
-        """The bytes that were fetched, by what they are."""
-        known = {hashlib.sha256(f.read_bytes()).digest(): f for f in (MAIN, EVENTS)}
-        return {known.get(hashlib.sha256(f.read_bytes()).digest()) for f in self.out.rglob("*") if f.is_file()}
-
-
-@pytest.fixture
-def site(program, imds, ec2, images, tmp_path):
-    disks = Disks(tmp_path / "machine", images())
-    ec2.plug, ec2.unplug = disks.plug, disks.unplug
-    ec2.kept = {ec2.volume(attached=(ec2.instance, "/dev/sda1")), ec2.volume(tags={"etcd-rescue": "i-0another"}),
-                ec2.volume(tags={"Name": "etcd-rescue"})}
-    (tmp_path / "out").mkdir()
-    yield Site(program, imds, ec2.endpoint, disks, tmp_path / "out")
-    disks.close()
-    assert not loops_in(tmp_path)
-
-
-def nothing_is_left(site, ec2):
-    assert set(ec2.volumes) == ec2.kept
-    assert not site.disks.loops and not site.disks.busy
+from sources.disks import Disks
+from sources.ebs import EVENTS, MAIN, NAME, TAG, VALUE, Site, nothing_is_left
 
 
 def listed(done):
@@ -343,118 +249,12 @@ def test_two_at_once_do_not_take_each_others_volume(site, ec2):
     nothing_is_left(site, ec2)
 
 
-# Crashes
-
-@pytest.fixture(scope="module")
-def requests_of_a_run():
-    """What a fetch by id asks, as the tests below found it; see test_the_requests_are_known."""
-    return ["DescribeSnapshots", "DescribeVolumes", "CreateVolume", "DescribeVolumes", "DescribeVolumes", "DescribeVolumes",
-            "AttachVolume", "DescribeVolumes", "DescribeVolumes", "DescribeVolumes", "DetachVolume", "DescribeVolumes",
-            "DescribeVolumes", "DeleteVolume"]
-
-
-REQUESTS = 14
-SHORT = (3, 7, 11, 14)
-
-
-def test_the_requests_are_known(site, ec2, requests_of_a_run):
-    one = ec2.snapshot()
-    assert site.fetch(f"ebs:{one}").returncode == 0
-    assert ec2.actions() == requests_of_a_run and len(requests_of_a_run) == REQUESTS
-
-
-@pytest.mark.parametrize("delay", [pytest.param(d, marks=() if d == 0.2 else pytest.mark.long)
-                                   for d in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6)])
-def test_run_killed_while_it_reads_leaves_nothing_mounted(site, ec2, images, delay):
-    """Between the disk's coming and its going: while it is looked for, mounted, read."""
-    site.disks.image = images("ext4", False, snapshot__db=make(4 * MIB))
-    one = ec2.snapshot()
-    plug, process = ec2.plug, []
-
-    def strike(volume):
-        plug(volume)
-        threading.Timer(delay, process[0].kill).start()
-    ec2.plug = strike
-    with ec2.lock:
-        process.append(site.start(*site.fetching(f"ebs:{one}")))
-    process[0].communicate(timeout=120)
-    assert process[0].returncode in (-signal.SIGKILL, 0)
-    for device in [d for devices, _, _ in site.disks.loops.values() for d in devices]:
-        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
-    ec2.plug = plug
-    done = site.fetch(f"ebs:{one}")
-    assert done.returncode == 0, done.stderr
-    nothing_is_left(site, ec2)
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", [pytest.param(n, marks=() if n in SHORT else pytest.mark.long)
-                                    for n in range(1, REQUESTS + 1)])
-def test_what_a_killed_run_leaves_the_next_one_takes_away(site, ec2, number, when):
-    """kill -9 at each request, before EC2 has carried it out and after."""
-    one = ec2.snapshot()
-    process = []
-
-    def strike(n, _):
-        if n == number:
-            process[0].send_signal(signal.SIGKILL)
-    with ec2.lock:
-        if when == "before":
-            ec2.faults[number] = "lost"
-        ec2.on_request = strike
-        process.append(site.start(*site.fetching(f"ebs:{one}")))
-    process[0].communicate(timeout=120)
-    assert process[0].returncode == -signal.SIGKILL and len(ec2.requests) == number
-    ec2.on_request = None
-    done = site.fetch(f"ebs:{one}")
-    assert done.returncode == 0, done.stderr
-    assert site.arrived() == {MAIN, EVENTS}
-    nothing_is_left(site, ec2)
-
-
-@pytest.mark.parametrize("fault", ["unheard", "lost", ("InternalError", 500), ("UnauthorizedOperation", 403)],
-                         ids=["unheard", "lost", "internal", "denied"])
-@pytest.mark.parametrize("number", [pytest.param(n, marks=() if n in SHORT else pytest.mark.long)
-                                    for n in range(1, REQUESTS + 1)])
-def test_fault_of_any_request_costs_no_volume(site, ec2, number, fault):
-    one = ec2.snapshot()
-    ec2.faults[number] = fault
-    done = site.fetch(f"ebs:{one}")
-    denied = isinstance(fault, tuple) and fault[1] == 403
-    if not denied:
-        assert done.returncode == 0, done.stderr
-    elif done.returncode:
-        assert "add the right" in done.stderr
-    if set(ec2.volumes) != ec2.kept:
-        assert denied and "the volume is still there" in done.stderr
-        assert site.fetch(f"ebs:{one}").returncode == 0
-    assert site.arrived() == {MAIN, EVENTS} or done.returncode
-    nothing_is_left(site, ec2)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("command", ["fetch", "list"])
-def test_signal_takes_the_volume_away_at_once(site, ec2, command, number):
-    one = ec2.snapshot()
-    process = []
-    plug = ec2.plug
-
-    def strike(volume):
-        plug(volume)
-        process[0].send_signal(number)
-    ec2.plug = strike
-    with ec2.lock:
-        process.append(site.start(*(site.fetching(f"ebs:{one}") if command == "fetch" else ["list", f"ebs:{one}"])))
-    process[0].communicate(timeout=120)
-    assert process[0].returncode == 128 + number
-    nothing_is_left(site, ec2)
-
-
 # The other EC2
 
 @pytest.fixture
 def moto_site(request, program, imds, images, tmp_path):
     moto = request.getfixturevalue("moto")
+    imds.role_credentials()
     disks = Disks(tmp_path / "machine", images())
     (tmp_path / "out").mkdir()
     yield moto, Site(program, imds, moto.endpoint, disks, tmp_path / "out")
