@@ -1,6 +1,5 @@
 """etcd-rescue boot --dry-run: what it sees of a machine, in trees of machines and on the one that runs the tests."""
 
-import hashlib
 import http.server
 import json
 import os
@@ -13,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import requirement
+
+from cli.fake_machine import add_manifest
 
 TOP = Path(__file__).resolve().parent.parent.parent
 TREES = TOP / "tests" / "trees"
@@ -64,18 +65,6 @@ def named(things, name):
 
 def warnings(said):
     return [line["text"] for line in said if line["event"] == "warning"]
-
-
-def add_manifest(tree, files):
-    lines = []
-    for name, content in files.items():
-        path = tree / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        lines.append(f"{hashlib.sha256(content).hexdigest()}  /{name}\n")
-    manifest = tree / "etc" / "etcd-rescue" / "manifest"
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_text("".join(lines))
 
 
 def test_report_has_the_keys_that_were_promised(see):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.fake_machine import Machine
+
 TOP = Path(__file__).resolve().parent.parent.parent
 GOLDEN = TOP / "tests" / "golden" / "plan"
 WRONG = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
@@ -227,25 +229,6 @@ def test_quiet_check_says_nothing(good):
     assert good("--check", "good/design.yaml", "--quiet") == ""
     assert json.loads(good("--check", "good/design.yaml", "--json")) == {
         "event": "check", "file": "good/design.yaml", "good": True}
-
-
-class Machine:
-    """A fake root directory for --root."""
-
-    def __init__(self, path):
-        self.path = path
-        self.put("proc/cmdline", "quiet\n")
-        card = "sys/class/net/eth0"
-        for name, text in {"address": "52:54:00:aa:bb:cc", "type": "1", "carrier": "1", "operstate": "up",
-                           "flags": "0x1003", "mtu": "1500", "ifindex": "2"}.items():
-            self.put(f"{card}/{name}", text + "\n")
-        (path / card / "device").mkdir()
-
-    def put(self, name, content):
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
 
 
 @pytest.fixture
