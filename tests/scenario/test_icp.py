@@ -5,10 +5,8 @@ no systemd. While etcd1's master commits, its power goes; it comes back with the
 """
 
 import json
-import os
 import re
 import subprocess
-import time
 
 import pytest
 
@@ -17,6 +15,7 @@ from machine.console import COLOUR
 from machine.icp import BACKUP, DATA, HYPERKUBE, PODS, VOLUMES, WAL, IcpCluster
 from machine.netboot import web_server
 from scenario import story as stories, sums
+from scenario.power import cut_while_it_commits, goes_on
 from scenario.story import Etcd
 
 FOLDERS = ["etc/cfc", "var/lib/etcd", "var/lib/etcd-wal", "var/lib/kubelet"]
@@ -30,26 +29,6 @@ auto: yes
 """
 # Keys of who led and who was alive, which the restore drops.
 LIVES = re.compile(r"/registry/(masterleases/|leases/kube-system/kube-(scheduler|controller-manager)$)")
-COMMITTING = b'"phase":"committing"'      # in the journal
-SLOW = 4        # writes a second, while a commit is to be caught in its middle
-THROTTLE = dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops", "iops_rd"), 0)
-
-
-def holds(disk, text):
-    """Is this text anywhere on the disk? Holes are left out."""
-    with open(disk, "rb") as image:
-        size, at = image.seek(0, os.SEEK_END), 0
-        while at < size:
-            try:
-                at = os.lseek(image.fileno(), at, os.SEEK_DATA)
-            except OSError:     # nothing but a hole is left
-                return False
-            end = os.lseek(image.fileno(), at, os.SEEK_HOLE)
-            image.seek(at)
-            if text in image.read(end - at):
-                return True
-            at = end
-    return False
 
 
 class Scene:
@@ -59,24 +38,6 @@ class Scene:
         self.plan = PLAN.format(router=story.switch.router, port=server.server_port, snapshot=SNAPSHOT)
         self.etcd = Etcd(story.work, [f"https://127.0.0.1:{story.port(master, 4001)}" for master in cluster], cluster.cas,
                          version="3.3")
-        self.seen = {}      # {name of a master: what its console said before the power went}
-
-    def cut_power_while_it_commits(self, master, disk, **options):
-        """The disk is made so slow that the commit takes long; then the machine is off, and on again."""
-        vm = self.story.vms[master.name]
-        vm.console.expect("==> gate", stories.BOOT + stories.RESTORE, stop_at=stories.NOT_ON_THE_DISK)
-        vm.qmp("block_set_io_throttle", device="disk0", iops_wr=SLOW, **THROTTLE)
-        end = time.monotonic() + 120
-        while not holds(disk, COMMITTING):
-            assert time.monotonic() < end, vm.console.text[-1000:]
-            time.sleep(0.2)
-        # Until what was written has got its name.
-        time.sleep(8 / SLOW)
-        self.seen[master.name] = COLOUR.sub("", vm.console.text)
-        vm.close()
-        self.story.say(f"the power of {master.name} is cut, and comes back")
-        self.story.power_on(master, disk, **options)
-        self.story.inputs.pop()         # nobody did that
 
     def until_finished(self, master):
         """The first boot's part is done: with systemd and without the record goes last."""
@@ -117,7 +78,7 @@ def scene(tell, cluster):
         stick = story.stick(scene.plan)
         for machine in story.machines:
             story.power_on(machine, disks[machine.name], stick=stick)
-        scene.cut_power_while_it_commits(scene.second, disks[scene.second.name], stick=stick)
+        scene.seen = cut_while_it_commits(story, scene.second, disks[scene.second.name], stick=stick)
         story.until_on_their_disks()
         story.until_healthy(scene.etcd)
         for master in cluster:
@@ -159,9 +120,7 @@ def test_etcd_is_started_first_and_the_others_once_it_serves(scene):
 
 
 def test_the_power_went_in_the_middle_of_a_commit(scene):
-    before, after = scene.seen[scene.second.name], COLOUR.sub("", scene.story.vms[scene.second.name].console.text)
-    assert "==> commit" in before and "commit: restored" not in before
-    assert "an earlier run was interrupted (committing); it goes on" in after and "commit: restored" in after
+    goes_on(scene.story, scene.second, scene.seen)
 
 
 def test_old_data_old_log_and_what_pods_had_mounted_are_kept(scene):

@@ -15,12 +15,15 @@ import pytest
 import requirement
 from interop.finished import stamp
 from machine import pki
+from machine.console import COLOUR
 from machine.openshift import DEPLOYMENT, VAR
 from machine.openshift42 import CERTIFICATES, CONFIG, MANIFEST, TOKEN, Openshift42Cluster
-from machine.serving import stop_serving
+from machine.serving import NOT_ON_THE_DISK, stop_serving
+from machine.vm import BOOT
 from scenario.api import api_host, items, node, serve, served_before
-from scenario.story import Etcd, cluster_id, ids, reference, rolled_back, run_on, snakes
+from scenario.story import RESTORE, Etcd, cluster_id, ids, reference, rolled_back, run_on, snakes
 from scenario.sums import below, contents, digests, kept, of_tree
+from sources.faults import Fault, Proxy
 from sources.nginx import Nginx
 from sources.servers import Certificates
 
@@ -40,6 +43,7 @@ DROPPED = (b"/registry/masterleases/", b"/registry/leases/kube-system/kube-")
 PREFIX = "/kubernetes.io"   # of all that OpenShift's API server stores
 # Whom the controllers have heard of last: nobody's kubelet runs on the one that was lost as a whole.
 NODES = {"ocp-master0": "Unknown", "ocp-master1": "True", "ocp-master2": "True"}
+AWAY = 2        # seconds, for which the store is down
 GROW = 300      # seconds; several times what a busy machine takes
 
 
@@ -75,12 +79,25 @@ class Scene:
         served.mkdir()
         (served / "backup_2019_09_22_131749.snapshots.tgz").write_bytes(self.cluster.backup(OTHER.read_bytes()))
         self.certificates = Certificates(work / "tls", addresses=f"IP:127.0.0.1,DNS:localhost,IP:{story.switch.router}")
-        self.server = Nginx(served, work / "nginx", self.certificates)
+        server = Nginx(served, work / "nginx")
+        story.closing(server.close)
+        self.server = Proxy("localhost", server.port, self.down_once, certificate=self.certificates.server)
         story.closing(self.server.close)
+        self.back, self.refused = None, 0
         self.disks = {self.new: self.new.disk(work / "new.img", fresh=True),
                       self.host: self.host.disk(work / "survivor.img", damage="db"),
                       self.lost: self.lost.disk(work / "lost.img", damage="wal")}
         self.before = {master.name: files(disk) for master, disk in self.disks.items()}
+
+    def down_once(self, request):
+        """In the middle of the first download the store goes down. What asks for no range only looks what it is."""
+        if not self.back and request.range:
+            self.back = time.monotonic() + AWAY
+            return Fault("reset", at=100000)
+        if self.back and time.monotonic() < self.back:
+            self.refused += 1
+            return Fault("reset", whole=True)
+        return None
 
     def plan(self, host="127.0.0.1", more=""):
         return PLAN.format(url=f"https://{host}:{self.server.port}") + more
@@ -116,8 +133,13 @@ def scene(tell, tmp_path_factory):
     scene = Scene(tell, tmp_path_factory.mktemp("openshift42"))
     story = scene.story
     image = story.image("--ca", scene.certificates.ca, plan=scene.plan(host=story.switch.router))
+    # The first download is the survivor's: the cable of the other one that needs the backup is not in yet.
+    wire = story.machines.index(scene.new)
+    story.switch.unplug(wire)
     for master, disk in scene.disks.items():
         story.power_on(master, disk, image)
+    story.vms[scene.host.name].console.expect("trying again from byte", BOOT + RESTORE, stop_at=NOT_ON_THE_DISK)
+    story.switch.plug(wire)
     story.until_on_their_disks(scene.host)
     story.until_healthy(scene.etcd())
     story.until_on_their_disks(scene.new, scene.lost)
@@ -140,6 +162,17 @@ def test_one_was_restored_and_two_have_joined_it(scene):
     three = scene.etcd(*scene.cluster)
     said = three.ask("endpoint", "health")
     assert (said.stdout + said.stderr).count("is healthy") == 3
+
+
+def test_the_store_went_down_in_the_middle_and_was_waited_for(scene):
+    """And who looks at the console then knows what it is waiting for."""
+    said = COLOUR.sub("", scene.story.vms[scene.host.name].console.text)
+    url = re.escape(f"https://{scene.story.switch.router}:{scene.server.port}/backup_2019_09_22_131749.snapshots.tgz")
+    why = "(.*reset by peer|the connection ended in the middle)"
+    told = re.search(rf"fetch: {url}: {why}; trying again from byte \d+ in", said)
+    assert scene.refused and told, said
+    whole = re.compile("fetch: etcd: .* whole and as its trailer says")
+    assert whole.search(said, told.end()) and not whole.search(said, 0, told.start())
 
 
 def test_all_serve_the_survivors_snapshot(scene):

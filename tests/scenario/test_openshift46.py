@@ -2,8 +2,9 @@
 
 On the server lie three backups: a pair, a newer one whose halves are not of the same second, and one taken while operators
 were at work. The recovery host and one of the others are machines that boot the same image; what another one does again, and
-what is refused, is shown on trees. Once etcd is healthy a real API server runs over it, the operators' definitions out of
-the snapshot in it, and `finish` on the recovery host does the rest.
+what is refused, is shown on trees. While the recovery host commits, its power goes, and comes back. Once etcd is healthy a
+real API server runs over it, the operators' definitions out of the snapshot in it, and `finish` on the recovery host does the
+rest.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from machine.disk import MIB
 from machine.master import MANIFESTS
 from machine.openshift import BACKUP, DEPLOYMENT, KUBECONFIG, ON_DISK, RESOURCES, VAR, OpenshiftCluster, label, resources
 from scenario.api import SINCE, api_host, serve, stored
+from scenario.power import cut_while_it_commits, goes_on
 from scenario.story import PROGRAM, Etcd, cluster_id, ids, reference, rolled_back, run_on, snakes, snapshot_of
 from scenario.sums import below, contents, digests, kept, of_tree
 from sources.sshd import Sshd, keygen, fingerprint
@@ -130,8 +132,10 @@ def scene(tell, tmp_path_factory):
     scene = Scene(tell, tmp_path_factory.mktemp("openshift"))
     story = scene.story
     stick = story.stick(scene.plan(host=story.switch.router), identity=scene.key)
-    for master in (scene.host, scene.aside):
-        story.power_on(master, scene.disks[master.name], stick=stick)
+    options = {"stick": stick, "flushed": True}
+    story.power_on(scene.host, scene.disks[scene.host.name], **options)
+    story.power_on(scene.aside, scene.disks[scene.aside.name], stick=stick)
+    scene.seen = cut_while_it_commits(story, scene.host, scene.disks[scene.host.name], **options)
     story.until_on_their_disks()
     story.shell(scene.host)
     story.until_healthy(scene.etcd())
@@ -151,8 +155,13 @@ def test_recovery_host_serves_the_snapshot_alone(scene):
     assert set(keys) <= set(wanted) and all(keys[key] == wanted[key] for key in keys)
 
 
+def test_the_power_went_in_the_middle_of_its_commit(scene):
+    """And what is shown here is what the next boot of the image has made of that."""
+    goes_on(scene.story, scene.host, scene.seen)
+
+
 def test_pair_of_one_second_was_taken_and_the_others_were_passed_over_aloud(scene):
-    said = scene.story.vms[scene.host.name].console.text
+    said = scene.seen
     assert re.search(rf"snapshot: \S*snapshot_{STAMP}\.db", said)
     for name in (MIXED, DIRTY):
         assert re.search(rf"passed over \S*snapshot_{re.escape(name)}", said), name
