@@ -10,7 +10,7 @@ import pytest
 import requirement
 import yaml
 
-from cli.test_certs import CONFIGS, LEAVES, make_cas, openssl
+from cli.pki import CONFIGS, LEAVES, make_cas, openssl
 from cli.test_run import GOLDEN, MANIFEST, call, contents, marks, program, run, snapshot  # noqa: F401
 
 DATA = "mnt/fast/etcd"
