@@ -7,6 +7,7 @@ no systemd. While etcd1's master commits, its power goes; it comes back with the
 import json
 import re
 import subprocess
+import time
 
 import pytest
 
