@@ -18,12 +18,9 @@
  *                    done or not (a power cut with a cache that had written back what it liked)
  *   sum              FNV-1a of the whole disk as it is served now
  *
- * A block is 4 KiB: the sector size that the loop device is given.  How likely one is kept depends
- * on SEED.
- *
- * cut and lose answer "ok DIGEST": equal digests for the same N's flush are the same disk.  What
- * was written to the disk since the last of them is forgotten.  N must not go behind an earlier
- * flush.
+ * A block is 4 KiB, as the loop device's sectors; how likely one is kept depends on SEED.  cut and
+ * lose answer "ok DIGEST": equal digests for the same N's flush are the same disk.  What was
+ * written to the disk since the last of them is forgotten.  N must not go behind an earlier flush.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,8 +48,7 @@ struct entry {
 	uint64_t kind, offset, length;
 };
 
-static uint8_t
-	*image; /* record: what is served.  replay: what is served below the blocks of `over` */
+static uint8_t *image; /* record: what is served.  replay: that, below the blocks of `over` */
 static uint64_t size, n_blocks;
 static uint8_t **over; /* by block: NULL or the block as the cut and the file system have made it */
 static uint64_t *dirty, n_dirty;
