@@ -78,16 +78,16 @@ class Node:
         return {m.get("name", ""): (not m.get("isLearner"), bool(m.get("clientURLs")))
             for m in json.loads(self.etcdctl("member", "list", "-w", "json"))["members"]}
 
-    def remove(self, member):
-        """Of etcd's own accord it is refused until all have been connected for five seconds."""
-        until = time.monotonic() + 30
+    def change(self, how, *words):
+        """`member add` or `remove`, which etcd refuses until all have been connected for five seconds."""
+        until = time.monotonic() + PATIENCE
         while True:
             try:
-                return self.etcdctl("member", "remove", member)
+                return self.etcdctl("member", how, *words)
             except AssertionError as why:
                 if "unhealthy cluster" not in str(why) or time.monotonic() > until:
                     raise
-                time.sleep(1)
+                time.sleep(0.5)
 
     def hash(self):
         return json.loads(self.etcdctl("endpoint", "hashkv", "-w", "json"))[0]["HashKV"]

@@ -51,6 +51,8 @@ class Operators(threading.Thread):
         self.m, self.late, self.pace, self.nodes = master, late, pace, nodes
         self.log = []  # (plural, "asked", reason) and (plural, "done", revision), in the order they happened
         self.over, self.failure = threading.Event(), None
+        self.free = threading.Event() # to go on with what it was asked for
+        self.free.set()
         self.reasons = {plural: "" for plural in KINDS}
         self.revisions = dict(REVISIONS)
         if not made:
@@ -92,6 +94,8 @@ class Operators(threading.Thread):
         self.log.append((plural, "asked", reason))
         self.reasons[plural] = reason
         self.over.wait(self.late)
+        while not self.free.wait(0.1) and not self.over.is_set():
+            pass
         at = [self.revisions[plural]] * len(self.nodes)
         self.revisions[plural] += 1
         for node in range(len(self.nodes)):

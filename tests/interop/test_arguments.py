@@ -13,7 +13,7 @@ ARGUMENTS = [
     "status --bogus FILE", "restore", "restore a b", "restore missing", "restore --bogus FILE",
     "restore FILE --bump-revision x", "restore FILE --bump-revision 5", "restore FILE --mark-compacted",
     "restore FILE --name other", "restore FILE --initial-cluster default=ftp://h:1",
-    "restore FILE --initial-advertise-peer-urls http://other:1", "restore FILE --data-dir full",
+    "restore FILE --initial-advertise-peer-urls http://127.0.0.9:1", "restore FILE --data-dir full",
     "restore FILE --wal-dir full", "status FILE", "restore FILE", "restore FILE --skip-hash-check",
 ]
 

@@ -238,7 +238,8 @@ def test_an_api_server_that_is_away_while_it_is_redeployed_is_waited_for(openshi
 
 def test_a_redeployment_that_does_not_end_is_told_and_the_next_one_is_not_begun(openshift, operators, finish):
     m = openshift
-    work = operators(m, late=22)
+    work = operators(m, late=0)
+    work.free.clear()
     record(m)
     status, did, text = finish(m, "--deadline", 12)
     assert status == 1 and did["outcome"] == "failed", text
@@ -246,7 +247,7 @@ def test_a_redeployment_that_does_not_end_is_told_and_the_next_one_is_not_begun(
     assert [entry[:2] for entry in work.log] == [("etcds", "asked")]
     assert (m.root / STATE / "finish.json").exists()
     # The plan gives each redeployment more time than all the rest has.
-    work.late = 1
+    work.free.set()
     record(m, **{"deadline": 6, "redeploy-deadline": 60})
     status, did, text = finish(m)
     assert status == 0 and did["cleaned"] == 3, text
