@@ -151,6 +151,50 @@ static void compare(struct kube_node *node, const struct kube_cluster *c)
 	}
 }
 
+static bool next_name(struct str *name, struct str *path)
+{
+	while (str_next(name, path, '/')) {
+		if (name->len && !str_is(*name, "."))
+			return true;
+	}
+	return false;
+}
+
+/* What `path` has behind `dir`; false: it is not below it. */
+static bool is_below(struct str *rest, const char *path, const char *dir)
+{
+	struct str of = str_from(dir), is, want;
+
+	*rest = str_from(path);
+	while (next_name(&want, &of)) {
+		if (!next_name(&is, rest) || !str_equal(is, want))
+			return false;
+	}
+	return true;
+}
+
+/* A log apart has a place of its own: where it would be anyway, it is none; and what holds the
+ * member, or lies in it, cannot be replaced without it. */
+static int check_wal(struct kube_cluster *c, struct err *e)
+{
+	struct str rest, first, second, third;
+
+	if (!c->wal_dir || !c->data_dir)
+		return 0;
+	const bool below = is_below(&rest, c->wal_dir, c->data_dir), has = next_name(&first, &rest);
+	if (below && has && str_is(first, "member") && next_name(&second, &rest) &&
+		str_is(second, "wal") && !next_name(&third, &rest)) {
+		c->wal_dir = NULL;
+		return 0;
+	}
+	if (below ? has && !str_is(first, "member") : !is_below(&rest, c->data_dir, c->wal_dir))
+		return 0;
+	return err_set(e, ERR_UNSUPPORTED,
+		"%s: its write-ahead log (--wal-dir), %s, and its member, %s/member, lie in each "
+		"other; leave --wal-dir out, or give the log a directory of its own",
+		c->what, c->wal_dir, c->data_dir);
+}
+
 int kube_node(struct kube_node *node, struct kube_files *files, const char *forced, struct err *e)
 {
 	*node = (struct kube_node){ .files = files };
@@ -158,8 +202,11 @@ int kube_node(struct kube_node *node, struct kube_files *files, const char *forc
 		return e->code;
 	if (node->layout->read(node, e))
 		return e->code;
-	for (size_t i = 0; i < node->n_clusters; i++)
+	for (size_t i = 0; i < node->n_clusters; i++) {
+		if (check_wal(&node->clusters[i], e))
+			return e->code;
 		compare(node, &node->clusters[i]);
+	}
 	return 0;
 }
 

@@ -10,6 +10,7 @@ import pytest
 import requirement
 from cli import test_run_layouts
 from cli.test_run import DATA, MANIFEST, call, contents, marks, plan, program, run, snapshot, tree  # noqa: F401
+from cli.tree import own_contents
 
 
 def serve(tree):
@@ -53,6 +54,36 @@ def test_a_member_that_came_anew_is_life(program, tree, plan):
     serve(tree)
     result, _ = run(program, tree, plan)
     assert (result["outcome"], result["served"]) == ("already-restored", True)
+
+
+def with_wal(tree, wal):
+    path = tree / MANIFEST
+    path.write_text(path.read_text().replace("    - --data-dir=", f"    - --wal-dir={wal}\n    - --data-dir="))
+    assert f"--wal-dir={wal}\n" in path.read_text()
+
+
+@pytest.mark.parametrize("role", ["restore", "join"])
+def test_a_log_that_is_told_where_it_is_anyway_goes_with_its_member(program, tree, plan, role):
+    """It has no predecessor of its own that could be put back."""
+    with_wal(tree, "/var/lib/etcd//member/wal/")
+    plan.write_text(plan.read_text() + f"role: {role}\n")
+    before = own_contents(tree)
+    result, _ = run(program, tree, plan)
+    assert result["outcome"] == "restored" and (tree / DATA / f"member.before-{result['plan_id'][:8]}/wal").is_dir()
+    assert (tree / DATA / "member/wal").is_dir() == (role == "restore")
+    assert role == "join" or not subprocess.run([program, "verify", tree / DATA], check=False).returncode
+    call(program, "rollback", "--root", tree)
+    assert own_contents(tree) == before
+
+
+@pytest.mark.parametrize("wal", ["/var/lib/etcd/member/log", "/var/lib/etcd/member", "/var/lib/etcd/", "/var/lib/etcd/member/wal/x"])
+def test_a_log_and_a_member_in_each_other_are_refused(program, tree, plan, wal):
+    """The one would go away with the other in the middle of the commit, and neither could be put back."""
+    with_wal(tree, wal)
+    before = marks(tree)
+    result, said = run(program, tree, plan, status=1)
+    assert "lie in each other" in said and "leave --wal-dir out" in said
+    assert result["outcome"] == "untouched" and marks(tree) == before
 
 
 @pytest.fixture
