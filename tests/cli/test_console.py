@@ -70,7 +70,7 @@ class Person:
             except OSError:
                 pass
 
-    def sees(self, pattern, seconds=20):
+    def sees(self, pattern, seconds=60):
         deadline = time.monotonic() + seconds
         while True:
             found = re.compile(pattern, re.S).search(self.text, self.mark)
@@ -83,7 +83,7 @@ class Person:
     def types(self, text):
         os.write(self.master, text.encode())
 
-    def ends(self, seconds=20):
+    def ends(self, seconds=60):
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.text[-1500:]

@@ -213,10 +213,11 @@ def test_a_full_disk_leaves_nothing(program, store, here):
 def test_a_signal_leaves_nothing(program, slow, here):
     process = subprocess.Popen([program, "fetch", f"{slow.url}/etcd-2026-10-01.db", "-o", "deep/"], cwd=here, stderr=subprocess.PIPE, text=True)
     assert slow.sent.wait(60)
-    time.sleep(0.5)
-    assert (here / "deep").exists()
+    deadline = time.monotonic() + 60
+    while not (here / "deep").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
     slow.waits.set()
     try:
         process.wait(40)

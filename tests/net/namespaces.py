@@ -28,7 +28,7 @@ class Namespace:
         self.pid = None
         argv = ["unshare", "--fork", "--kill-child", *kinds, "sleep", "infinity"]
         self.outer = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         children = Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children")
         while not (pids := children.read_text().split() if children.exists() else []):
             if self.outer.poll() is not None or time.monotonic() > deadline:
