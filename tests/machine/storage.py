@@ -29,18 +29,19 @@ def attach(name, path):
     return ["-drive", f"if=none,id={name},format=raw,file={path}", "-device", f"virtio-blk-pci,drive={name},serial={name}"]
 
 
-def as_on_a_cray(s, root, etcd):
-    """The disks mirror0, mirror1 and etcd of an HPE Cray master: the root on a mirror, etcd in a volume in a container whose
-    key (/tmp/key) lies on the root. root, etcd: disks to be copied there, 48 and up to 168 MiB."""
+def as_on_a_cray(s, root, etcd, size=168, memory=32768):
+    """The disks mirror0, mirror1 and etcd of an HPE Cray master: the root on a mirror, etcd in a volume of that many MiB in a
+    container whose key (/tmp/key) lies on the root. root, etcd: disks to be copied there, 48 MiB and as large as that.
+    memory: in KiB, that who opens it needs."""
     s.sh("modprobe md-mod")
     s.sh(f"mdadm --create /dev/md9 --run --level=1 --raid-devices=2 --homehost=any --name=0 --assume-clean "
          f"{s.of('mirror0')} {s.of('mirror1')}")
     s.sh(f"dd if={s.of(root)} of=/dev/md9 bs=1M && sync && mdadm --stop /dev/md9")
     disk = s.of("etcd")
-    s.sh(f"cryptsetup luksFormat {FORMAT} --type luks2 --label ETCDLVM --pbkdf argon2id --pbkdf-memory 32768 {disk}")
+    s.sh(f"cryptsetup luksFormat {FORMAT} --type luks2 --label ETCDLVM --pbkdf argon2id --pbkdf-memory {memory} {disk}")
     s.sh(f"cryptsetup open --key-file /tmp/key {disk} ETCDLVM")
     s.sh("lvm pvcreate /dev/mapper/ETCDLVM && lvm vgcreate etcdvg0 /dev/mapper/ETCDLVM && "
-         "lvm lvcreate -y -L 168M -n ETCDK8S etcdvg0")
+         f"lvm lvcreate -y -L {size}M -n ETCDK8S etcdvg0")
     s.sh(f"dd if={s.of(etcd)} of=/dev/etcdvg0/ETCDK8S bs=1M && sync && lvm vgchange -an && cryptsetup close ETCDLVM")
 
 
