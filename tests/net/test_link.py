@@ -6,6 +6,7 @@ import time
 import pytest
 
 BOOT_MAC = "52:54:00:aa:00:02"
+SOON = 60 # seconds; what is waited for in vain takes 120 for a carrier, and 600 for an address
 
 
 def test_a_lease_gives_address_route_servers_and_mtu(site):
@@ -43,7 +44,7 @@ def test_of_two_cards_the_one_that_is_answered_ends_the_wait(site):
     site.serve(peer, "dhcp_server.py", "eth1", "198.51.100.7", "3=c6336401")
     result = site.network()
     assert (result.status, result.json["link"]) == (0, "eth1"), result.stderr
-    assert result.seconds < 15
+    assert result.seconds < SOON
     # The silent one goes on asking.
     assert site.shell("cat /run/etcd-rescue/net/eth0.pid").stdout.strip().isdigit()
 
@@ -93,7 +94,7 @@ def test_carrier_that_comes_late_is_waited_for(site):
     result = site.network()
     timer.join()
     assert (result.status, result.json["address"]) == (0, "192.0.2.7/24"), result.stderr
-    assert 8 <= result.seconds < 20
+    assert 8 <= result.seconds < SOON
 
 
 def test_a_card_that_comes_late_is_taken_and_named(site):
@@ -113,7 +114,7 @@ def test_no_carrier_ends_with_one_line_that_names_the_card(site):
     site.cable("eth0", up=False)
     result = site.network("rd.net.timeout.carrier=3")
     assert result.status == 1
-    assert 3 <= result.seconds < 10
+    assert 3 <= result.seconds < SOON
     assert "eth0 has no carrier" in result.stderr.splitlines()[-1]
     # It is asked on, should the cable come after all.
     assert site.shell("cat /run/etcd-rescue/net/eth0.pid").stdout.strip().isdigit()
@@ -127,7 +128,7 @@ def test_a_missing_card_is_named(site):
 
 def test_no_card_at_all_is_said_soon(site):
     result = site.network()
-    assert result.status == 1 and result.seconds < 10
+    assert result.status == 1 and result.seconds < SOON
     assert "no network card found" in result.stderr
 
 
