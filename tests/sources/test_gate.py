@@ -27,7 +27,7 @@ class Gate:
         members = [f"--member={n}" for n in self.names]
         return [str(self.program), "gate", "--json", "--verbose", "--file", str(file), *members, *map(str, more)]
 
-    def stand(self, name, digest=GOOD, wait=20, every=200, plan=None, hardware=None, snapshot=None, **plan_keys):
+    def stand(self, name, digest=GOOD, wait=90, every=200, plan=None, hardware=None, snapshot=None, **plan_keys):
         command = self.command(name, "--name", name, "--digest", digest, "--plan-id", plan or "a" * 64, "--wait", wait,
                                "--every", every, "--hardware", hardware or f"board of {name}", "--snapshot",
                                snapshot or digest, "--token", f"tkn-{digest[:12]}", **plan_keys)
@@ -36,7 +36,7 @@ class Gate:
         self.children.append(child)
         return child
 
-    def end(self, child, timeout=60):
+    def end(self, child, timeout=120):
         """(exit status, all that it said)"""
         said, _ = child.communicate(timeout=timeout)
         return child.returncode, said
@@ -294,7 +294,7 @@ def test_interrupted(at_store):
     child = at_store.stand("m1")
     at_store.wait_for("m1")
     child.terminate()
-    status, said = at_store.end(child, timeout=10)
+    status, said = at_store.end(child)
     assert status == REFUSED and "stopped by signal" in said, said
     assert at_store.look()["m1"]["phase"] == "stopped"
 
