@@ -158,7 +158,7 @@ def test_power_cuts_where_two_members_do_not_fit(real, kinds, kind, count):
 
 @pytest.mark.parametrize("kind, every", [
     ("ext4", False), *(pytest.param(kind, True, marks=pytest.mark.long) for kind in KINDS)])
-@pytest.mark.parametrize("name, few, many", [("fresh", 16, 400), ("stand-aside", 50, 1500), ("purge-only", 50, 1500)])
+@pytest.mark.parametrize("name, few, many", [("fresh", 12, 400), ("stand-aside", 50, 1500), ("purge-only", 50, 1500)])
 @pytest.mark.needs("gcc", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
 def test_power_cuts_where_no_snapshot_is_restored(real, kinds, name, few, many, kind, every):
     """A disk that was never a master's joins; a master stands aside; a node is purged of its pods, by one rename."""
