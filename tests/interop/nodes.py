@@ -162,14 +162,6 @@ class Master(Node):
             .replace("http://127.0.0.1:2381", f"http://{self.address}:2381") for flag in flags]
 
 
-def summary(done):
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    did = [line for line in lines if "outcome" in line]
-    # Of a test that fails, pytest shows it.
-    print(done.stdout + done.stderr, end="")
-    return done.returncode, did[-1] if did else None, done.stdout + done.stderr
-
-
 @contextlib.contextmanager
 def beside(call, *args):
     """What the call gave, in a list, once it has ended; a server is to be started by the thread that stays."""

@@ -14,7 +14,6 @@ import pytest
 
 import requirement
 from interop.nodes import MANIFEST, STATE, Kubelet, Master, settled
-from interop.test_join import finish  # noqa: F401
 from machine.csm import CsmMaster
 from machine.master import Cluster
 from sources.servers import Process
