@@ -66,7 +66,7 @@ class Operators(threading.Thread):
             self.tell(plural, "False", DONE, [self.revisions[plural]] * len(self.nodes))
 
     def make_one(self, plural, body):
-        for _ in range(100):
+        for _ in range(600):
             try:
                 return self.m.call("POST", f"/apis/{GROUP}/v1/{plural}", body)
             except AssertionError:  # the definition is not served yet

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ports import free_ports # noqa: F401 (of every server of this kind)
 
+PATIENCE = 120 # seconds, for what a machine does in one that has nothing else to do
 PEERS = Path(__file__).resolve().parents[2] / "build" / "peers" / "bin"
 
 
@@ -52,12 +53,12 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
 
-    def call(self, path, body, timeout=10):
+    def call(self, path, body, timeout=PATIENCE):
         prefix = "/v3beta" if self.version == "3.3" else "/v3"
         connection = http.client.HTTPConnection("127.0.0.1", self.client_port, timeout=timeout)
         try:
@@ -70,7 +71,7 @@ class Server:
             raise GatewayError(f"{path}: {answer.status} {text.decode(errors='replace')}")
         return json.loads(text)
 
-    def wait(self, seconds=30):
+    def wait(self, seconds=PATIENCE):
         """Until it has a leader and answers a linearizable read."""
         end = time.monotonic() + seconds
         while True:
@@ -98,14 +99,14 @@ class Server:
     def hashkv(self):
         """By etcdctl: under the gateway of 3.4 the path of HashKV leads to another RPC, Hash."""
         done = subprocess.run([PEERS / f"etcdctl-{self.version}", f"--endpoints=127.0.0.1:{self.client_port}", "endpoint",
-                               "hashkv", "-w", "json"], check=True, capture_output=True, timeout=20,
+                               "hashkv", "-w", "json"], check=True, capture_output=True, timeout=PATIENCE,
                               env={**os.environ, "ETCDCTL_API": "3"})
         return json.loads(done.stdout)[0]["HashKV"]["hash"]
 
     def watch_from(self, key, revision):
         """The first thing a watch says about changes since a revision."""
         prefix = "/v3beta" if self.version == "3.3" else "/v3"
-        connection = http.client.HTTPConnection("127.0.0.1", self.client_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.client_port, timeout=PATIENCE)
         try:
             connection.request("POST", prefix + "/watch", json.dumps(
                 {"create_request": {"key": b64(key), "start_revision": str(revision)}}))

@@ -17,7 +17,7 @@ import pytest
 import requirement
 from interop import boltwrite
 from interop.boltdb import BoltDB
-from interop.server import PEERS, GatewayError, Server, b64, free_ports, start_all, stop_all
+from interop.server import PATIENCE, PEERS, GatewayError, Server, b64, free_ports, start_all, stop_all
 
 SOURCES, COUNTS, SERVERS = ["3.4", "3.5", "3.6"], [1, 3, 5], ["3.4", "3.5", "3.6", "3.7"]
 SMALL = {("3.4", 1, False, "3.6"), ("3.5", 3, True, "3.5"), ("3.6", 3, False, "3.6"), ("3.6", 1, True, "3.4"),
@@ -188,7 +188,7 @@ def refuse_old_watches(server, said):
     assert answer and answer.get("canceled") and int(answer["compact_revision"]) == said["revision"] + BUMP
 
 
-def until(action, seconds=30):
+def until(action, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while True:
         try:

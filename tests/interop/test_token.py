@@ -8,7 +8,7 @@ import time
 import pytest
 
 import requirement
-from interop.server import GatewayError, Server, free_ports, stop_all
+from interop.server import PATIENCE, GatewayError, Server, free_ports, stop_all
 
 VERSION = "3.5"
 
@@ -68,7 +68,7 @@ def answers(server):
 def test_other_bytes_are_another_cluster(snapshots, masters):
     tokens = [plan_token("tkn", snapshot) for snapshot in snapshots]
     servers = masters(*zip(snapshots, tokens))
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not all("cluster ID mismatch" in s.log.read_text() for s in servers):
         assert time.monotonic() < end, [s.log.read_text()[-3000:] for s in servers]
         time.sleep(0.2)

@@ -26,7 +26,7 @@ def many_puts(server, count):
 
 def join(first, others, new):
     """Add a member and start it; etcd wants the others to have been there for a while."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             first.call("/cluster/member/add", {"peerURLs": [new.peer_url]})
             break

@@ -11,7 +11,7 @@ import urllib.request
 from net import authority
 from ports import free_port # noqa: F401 (of every server of this kind)
 
-PATIENCE = 60
+PATIENCE = 120
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
@@ -67,7 +67,7 @@ class Process:
         if self.child.poll() is None:
             self.child.terminate()
             try:
-                self.child.wait(10)
+                self.child.wait(30)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
