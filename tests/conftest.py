@@ -21,6 +21,7 @@ SKIPPED = pytest.StashKey[list]()
 LONG = pytest.StashKey[int]()
 
 sys.dont_write_bytecode = True
+pytest_plugins = ["said"]
 
 
 def pytest_addoption(parser):

@@ -1,7 +1,4 @@
-"""What the programs of a failed test said goes into its report: a failure that comes once must be understood from it.
-
-A conftest.py takes the hook over by its name.
-"""
+"""What the programs of a failed test said goes into its report: a failure that comes once must be understood from it."""
 
 import pytest
 

@@ -12,7 +12,6 @@ from interop.finished import Master
 from interop.nodes import Kubelet, Node
 from interop.server import Server, free_ports, start_all, stop_all
 from machine import pki
-from said import pytest_runtest_makereport # noqa: F401
 
 
 @pytest.fixture(scope="module")
