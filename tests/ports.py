@@ -13,11 +13,12 @@ GIVEN = set()
 DICE = random.SystemRandom()
 
 
-def first_of_the_kernels():
+def the_kernels():
     try:
-        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+        return range(int(first), int(last) + 1)
     except OSError:
-        return 32768
+        return range(32768, 61000)
 
 
 def is_free(port):
@@ -31,10 +32,14 @@ def is_free(port):
 
 def free_port():
     """One that nobody has, and that nobody in this process was ever given."""
-    most = max(first_of_the_kernels(), LOWEST + 5000)
+    kernels = the_kernels()
+    least, most = (LOWEST, kernels.start) if kernels.start >= LOWEST + 5000 else (max(LOWEST, kernels.stop), 65536)
+    # Where all are the kernel's there is no choice.
+    if most - least < 1000:
+        least, most, kernels = LOWEST, 65536, ()
     while True:
-        port = DICE.randrange(LOWEST, most)
-        if port not in GIVEN and is_free(port):
+        port = DICE.randrange(least, most)
+        if port not in GIVEN and port not in kernels and is_free(port):
             GIVEN.add(port)
             return port
 

@@ -44,15 +44,25 @@ static int print_fresh(struct app *app, struct buf *out, struct run *r, bool as_
 	return e->code;
 }
 
+static void hear_warning(void *ctx, const struct event *event)
+{
+	const struct app *app = ctx;
+
+	if (event->kind == EVENT_WARNING)
+		event_warning(app->listener, event->step, "%s", event->text);
+}
+
 /* As `run --dry-run` does it, which looks for a snapshot, too. */
 static int show_fresh(struct app *app, struct buf *out, const struct cmd_target *t,
 	const struct plan_machine *machine, struct err *e)
 {
 	struct run *r = arena_alloc(app->arena, sizeof *r);
+	const struct listener warnings = { hear_warning, app };
 	const struct err none_here = *e;
 
 	*e = (struct err){ 0 };
 	*r = (struct run){ .arena = app->arena,
+		.listener = &warnings,
 		.machine = &app->root,
 		.plan = t->plan,
 		.who = machine,

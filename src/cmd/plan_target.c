@@ -99,7 +99,8 @@ static bool first_boot(struct finish_step steps[FINISH_ACTIONS], const struct pl
 	finish_steps(steps, r->node.layout->name,
 		&(struct finish_wanted){ p->finish.cronjobs, p->finish.stuck_pods, p->finish.nodes,
 			p->finish.redeploy, p->finish.csr },
-		&(struct finish_part){ found.role == PLAN_ROLE_JOIN, r->wanted.n_replace > 0 });
+		&(struct finish_part){ found.role == PLAN_ROLE_JOIN, r->wanted.n_replace > 0,
+			found.role == PLAN_ROLE_SINGLE || r->members.n == 1 });
 	return true;
 }
 

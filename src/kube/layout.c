@@ -181,6 +181,12 @@ static int check_wal(struct kube_cluster *c, struct err *e)
 
 	if (!c->wal_dir || !c->data_dir)
 		return 0;
+	for (rest = str_from(c->wal_dir); next_name(&first, &rest);) {
+		if (str_is(first, ".."))
+			return err_set(e, ERR_UNSUPPORTED,
+				"%s: --wal-dir %s leads back by \"..\"; write the path out",
+				c->what, c->wal_dir);
+	}
 	const bool below = is_below(&rest, c->wal_dir, c->data_dir), has = next_name(&first, &rest);
 	if (below && has && str_is(first, "member") && next_name(&second, &rest) &&
 		str_is(second, "wal") && !next_name(&third, &rest)) {

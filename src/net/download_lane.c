@@ -270,15 +270,17 @@ static bool worth_another(struct lane *lane)
 	       (lane->e.code == ERR_MISMATCH && r->status / 100 == 2);
 }
 
-/* Whoever waits is told why; not for every connection, and not at every try. */
-static void tell(struct download *d, const struct part *p, const char *why, unsigned wait_ms)
+/* Whoever waits is told why; not for every connection, not at every try, and not of what is but a
+ * turn of the protocol. */
+static void tell(
+	struct download *d, const struct part *p, const char *why, unsigned wait_ms, bool at_once)
 {
 	const int64_t now = monotonic_ms();
 	char again[80];
 
 	snprintf(again, sizeof again, "trying again from byte %" PRIu64 " in %u.%u s",
 		p->at + p->have, wait_ms / 1000, wait_ms % 1000 / 100);
-	if (d->told_at && now - d->told_at < TOLD_MS) {
+	if (at_once || (d->told_at && now - d->told_at < TOLD_MS)) {
 		event_debug(d->q.listener, "fetch", "%s; %s", why, again);
 		return;
 	}
@@ -313,7 +315,7 @@ static void try_again(struct lane *lane)
 	d->stats->retries++;
 	p->retry_at = monotonic_ms() + wait / d->q.hurry;
 	p->state = PART_WAITS;
-	tell(d, p, lane->e.text, wait);
+	tell(d, p, lane->e.text, wait, at_once);
 }
 
 void lane_end(struct lane *lane, CURLcode code)

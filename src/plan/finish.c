@@ -31,7 +31,8 @@ static void set_steps(struct finish *f)
 {
 	/* Who was restored alone is joined by the others, who may come while it is at work. */
 	const bool alone = f->record.role && !strcmp(f->record.role, "single");
-	struct finish_part part = { .replaces = f->record.lost.n };
+	struct finish_part part = { .replaces = f->record.lost.n,
+		.alone = finish_alone(&f->record) };
 
 	for (size_t i = 0; i < f->record.n_clusters; i++) {
 		f->record.clusters[i].grows = alone;

@@ -112,7 +112,9 @@ static int may_delete_nodes(struct finish_api *api, struct err *e)
 		return e->code;
 	return str_is(doc_text(doc_get(answer.root, "status"), "allowed"), "true")
 		       ? 0
-		       : err_set(e, ERR_AUTH, "the API server does not let it delete Nodes");
+		       : err_set(e, ERR_AUTH,
+				 "the API server does not let it delete Nodes; do it by hand "
+				 "(kubectl delete node), or leave it (finish: {nodes: no})");
 }
 
 static int read_config(struct kube_kubeconfig *c, struct arena *a, const struct root *root,
@@ -159,7 +161,7 @@ static int enter(struct finish_api *api, const struct root *root, const char *pa
 		return e->code;
 	http_session_close(api->peer.session);
 	api->peer.session = http_session_open();
-	return finish_lease_find(api, e) || (api->nodes && may_delete_nodes(api, e)) ? e->code : 0;
+	return finish_lease_find(api, e);
 }
 
 const char *finish_config_newest(struct arena *a, const struct root *root, const char *path)
@@ -217,7 +219,8 @@ int finish_api_open(struct finish_api *api, const struct root *root,
 		struct err why = { 0 };
 		if (strchr(path, '*') && !(path = finish_config_newest(api->arena, root, path)))
 			continue;
-		if (!enter(api, root, path, &why)) {
+		if (!enter(api, root, path, &why) &&
+			(!api->nodes || !may_delete_nodes(api, &why))) {
 			api->config = path;
 			return 0;
 		}
@@ -226,7 +229,8 @@ int finish_api_open(struct finish_api *api, const struct root *root,
 		api->peer.token = api->peer.connect_to = NULL;
 		api->server = NULL;
 		arena_release(api->arena, mark);
-		if (why.code != ERR_NOTFOUND || first.code == ERR_NOTFOUND)
+		/* The best of them come first. */
+		if (first.code == ERR_NOTFOUND)
 			first = why;
 	}
 	*e = first;

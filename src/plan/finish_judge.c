@@ -73,8 +73,7 @@ static bool is_member(struct str name, const struct finish_record *r)
 /* Restored as the only member, and the other masters are to be made anew. */
 static bool was_single(const struct finish_record *r)
 {
-	return r->layout && !strcmp(r->layout, "openshift-4.2") && r->node && r->n_clusters == 1 &&
-	       r->clusters[0].n == 1;
+	return r->layout && finish_loses(r->layout) && r->node && finish_alone(r);
 }
 
 /* Why it is lost, if it is silent. */

@@ -300,6 +300,11 @@ bool finish_loses(const char *layout)
 	return is_one(layout, remade);
 }
 
+bool finish_alone(const struct finish_record *record)
+{
+	return record->n_clusters == 1 && record->clusters[0].n == 1;
+}
+
 void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
 	const struct finish_wanted *wanted, const struct finish_part *part)
 {
@@ -308,7 +313,7 @@ void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
 	static const char *const with_cronjobs[] = { "csm", NULL };
 	static const char *const with_operators[] = { "openshift-4.6", NULL };
 	/* Whom a restore has lost is known to those who were restored. */
-	const bool lost = part->replaces || (finish_loses(layout) && !part->joins);
+	const bool lost = part->replaces || (finish_loses(layout) && part->alone && !part->joins);
 	const bool nodes = is_one(layout, with_nodes), csm = is_one(layout, with_cronjobs),
 		   operators = is_one(layout, with_operators);
 	const struct finish_step all[FINISH_ACTIONS] = {

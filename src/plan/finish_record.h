@@ -97,6 +97,7 @@ struct finish_step {
 struct finish_part {
 	bool joins;    /* instead of being restored: the rest is left to those who were */
 	bool replaces; /* the plan has replaced masters */
+	bool alone;    /* restored as the only member */
 };
 
 void finish_steps(struct finish_step steps[FINISH_ACTIONS], const char *layout,
@@ -107,3 +108,4 @@ bool finish_holds(const char *layout);
 
 /* Are masters that are no members any more made anew, their Nodes being deleted before? */
 bool finish_loses(const char *layout);
+bool finish_alone(const struct finish_record *record);

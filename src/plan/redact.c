@@ -99,7 +99,8 @@ static bool is_token(char c)
 	return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
-/* What an API server believes: a service account's token, "eyJ..." with two dots; OpenShift's
+/* What an API server believes: a service account's token, "eyJ..." with two dots, or more (the
+ * end of a sentence); OpenShift's
  * "sha256~...". */
 static size_t token_end(struct str text, size_t at)
 {
@@ -111,7 +112,7 @@ static size_t token_end(struct str text, size_t at)
 		return 0;
 	for (; end < text.len && is_token(text.p[end]); end++)
 		dots += text.p[end] == '.';
-	return end - at > TOKEN_LEAST && (hashed || dots == 2) ? end : 0;
+	return end - at > TOKEN_LEAST && (hashed || dots >= 2) ? end : 0;
 }
 
 /* Behind a name that tells: where its value begins, 0 when there is none. */

@@ -111,7 +111,8 @@ struct run {
 	bool dry_run, again, unattended;
 	uint64_t hold_ms;    /* at the gate; 0: as is usual */
 	bool force;          /* another cluster's snapshot, or one that this disk has no keys for */
-	enum run_step until; /* RUN_COMMIT: all of it; RUN_GATE: staged, old state in place */
+	enum run_step until; /* RUN_COMMIT: all of it; RUN_GATE: staged, old state in place;
+				RUN_IDENTIFY with dry_run: no snapshot is looked for */
 	int (*stopped)(void *ctx, struct err *e);
 	void *ctx;
 	/* Before the first byte is written; NULL: nobody is asked. */

@@ -30,7 +30,7 @@ static bool is_needed(const struct run *r, const struct finish_record *record)
 	const char *inside;
 
 	if (r->rewrite.node.layout != &kube_layout_openshift42 || !record->wanted.nodes ||
-		!run_restores(r) || (r->role != PLAN_ROLE_SINGLE && !record->lost.n))
+		!run_restores(r) || (!finish_alone(record) && !record->lost.n))
 		return false;
 	for (size_t i = 0; i < record->kubeconfigs.n; i++) {
 		const struct root *root = kube_below(&inside, files, record->kubeconfigs.v[i]);
@@ -97,7 +97,9 @@ static int make(struct buf *text, struct run *r, struct err *e)
 
 	clock_check(&clock, r->machine);
 	if (!clock.believable)
-		return err_set(e, ERR_MISMATCH, "the clock cannot be right");
+		return err_set(e, ERR_MISMATCH,
+			"the clock cannot be right; set it (etcd-rescue clock), or name a "
+			"time server in the plan (ntp:)");
 	return etcd_snapshot_open(&file, r->clusters[0].stage.fd, RUN_NEW_DATA, e) ||
 			       issue(text, r, &file.db, e)
 		       ? e->code

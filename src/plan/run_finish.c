@@ -174,7 +174,8 @@ int run_finish(struct run *r, struct err *e)
 		add_program(r, e))
 		return err_wrap(e, "what the first boot needs");
 	finish_steps(steps, record.layout, &record.wanted,
-		&(struct finish_part){ r->role == PLAN_ROLE_JOIN, record.lost.n > 0 });
+		&(struct finish_part){
+			r->role == PLAN_ROLE_JOIN, record.lost.n > 0, finish_alone(&record) });
 	for (size_t i = 0; i < FINISH_ACTIONS; i++) {
 		if (steps[i].done)
 			event_debug(r->listener, step, "first boot: %s: %s", steps[i].name,

@@ -86,6 +86,13 @@ def test_a_log_and_a_member_in_each_other_are_refused(program, tree, plan, wal):
     assert result["outcome"] == "untouched" and marks(tree) == before
 
 
+def test_a_log_whose_place_is_written_by_a_way_back_is_refused(program, tree, plan):
+    with_wal(tree, "/var/lib/etcd/x/../member/log")
+    before = marks(tree)
+    result, said = run(program, tree, plan, status=1)
+    assert "write the path out" in said and result["outcome"] == "untouched" and marks(tree) == before
+
+
 @pytest.fixture
 def disk(tree, tmp_path):
     """The tree on a file system that has flags."""

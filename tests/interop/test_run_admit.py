@@ -30,6 +30,7 @@ cluster:
     - {name: etcd-member-ocp-master0, peer: "https://etcd-0.ocp.example.org:2380"}
     - {name: etcd-member-ocp-master1, peer: "https://etcd-1.ocp.example.org:2380"}
 """
+ONE = "".join(line for line in MEMBERS.splitlines(keepends=True) if "master0" not in line)
 BUNDLE = f"{RESOURCES}/kube-apiserver-pod-12/configmaps/kube-apiserver-server-ca/ca-bundle.crt"
 
 
@@ -187,9 +188,10 @@ def disk_has(root, backup, days, subject="/O=system:masters/CN=system:kube-apise
     ("30", "/O=system:masters/CN=system:kube-apiserver-cert-syncer", PLAN, False),
     ("1", "/O=system:masters/CN=system:kube-apiserver-cert-syncer", PLAN, True),
     ("30", "/O=system:nodes/CN=system:node:m1", PLAN, True),
+    ("1", "/O=system:masters/CN=x", ONE, True),
     ("1", "/O=system:masters/CN=x", PLAN + "finish: {nodes: no}\n", False),
     ("1", "/O=system:masters/CN=x", MEMBERS, False)],
-    ids=["the-disk-has-one", "it-runs-out", "of-a-kubelet", "turned-off", "nobody-is-lost"])
+    ids=["the-disk-has-one", "it-runs-out", "of-a-kubelet", "one-member-by-the-plan", "turned-off", "nobody-is-lost"])
 def test_none_is_issued_that_is_not_needed(program, survivor, backup, tmp_path, days, subject, more, issued):
     disk_has(survivor, backup, days, subject)
     _, said = run(program, survivor, plan_of(tmp_path, backup / "snapshot.db", more))

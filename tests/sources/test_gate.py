@@ -293,9 +293,11 @@ def test_interrupted(at_store):
     """Ctrl-C ends the waiting, and the others know at once."""
     child = at_store.stand("m1")
     at_store.wait_for("m1")
+    began = time.monotonic()
     child.terminate()
     status, said = at_store.end(child)
     assert status == REFUSED and "stopped by signal" in said, said
+    assert time.monotonic() - began < 45, "it waited to its end"
     assert at_store.look()["m1"]["phase"] == "stopped"
 
 

@@ -59,4 +59,4 @@ def test_what_makes_no_sense_or_never_comes_says_nothing(look, imds):
     imds.silent = 30
     start = time.monotonic()
     assert all(c["rank"] != "the cloud" for c in look(NITRO)["identity"])
-    assert time.monotonic() - start < imds.silent
+    assert time.monotonic() - start < 20

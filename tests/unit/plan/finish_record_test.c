@@ -155,11 +155,12 @@ static void whose_nodes_go_is_known_to_who_was_restored(void **state)
 		const char *layout;
 		struct finish_part part;
 		bool goes;
-	} rows[] = { { "openshift-4.2", { false, false }, true },
-		{ "openshift-4.2", { true, false }, false },
-		{ "openshift-4.2", { true, true }, true }, { "kubeadm", { false, false }, false },
-		{ "kubeadm", { false, true }, true }, { "kubeadm", { true, false }, false },
-		{ "salt", { false, true }, false } };
+	} rows[] = { { "openshift-4.2", { .alone = true }, true },
+		{ "openshift-4.2", { false }, false },
+		{ "openshift-4.2", { .joins = true, .alone = true }, false },
+		{ "openshift-4.2", { .joins = true, .replaces = true }, true },
+		{ "kubeadm", { .alone = true }, false }, { "kubeadm", { .replaces = true }, true },
+		{ "kubeadm", { .joins = true }, false }, { "salt", { .replaces = true }, false } };
 	const struct finish_wanted all = { true, true, true, true, true };
 	struct finish_step steps[FINISH_ACTIONS];
 

@@ -81,6 +81,8 @@ static void tokens_of_an_api_server_are_hidden(void **state)
 	(void)state;
 	assert_string_equal(redacted("token: eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0.c2ln_nature-x\n"),
 		"token: (hidden)\n");
+	assert_string_equal(redacted("is eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0.c2ln_nature-x. So"),
+		"is (hidden) So");
 	assert_string_equal(
 		redacted("{\"t\":\"sha256~0123456789abcdefghij_-\"}"), "{\"t\":\"(hidden)\"}");
 	static const char *const none[] = { "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0",
