@@ -48,7 +48,7 @@ struct runner {
 	struct network_bonds bonds;
 	bool vlan[NETWORK_LIST]; /* made */
 	const char *chosen;
-	int64_t start, first_at, spoke_at;
+	int64_t start_ms, first_at, spoke_at;
 };
 
 static int64_t now_s(void)
@@ -277,7 +277,7 @@ static void describe(const struct runner *r, struct buf *text)
 static bool is_over(const struct runner *r, struct err *e)
 {
 	const struct network *n = r->n;
-	const int64_t waited = now_s() - r->start;
+	const int64_t waited = (monotonic_ms() - r->start_ms) / 1000; /* whole ones */
 	CLEAN_BUF struct buf text = BUF(4096);
 	bool carrier = false, any = n->n_bonds || n->n_vlans;
 
@@ -376,7 +376,7 @@ int network_up(struct network_result *result, struct arena *a, const struct netw
 		.keep = a,
 		.scratch = ARENA(SCRATCH),
 		.root = NO_ROOT,
-		.start = now_s(),
+		.start_ms = monotonic_ms(),
 		.spoke_at = now_s(),
 	};
 	if (root_open(&r->root, "/", e) || network_note("0.dns", STR(""), e))
