@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.pki import CAS, CONFIGS, LEAVES
+
 TOP = Path(__file__).resolve().parents[2]
 GOLDEN = TOP / "tests" / "golden" / "kubeadm"
-CAS = {"ca": "kubernetes", "etcd/ca": "etcd-ca", "front-proxy-ca": "front-proxy-ca"}
-CA_OF = {
-    "apiserver": "ca", "apiserver-kubelet-client": "ca", "apiserver-etcd-client": "etcd/ca",
-    "front-proxy-client": "front-proxy-ca", "etcd/server": "etcd/ca", "etcd/peer": "etcd/ca",
-    "etcd/healthcheck-client": "etcd/ca",
-}
-CONFIGS = ("admin", "super-admin", "controller-manager", "scheduler", "kubelet")
 NAMES = {"551d0f": "key usage", "551d25": "extended key usage", "551d13": "basic constraints", "551d23": "authority key id",
     "551d11": "names", "551d0e": "subject key id"}
 YEAR = 365 * 24 * 3600
@@ -142,10 +137,10 @@ def test_no_field_differs(image_file, golden, tmp_path):
     assert done.returncode == 0, done.stderr
     issued = {item["path"] for item in json.loads(done.stdout)["items"]}
     there = {f"etc/kubernetes/{p.relative_to(golden)}" for p in golden.rglob("*.conf")}
-    there |= {f"etc/kubernetes/pki/{name}.crt" for name in CA_OF}
+    there |= {f"etc/kubernetes/pki/{name}.crt" for name in LEAVES}
     assert issued == there
     compared = set()
-    for name, ca in CA_OF.items():
+    for name, ca in LEAVES.items():
         theirs = fields((golden / f"{name}.crt").read_text(), (golden / f"{ca}.crt").read_text(), made)
         ours = fields((pki / f"{name}.crt").read_text(), (pki / f"{ca}.crt").read_text(), now)
         assert ours == theirs, name

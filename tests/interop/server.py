@@ -1,6 +1,7 @@
 """Real etcd servers on loopback, and their JSON gateway."""
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -130,4 +131,20 @@ def start_all(servers):
 
 def stop_all(servers):
     for server in servers:
+        server.stop()
+
+
+@contextlib.contextmanager
+def kept_in(place):
+    """An etcd 3.5 to fill, and save(name), which keeps what it holds by then as a snapshot in `place`."""
+    server = Server("3.5", "source", place / "data", free_ports(2))
+    server.extra = ["--initial-cluster", f"source={server.peer_url}"]
+
+    def save(name):
+        subprocess.run([PEERS / "etcdctl-3.5", f"--endpoints=127.0.0.1:{server.client_port}", "snapshot", "save", place / name],
+                       check=True, capture_output=True, timeout=60)
+    try:
+        server.start().wait()
+        yield server, save
+    finally:
         server.stop()

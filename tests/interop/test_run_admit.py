@@ -15,7 +15,7 @@ from cli.test_run import call, marks, program, run  # noqa: F401
 from cli.test_run_join import STATE, before_of
 from cli.tree import own_contents
 from interop.finished import Objects
-from interop.server import PEERS, Server, free_ports
+from interop.server import kept_in
 from interop.test_finish_tokens import RESOURCES, SYNCER, kubeconfig
 from interop.test_run_signer import openssl, secret
 from machine import pki
@@ -66,14 +66,7 @@ def backup(tmp_path_factory):
     """A snapshot with both signers, and some in which something is wrong with one."""
     requirement.need("etcd-3.5", "etcdctl-3.5", "openssl")
     place = tmp_path_factory.mktemp("admit")
-    server = Server("3.5", "source", place / "data", free_ports(2))
-    server.extra = ["--initial-cluster", f"source={server.peer_url}"]
-    server.start().wait()
-
-    def save(name):
-        subprocess.run([PEERS / "etcdctl-3.5", f"--endpoints=127.0.0.1:{server.client_port}", "snapshot", "save", place / name],
-                       check=True, capture_output=True, timeout=60)
-    try:
+    with kept_in(place) as (server, save):
         server.put(f"{SECRETS}/{SERVING}", secret(SERVING, authority(place, SERVING)))
         save("without.db")
         server.put(f"{SECRETS}/{SIGNER}", secret(SIGNER, authority(place, "expired", days=9)))
@@ -82,8 +75,6 @@ def backup(tmp_path_factory):
         save("encrypted.db")
         server.put(f"{SECRETS}/{SIGNER}", secret(SIGNER, authority(place, SIGNER)))
         save("snapshot.db")
-    finally:
-        server.stop()
     return place
 
 

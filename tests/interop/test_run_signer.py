@@ -11,7 +11,7 @@ import requirement
 from cli.test_run import call, marks, program, run  # noqa: F401
 from cli.test_run_join import STATE, before_of
 from cli.tree import own_contents
-from interop.server import PEERS, Server, free_ports
+from interop.server import kept_in
 
 CERTS = "etc/kubernetes/static-pod-resources/etcd-member"
 DNS = "etcd-2.ocp.example.org"
@@ -48,14 +48,7 @@ def backup(tmp_path_factory):
     """A snapshot with both signers, one without, one in which they are encrypted."""
     requirement.need("etcd-3.5", "etcdctl-3.5", "openssl")
     place = tmp_path_factory.mktemp("signer")
-    server = Server("3.5", "source", place / "data", free_ports(2))
-    server.extra = ["--initial-cluster", f"source={server.peer_url}"]
-    server.start().wait()
-
-    def save(name):
-        subprocess.run([PEERS / "etcdctl-3.5", f"--endpoints=127.0.0.1:{server.client_port}", "snapshot", "save", place / name],
-                       check=True, capture_output=True, timeout=60)
-    try:
+    with kept_in(place) as (server, save):
         save("without.db")
         for signer in ("etcd-signer", "etcd-metric-signer"):
             openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/OU=openshift/CN={signer}", "-days", "3650",
@@ -65,8 +58,6 @@ def backup(tmp_path_factory):
         save("snapshot.db")
         server.put("/kubernetes.io/secrets/openshift-config/etcd-signer", b"k8s:enc:aescbc:v1:key1:rubbish")
         save("encrypted.db")
-    finally:
-        server.stop()
     return place
 
 
